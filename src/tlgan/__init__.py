@@ -1,0 +1,46 @@
+"""tlgan: make any GAN's latent space transparent.
+
+The names below are the front door; each is imported on first use, so that `import tlgan` stays fast.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .errors import TlganError
+    from .extractors import Extractor, Feature, load_extractor
+    from .generators import Generator, load_generator, wrap_generator
+    from .workspace import Workspace, open_workspace
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "TlganError": ".errors",
+    "Feature": ".extractors",
+    "Extractor": ".extractors",
+    "load_extractor": ".extractors",
+    "Generator": ".generators",
+    "load_generator": ".generators",
+    "wrap_generator": ".generators",
+    "Workspace": ".workspace",
+    "open_workspace": ".workspace",
+}
+__all__ = [
+    "Extractor",
+    "Feature",
+    "Generator",
+    "TlganError",
+    "Workspace",
+    "load_extractor",
+    "load_generator",
+    "open_workspace",
+    "wrap_generator",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tlgan' has no attribute '{name}'")
+    return getattr(importlib.import_module(_HOMES[name], __name__), name)
