@@ -1,0 +1,10 @@
+"""Step 2, Classify: pictures in, named features out.
+
+Any extractor trained on any data will do: one that ships with the package, a package's entry point, or a user's own
+function or network.
+"""
+
+from .base import Extractor, Feature
+from .registry import load_extractor
+
+__all__ = ["Extractor", "Feature", "load_extractor"]

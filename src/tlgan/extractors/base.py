@@ -1,0 +1,74 @@
+"""What a feature and an extractor are.
+
+An extractor turns pictures into named numbers. Everything downstream (the axes, the sliders, the studio) knows
+pictures only through this interface, so anything that can name what is in a picture can become a slider.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+
+from tlgan.errors import TlganError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A named number of a picture.
+
+    ``name`` is snake_case and unique in a workspace; ``kind`` is ``"probability"`` (values in [0, 1]) or
+    ``"quantity"`` (any real number, in ``unit``). ``label``, ``low``, ``high`` and ``group`` are words for people:
+    what a slider shows, what its two ends mean, and which sliders it stands with.
+    """
+
+    name: str
+    kind: Literal["probability", "quantity"]
+    unit: str = ""
+    label: str = ""
+    low: str = ""
+    high: str = ""
+    group: str = ""
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise TlganError(
+                f"feature name {self.name!r} is not snake_case: use lower-case letters, digits and underscores"
+            )
+        if self.kind not in ("probability", "quantity"):
+            raise TlganError(
+                f"feature {self.name!r} has kind {self.kind!r}: expected 'probability' (in [0, 1]) or 'quantity'"
+            )
+
+
+@runtime_checkable
+class Extractor(Protocol):
+    """Pictures in, named numbers out."""
+
+    @property
+    def name(self) -> str:
+        """Short name, as written into samples and axes files."""
+        ...
+
+    @property
+    def features(self) -> tuple[Feature, ...]:
+        """The columns of :meth:`extract`, in order."""
+        ...
+
+    @property
+    def input_size(self) -> int | None:
+        """Side in pixels at which the extractor looks at a picture; ``None`` where it takes pictures as they are."""
+        ...
+
+    def extract(self, images: Tensor) -> Tensor:
+        """Measure every feature of every picture.
+
+        ``images``: float [n, C, H, W] in [-1, 1], C 1 or 3, any size.
+        Returns float32 [n, len(features)]: probabilities in [0, 1], quantities in their unit.
+        """
+        ...

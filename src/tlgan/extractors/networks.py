@@ -1,0 +1,61 @@
+"""The networks that ship as extractors, and those that teach them.
+
+All take float pictures [n, 3, 64, 64] in [-1, 1] and give raw outputs [n, f]: a logit for each probability, a
+standardised value for each quantity. `embed` gives the pooled penultimate layer.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions beside a shortcut (He et al., 2016)."""
+
+    def __init__(self, inner: int, outer: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inner, outer, 3, stride, 1, bias=False)
+        self.norm1 = nn.BatchNorm2d(outer)
+        self.conv2 = nn.Conv2d(outer, outer, 3, 1, 1, bias=False)
+        self.norm2 = nn.BatchNorm2d(outer)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or inner != outer:
+            # Averaging before the 1x1 convolution: a strided one would look at every fourth place only.
+            self.shortcut = nn.Sequential(
+                nn.AvgPool2d(stride) if stride > 1 else nn.Identity(),
+                nn.Conv2d(inner, outer, 1, bias=False),
+                nn.BatchNorm2d(outer),
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = F.relu(self.norm1(self.conv1(x)))
+        return F.relu(self.norm2(self.conv2(y)) + self.shortcut(x))
+
+
+class ResidualNet(nn.Module):
+    """A small residual network for 64-pixel pictures: a strided stem, then a stage a width."""
+
+    def __init__(self, outputs: int, widths: tuple[int, ...] = (32, 64, 128, 224), depth: int = 2) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, widths[0], 5, 2, 2, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU()
+        )  # (n, widths[0], 32, 32)
+        blocks: list[nn.Module] = []
+        inner = widths[0]
+        for stage, width in enumerate(widths):
+            for index in range(depth):
+                blocks.append(ResidualBlock(inner, width, 2 if stage and not index else 1))
+                inner = width
+        self.blocks = nn.Sequential(*blocks)  # (n, widths[-1], 4, 4)
+        self.dropout = nn.Dropout(0.2)
+        self.head = nn.Linear(inner, outputs)
+
+    def embed(self, x: Tensor) -> Tensor:
+        """[n, 3, 64, 64] -> [n, widths[-1]]."""
+        return self.blocks(self.stem(x)).mean(dim=(2, 3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[n, 3, 64, 64] -> [n, outputs]."""
+        return self.head(self.dropout(self.embed(x)))

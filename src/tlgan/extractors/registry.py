@@ -1,0 +1,97 @@
+"""From a reference to an extractor.
+
+The extractors that ship with the package and those of other packages are listed in the same way, as
+``name -> "module:attribute"`` of a factory, so that naming one imports nothing but itself.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from tlgan.errors import TlganError
+
+from .base import Extractor
+
+GROUP = "tlgan.extractors"
+
+BUILT_IN = {
+    "celeba40": "tlgan.extractors.faces:celeba40",
+    "judge40": "tlgan.extractors.faces:judge40",
+    "colour": "tlgan.extractors.colour:ColourExtractor",
+}
+
+_MODULE_REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+
+
+def known_extractors() -> tuple[str, ...]:
+    """Names that :func:`load_extractor` takes: the built-in ones and those of installed packages."""
+    return tuple(sorted({*BUILT_IN, *(point.name for point in entry_points(group=GROUP))}))
+
+
+def load_extractor(ref: Any, **options: Any) -> Extractor:
+    """Return the extractor that ``ref`` names.
+
+    ``ref`` is a known name (:func:`known_extractors`), ``"module:attribute"``, a callable or ``torch.nn.Module``
+    from pictures [n, C, H, W] in [-1, 1] to values [n, f] (or a mapping of name to [n]), or an extractor, which is
+    returned as it is. ``options`` go to the extractor's factory; for a callable see
+    :func:`tlgan.extractors.callables.wrap_callable`. Raises :class:`TlganError` where nothing can be made of ``ref``.
+    """
+    if isinstance(ref, str):
+        return _load_named(ref, options)
+    return _as_extractor(ref, options, described=repr(ref))
+
+
+def _load_named(ref: str, options: dict[str, Any]) -> Extractor:
+    points: dict[str, EntryPoint] = {point.name: point for point in entry_points(group=GROUP)}
+    if ref in BUILT_IN:
+        return _call_factory(_import_attribute(BUILT_IN[ref]), options, ref)
+    if ref in points:
+        try:
+            factory = points[ref].load()
+        except (ImportError, AttributeError) as error:
+            raise TlganError(f"extractor {ref!r} of {points[ref].value} can't be imported: {error}") from error
+        return _call_factory(factory, options, ref)
+    if _MODULE_REFERENCE.fullmatch(ref):
+        return _as_extractor(_import_attribute(ref), options, described=ref)
+    raise TlganError(
+        f"unknown extractor {ref!r}: expected one of {', '.join(known_extractors())}, or module:function for your own"
+    )
+
+
+def _import_attribute(ref: str) -> Any:
+    module_name, _, path = ref.partition(":")
+    try:
+        found: Any = importlib.import_module(module_name)
+        for part in path.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as error:
+        raise TlganError(f"extractor {ref!r} can't be imported: {error}") from error
+    return found
+
+
+def _call_factory(factory: Callable[..., Any], options: dict[str, Any], ref: str) -> Extractor:
+    try:
+        made = factory(**options)
+    except TypeError as error:
+        raise TlganError(f"extractor {ref!r} does not take these options ({', '.join(options)}): {error}") from error
+    return _as_extractor(made, {}, described=ref)
+
+
+def _as_extractor(found: Any, options: dict[str, Any], described: str) -> Extractor:
+    if isinstance(found, type) and hasattr(found, "extract"):
+        return _call_factory(found, options, described)
+    if isinstance(found, Extractor):
+        if options:
+            raise TlganError(f"extractor {described} is already made: options {', '.join(options)} can't be applied")
+        return found
+    if callable(found):
+        from .callables import wrap_callable
+
+        return wrap_callable(found, **{"name": described.rpartition(":")[2] or "callable", **options})
+    raise TlganError(
+        f"{described} is not an extractor: expected a name, module:function, or a callable from pictures to values"
+    )
