@@ -1,0 +1,227 @@
+"""What a generator is to the rest of the house, and what all of our own generators share.
+
+`Generator` is the contract: latents in, pictures out. `LatentGenerator` carries the parts that don't depend on the
+architecture (drawing latents, checking shapes, labels, truncation, stopping gradients where nobody asked for them,
+painting smaller pictures), so that an architecture only says how it maps and how it paints.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from ..errors import TlganError
+from .latents import sample_latents
+from .resize import resize_images
+
+
+@runtime_checkable
+class Generator(Protocol):
+    """A trained generator, whatever file it came in. Pictures are float32 [n, C, H, W], nominal range [-1, 1]."""
+
+    name: str
+    fingerprint: str  # sha256 of the file, or of the parameters of a wrapped module
+    latent_dim: int  # d of z
+    w_dim: int  # d of w; 0 where there is no w
+    num_ws: int  # layers of w+; 0 where there is no w
+    resolution: int  # picture side, pixels
+    channels: int  # 3, or 1
+    spaces: tuple[str, ...]  # ("z",) or ("z", "w", "w+")
+    label_dim: int  # 0 where the generator takes no class label
+
+    def sample(
+        self, n: int, *, seed: int, start: int = 0, space: str = "z", truncation: float | None = None, label: Any = None
+    ) -> Tensor:
+        """Rows `start` to `start + n` of the latents of `seed`, [n, d]: row i depends on (seed, start + i) alone."""
+        ...
+
+    def map(self, z: Any, *, label: Any = None, truncation: float | None = None, cutoff: int | None = None) -> Tensor:
+        """z [n, latent_dim] -> w [n, w_dim], or [n, num_ws, w_dim] with a cutoff; only where "w" is in `spaces`."""
+        ...
+
+    def synthesize(
+        self, latents: Any, *, space: str = "z", label: Any = None, noise: str = "const", resolution: int | None = None
+    ) -> Tensor:
+        """Pictures of latents, float32 [n, C, H, W], not clipped; differentiable in the latents."""
+        ...
+
+
+class LatentGenerator(ABC):
+    """The shared half of a generator. A subclass sets the fields and writes `_paint`, and `_map` if it has a w."""
+
+    w_dim = 0
+    num_ws = 0
+    label_dim = 0
+    spaces: tuple[str, ...] = ("z",)
+    truncation = 1.0  # psi used where none is given
+
+    def __init__(
+        self, *, name: str, fingerprint: str, latent_dim: int, resolution: int, channels: int, device: str = "cpu"
+    ) -> None:
+        self.name = name
+        self.fingerprint = fingerprint
+        self.latent_dim = latent_dim
+        self.resolution = resolution
+        self.channels = channels
+        self.device = torch.device(device)
+
+    # -- the contract ------------------------------------------------------------------------------------------
+
+    def sample(
+        self, n: int, *, seed: int, start: int = 0, space: str = "z", truncation: float | None = None, label: Any = None
+    ) -> Tensor:
+        """Rows `start` to `start + n` of the latents of `seed`: float32 [n, d], d by `space`.
+
+        Row i depends on (seed, start + i) alone. In w, z is drawn and mapped, under `truncation` and `label`. In z,
+        `truncation` scales the latents of a generator that has no w; where there is a w it is refused, since
+        truncation acts there (`synthesize(z, truncation=...)` paints truncated pictures from z).
+        """
+        self._check_space(space)
+        z = torch.from_numpy(sample_latents(n, self.latent_dim, seed=seed, start=start)).to(self.device)
+        if space == "z":
+            psi = self._psi(truncation)
+            if self.w_dim == 0:
+                return z if psi == 1.0 else z * psi
+            if truncation not in (None, 1.0):
+                raise TlganError(
+                    f"{self.name} truncates in w: sample with space='w', or give truncation to synthesize (got z)"
+                )
+            return z
+        w = self.map(z, label=label, truncation=truncation)
+        return w if space == "w" else self._spread(w)
+
+    def map(self, z: Any, *, label: Any = None, truncation: float | None = None, cutoff: int | None = None) -> Tensor:
+        """z [n, latent_dim] -> w [n, w_dim]; with a `cutoff`, [n, num_ws, w_dim] where only the first `cutoff`
+        layers are truncated. `truncation` is psi: w_mean + psi * (w - w_mean)."""
+        if self.w_dim == 0:
+            raise TlganError(f"{self.name} has no mapped space: its latents are z alone")
+        z = self._latents(z, "z")
+        if cutoff is not None and not 0 <= cutoff <= self.num_ws:
+            raise TlganError(f"cutoff {cutoff} is out of range: {self.name} has {self.num_ws} layers")
+        with self._gradients(z):
+            w = self._map(z, self._labels(label, len(z)))
+            return self._truncate(w, self._psi(truncation), cutoff)
+
+    def synthesize(
+        self,
+        latents: Any,
+        *,
+        space: str = "z",
+        label: Any = None,
+        noise: str = "const",
+        resolution: int | None = None,
+        truncation: float | None = None,
+        cutoff: int | None = None,
+        **options: Any,
+    ) -> Tensor:
+        """Pictures of `latents`, float32 [n, C, H, W], nominal range [-1, 1], not clipped.
+
+        `latents` is z [n, latent_dim], w [n, w_dim] (the same for every layer) or w+ [n, num_ws, w_dim], by `space`.
+        `noise` is "const" (the file's own), "none" or "random". `resolution` asks for smaller pictures: painted
+        small where the architecture can stop early, shrunk with antialiasing where it can't. `truncation` and
+        `cutoff` act on z as in `map`. Gradients flow to latents that require them; otherwise none are kept.
+        """
+        self._check_space(space)
+        if noise not in ("const", "none", "random"):
+            raise TlganError(f"noise {noise!r} is unknown: expected 'const', 'none' or 'random'")
+        if resolution is not None and not 1 <= resolution <= self.resolution:
+            raise TlganError(f"resolution {resolution} is out of range: {self.name} paints 1 to {self.resolution} px")
+        unknown = set(options) - set(self.paint_options)
+        if unknown:
+            raise TlganError(f"{self.name} has no option {', '.join(sorted(unknown))}")
+        latents = self._latents(latents, space)
+        with self._gradients(latents):
+            if self.w_dim:
+                if space == "z":
+                    latents = self.map(latents, label=label, truncation=truncation, cutoff=cutoff)
+                latents = self._spread(latents)
+            elif (psi := self._psi(truncation)) != 1.0:
+                latents = latents * psi
+            side = resolution or self.resolution
+            if not len(latents):
+                return torch.zeros(0, self.channels, side, side, device=self.device)
+            labels = None if self.w_dim else self._labels(label, len(latents))
+            images = self._paint(latents, label=labels, noise=noise, resolution=resolution, **options)
+            return images if images.shape[-1] == side else resize_images(images, side)
+
+    # -- what an architecture says -----------------------------------------------------------------------------
+
+    paint_options: tuple[str, ...] = ()  # further keywords of `synthesize`
+
+    def _map(self, z: Tensor, label: Tensor | None) -> Tensor:
+        """z [n, latent_dim] -> w [n, w_dim], not truncated."""
+        raise NotImplementedError
+
+    def _w_mean(self) -> Tensor:
+        """[w_dim]"""
+        raise NotImplementedError
+
+    @abstractmethod
+    def _paint(
+        self, latents: Tensor, *, label: Tensor | None, noise: str, resolution: int | None, **options: Any
+    ) -> Tensor:
+        """z [n, latent_dim], or w+ [n, num_ws, w_dim] where there is a w -> [n, C, H, W] of `resolution` or larger."""
+
+    # -- checks ------------------------------------------------------------------------------------------------
+
+    def _check_space(self, space: str) -> None:
+        if space not in self.spaces:
+            raise TlganError(f"space {space!r} is not one of {self.name}'s: {', '.join(self.spaces)}")
+
+    def _psi(self, truncation: float | None) -> float:
+        return self.truncation if truncation is None else float(truncation)
+
+    def _latents(self, latents: Any, space: str) -> Tensor:
+        latents = torch.as_tensor(latents, dtype=torch.float32, device=self.device)
+        expected: tuple[tuple[int, ...], ...] = ((self.latent_dim,),)
+        if space == "w":
+            expected = ((self.w_dim,), (self.num_ws, self.w_dim))  # a cutoff makes w differ by layer
+        elif space == "w+":
+            expected = ((self.num_ws, self.w_dim),)
+        if latents.shape[1:] not in expected or latents.ndim < 2:
+            shapes = " or ".join(f"[n, {', '.join(map(str, shape))}]" for shape in expected)
+            raise TlganError(f"latents of shape {list(latents.shape)} don't fit {self.name} in {space}: use {shapes}")
+        return latents
+
+    def _labels(self, label: Any, n: int) -> Tensor | None:
+        """None, one class number, n class numbers, [label_dim] or [n, label_dim] -> [n, label_dim]."""
+        if self.label_dim == 0:
+            if label is not None and torch.as_tensor(label).numel() and torch.as_tensor(label).any():
+                raise TlganError(f"{self.name} takes no class label, but one was given")
+            return None
+        if label is None:
+            return torch.zeros(n, self.label_dim, device=self.device)
+        given = torch.as_tensor(label, device=self.device)
+        if given.ndim <= 1 and not given.is_floating_point() and given.shape in ((), (n,)):
+            if given.numel() and not 0 <= int(given.min()) <= int(given.max()) < self.label_dim:
+                raise TlganError(f"class {label} is out of range: {self.name} has classes 0 to {self.label_dim - 1}")
+            one_hot = torch.nn.functional.one_hot(given.long(), self.label_dim).float()
+            return one_hot.expand(n, -1)
+        if given.shape in ((self.label_dim,), (1, self.label_dim), (n, self.label_dim)):
+            return given.float().expand(n, -1)
+        raise TlganError(
+            f"label of shape {list(given.shape)} doesn't fit {self.name}: use a class number or [n, {self.label_dim}]"
+        )
+
+    def _truncate(self, w: Tensor, psi: float, cutoff: int | None) -> Tensor:
+        truncated = w if psi == 1.0 else self._w_mean().lerp(w, psi)
+        if cutoff is None:
+            return truncated
+        layers = torch.arange(self.num_ws, device=w.device)[:, None] < cutoff
+        return torch.where(layers, truncated[:, None], w[:, None])  # [n, num_ws, w_dim]
+
+    def _spread(self, w: Tensor) -> Tensor:
+        return w if w.ndim == 3 else w[:, None].expand(-1, self.num_ws, -1)  # [n, num_ws, w_dim]
+
+    @staticmethod
+    def _gradients(latents: Tensor) -> Any:
+        return torch.set_grad_enabled(torch.is_grad_enabled() and latents.requires_grad)
+
+    def __repr__(self) -> str:
+        return (
+            f"<{type(self).__name__} {self.name}: {self.latent_dim} latents, {self.resolution} px, "
+            f"spaces {', '.join(self.spaces)}>"
+        )
