@@ -145,7 +145,7 @@ class LatentGenerator(ABC):
                 return torch.zeros(0, self.channels, side, side, device=self.device)
             labels = None if self.w_dim else self._labels(label, len(latents))
             images = self._paint(latents, label=labels, noise=noise, resolution=resolution, **options)
-            return images if images.shape[-1] == side else resize_images(images, side)
+            return resize_images(images, side)
 
     # -- what an architecture says -----------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ convolution, which sees one pixel, is a matrix product.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,8 +20,17 @@ from ..errors import TlganError
 from .base import LatentGenerator
 
 _EPSILON = 1e-5  # torch's BatchNorm default; the file doesn't hold it
-_ACTIVATIONS = {"relu": F.relu, "leaky_relu": lambda x: F.leaky_relu(x, 0.2), "elu": F.elu, "selu": F.selu}
-_OUTPUTS = {"tanh": torch.tanh, "sigmoid": lambda x: torch.sigmoid(x) * 2 - 1, "none": lambda x: x}
+_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": F.relu,
+    "leaky_relu": lambda x: F.leaky_relu(x, 0.2),
+    "elu": F.elu,
+    "selu": F.selu,
+}
+_OUTPUTS: dict[str, Callable[[Tensor], Tensor]] = {
+    "tanh": torch.tanh,
+    "sigmoid": lambda x: torch.sigmoid(x) * 2 - 1,
+    "none": lambda x: x,
+}
 
 
 @dataclass
@@ -107,8 +116,7 @@ class DCGAN(LatentGenerator):
         x = self._activation(x).reshape(len(x), -1, self._side, self._side)
         for layer in self._layers[:-1]:
             x = self._activation(layer(x))
-        images: Tensor = self._output(self._layers[-1](x))
-        return images
+        return self._output(self._layers[-1](x))
 
 
 def _modules(state: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:

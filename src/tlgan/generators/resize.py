@@ -13,4 +13,5 @@ def resize_images(images: Tensor, side: int) -> Tensor:
         return images
     if height % side == 0 and width % side == 0:
         return adaptive_avg_pool2d(images, side)
-    return interpolate(images, (side, side), mode="bilinear", antialias=True, align_corners=False)
+    resized: Tensor = interpolate(images, (side, side), mode="bilinear", antialias=True, align_corners=False)
+    return resized
