@@ -1,0 +1,8 @@
+"""Step 4, Correlate: from rows to axes, and how sure we are of each."""
+
+from .axes import Axes
+from .learner import SURE, WEAK_R2, AxisLearner, Progress
+from .metric import Metric
+from .response import from_response, to_response
+
+__all__ = ["SURE", "WEAK_R2", "Axes", "AxisLearner", "Metric", "Progress", "from_response", "to_response"]

@@ -1,0 +1,216 @@
+"""Feature axes: the slopes, together with everything they were made from.
+
+An axis is worth nothing without its generator, its space and its scale, so they travel in one file
+(`axes.safetensors`: tensors, and JSON in its header; nothing in it can execute).
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from tlgan.errors import TlganError
+from tlgan.extractors import Feature
+
+from .metric import Metric
+from .response import from_response, to_response
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Axes:
+    """The axes of f features in a latent space of d dimensions, and the population they were measured on.
+
+    Arrays (float32 unless said): ``directions`` [f, d], slope of each response per latent unit; ``intercepts`` [f];
+    ``mean`` and ``sd`` [f] of the responses over the population; ``quantiles`` [f, q] of the responses at
+    ``quantile_levels`` [q]; ``r2`` [f] on held-out rows (two-fold); ``auc`` [f] of "probability over one half"
+    from the axis, NaN for quantities and where one side is nearly empty; ``calibration`` [f], slope of measured on
+    predicted; ``agreement`` [f], cosine of the axes from two halves of the rows; ``weak`` [f] bool; ``correlation``
+    [f, f] of the measured responses; ``latent_mean`` [d]; ``latent_covariance`` [d, d], None where the space is
+    white (z); ``latent_radius``, the 99 % quantile of the Mahalanobis norm.
+    "Response" is the logit of a probability, or the quantity itself.
+    """
+
+    features: tuple[Feature, ...]
+    space: str
+    generator: str
+    samples: int
+    directions: np.ndarray
+    intercepts: np.ndarray
+    mean: np.ndarray
+    sd: np.ndarray
+    quantile_levels: np.ndarray
+    quantiles: np.ndarray
+    r2: np.ndarray
+    auc: np.ndarray
+    calibration: np.ndarray
+    agreement: np.ndarray
+    weak: np.ndarray
+    correlation: np.ndarray
+    latent_mean: np.ndarray
+    latent_radius: float
+    latent_covariance: np.ndarray | None = None
+    base: tuple[str, ...] = ()
+    seed: int = 0
+    truncation: float = 1.0
+    label: int | None = None
+    extractors: tuple[str, ...] = ()
+    family: str = "gaussian on the response (logit of probabilities, identity of quantities)"
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.base if name not in self.names]
+        if unknown:
+            raise TlganError(f"base axis {unknown[0]!r} is not among the features: {', '.join(self.names)}")
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Feature names in order."""
+        return tuple(feature.name for feature in self.features)
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {name: number for number, name in enumerate(self.names)}
+
+    @cached_property
+    def metric(self) -> Metric:
+        """The latents' own geometry."""
+        return Metric.of(self.latent_mean, self.latent_covariance, self.latent_radius)
+
+    @cached_property
+    def whitened_slopes(self) -> np.ndarray:
+        """Slopes float64 [f, d] in standard deviations of each feature per whitened latent unit."""
+        slopes = self.directions.astype(np.float64) / self.sd.astype(np.float64)[:, None]
+        return np.asarray(slopes @ self.metric.root)
+
+    @property
+    def latent_dim(self) -> int:
+        """d."""
+        return int(self.directions.shape[1])
+
+    def index(self, name: str) -> int:
+        """Row of a feature. An unknown name raises TlganError with the nearest known ones."""
+        if name in self._positions:
+            return self._positions[name]
+        near = difflib.get_close_matches(name, self._positions, 3, 0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(self.names)}"
+        raise TlganError(f"unknown feature {name!r}: {hint}")
+
+    def indices(self, names: Iterable[str]) -> list[int]:
+        """Rows of several features."""
+        return [self.index(name) for name in names]
+
+    def positions(self, values: np.ndarray) -> np.ndarray:
+        """Feature values [..., f] as places in the population: (response - mean) / sd, float32."""
+        place: np.ndarray = (to_response(self.features, values) - self.mean) / self.sd
+        return place.astype(np.float32)
+
+    def values(self, positions: np.ndarray) -> np.ndarray:
+        """The inverse of `positions`: probabilities and quantities, float64 [..., f]."""
+        return from_response(self.features, np.asarray(positions, dtype=np.float64) * self.sd + self.mean)
+
+    def position_of(self, name: str, value: float) -> float:
+        """Where one feature's natural value (a probability, years, ...) stands, in population standard deviations."""
+        row = self.index(name)
+        response = to_response(self.features[row : row + 1], np.array([value], dtype=np.float64))[0]
+        return float((response - self.mean[row]) / self.sd[row])
+
+    def predict(self, latents: np.ndarray) -> np.ndarray:
+        """What the axes say of latents [n, d]: positions float32 [n, f] in population standard deviations."""
+        response = latents @ self.directions.T + self.intercepts
+        place: np.ndarray = (response - self.mean) / self.sd
+        return place.astype(np.float32)
+
+    def correlation_of_axes(self) -> np.ndarray:
+        """Correlation float32 [f, f] over the population of what the axes predict: cosines of the whitened slopes."""
+        length = np.linalg.norm(self.whitened_slopes, axis=1, keepdims=True)
+        unit = self.whitened_slopes / np.maximum(length, 1e-30)
+        return np.asarray(unit @ unit.T, dtype=np.float32)
+
+    def save(self, path: str | Path) -> None:
+        """Write `axes.safetensors`, atomically."""
+        from safetensors.numpy import save_file
+
+        path = Path(path)
+        metadata = {key: getattr(self, key) for key in _PLAIN}
+        metadata |= {"format": FORMAT, "features": [asdict(feature) for feature in self.features]}
+        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+        arrays = {key: np.ascontiguousarray(getattr(self, key)) for key in _ARRAYS}
+        if self.latent_covariance is not None:
+            arrays["latent_covariance"] = np.ascontiguousarray(self.latent_covariance)
+        try:
+            save_file(arrays, temporary, metadata={"tlgan": json.dumps(metadata)})
+            os.replace(temporary, path)
+        except OSError as error:
+            raise TlganError(f"{path} could not be written: {error.strerror or error}") from error
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Axes:
+        """Read what `save` wrote; any other file raises TlganError."""
+        from safetensors import SafetensorError, safe_open
+
+        path = Path(path)
+        if not path.exists():
+            raise TlganError(f"no axes at {path}: run `tlgan discover` first")
+        try:
+            with safe_open(path, framework="numpy") as file:
+                metadata = json.loads((file.metadata() or {})["tlgan"])
+                arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+            if metadata["format"] != FORMAT:
+                raise TlganError(
+                    f"{path} has axes of format {metadata['format']}, this tlgan reads {FORMAT}: discover again"
+                )
+            features = tuple(Feature(**feature) for feature in metadata["features"])
+            plain = {key: metadata[key] for key in _PLAIN}
+            plain["base"], plain["extractors"] = tuple(plain["base"]), tuple(plain["extractors"])
+            axes = cls(
+                features=features,
+                latent_covariance=arrays.get("latent_covariance"),
+                **plain,
+                **{k: arrays[k] for k in _ARRAYS},
+            )
+        except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+            raise TlganError(f"{path} is not an axes file of tlgan ({error}): run `tlgan discover` again") from error
+        if axes.directions.ndim != 2 or len(axes.directions) != len(features):
+            raise TlganError(
+                f"{path} has {len(features)} features but slopes of shape {axes.directions.shape}: discover again"
+            )
+        return axes
+
+
+_PLAIN = (
+    "space",
+    "generator",
+    "samples",
+    "latent_radius",
+    "base",
+    "seed",
+    "truncation",
+    "label",
+    "extractors",
+    "family",
+)
+_ARRAYS = (
+    "directions",
+    "intercepts",
+    "mean",
+    "sd",
+    "quantile_levels",
+    "quantiles",
+    "r2",
+    "auc",
+    "calibration",
+    "agreement",
+    "weak",
+    "correlation",
+    "latent_mean",
+)

@@ -1,0 +1,79 @@
+"""The generalized linear model from latent to feature, fitted in constant memory.
+
+With the link taken (`response.py`) the model is linear and Gaussian, and a least-squares fit depends on the rows only
+through their moments. So the rows are compressed into d pseudo-rows with the same normal equations, and those go to
+scikit-learn. For Gaussian latents the direction found is that of the GLM under any link (Brillinger 1982), and the
+slope is the average gradient of the feature (Stein 1981).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .moments import Moments
+
+#: Ridge penalty as a share of the latents' mean variance: nothing where z is white, and what keeps the slopes finite
+#: in a mapped space w whose covariance is nearly singular.
+RIDGE = 1e-5
+
+
+@dataclass(frozen=True)
+class LinearFit:
+    """response ≈ intercepts + latents @ slopes.T; ``slopes`` float64 [f, d], ``intercepts`` [f]."""
+
+    slopes: np.ndarray
+    intercepts: np.ndarray
+
+
+def fit(moments: Moments) -> LinearFit:
+    """Least-squares slopes of every response on the latent, from moments alone."""
+    from sklearn.linear_model import Ridge
+
+    scale, basis = np.linalg.eigh(moments.latent_scatter)
+    kept = scale > scale.max(initial=0) * 1e-12
+    root = np.sqrt(scale[kept])
+    pseudo_latents = root[:, None] * basis[:, kept].T  # (r, d): X with XᵀX = the latents' scatter
+    pseudo_responses = (basis[:, kept].T @ moments.cross_scatter) / root[:, None]  # (r, f): XᵀY = the cross scatter
+    penalty = RIDGE * float(np.trace(moments.latent_scatter)) / max(moments.latent_dim, 1)
+    model = Ridge(alpha=max(penalty, 1e-12), fit_intercept=False).fit(pseudo_latents, pseudo_responses)
+    slopes = np.asarray(model.coef_, dtype=np.float64).reshape(moments.response_dim, moments.latent_dim)
+    return LinearFit(slopes, moments.response_mean - slopes @ moments.latent_mean)
+
+
+def explained(fitted: LinearFit, held_out: Moments) -> np.ndarray:
+    """R² [f] of a fit on rows it has not seen: 1 - SSE / SST about the held-out mean. A constant response gets 0."""
+    residual = _residual_scatter(fitted, held_out)
+    total = np.diag(held_out.response_scatter)
+    return np.where(total > 0, 1 - residual / np.where(total > 0, total, 1), 0.0)
+
+
+def calibration(fitted: LinearFit, held_out: Moments) -> np.ndarray:
+    """Slope [f] of the measured on the predicted response in held-out rows: 1 where predictions keep their promise."""
+    predicted = np.einsum("fd,de,fe->f", fitted.slopes, held_out.latent_scatter, fitted.slopes)
+    joint = np.einsum("fd,df->f", fitted.slopes, held_out.cross_scatter)
+    return np.where(predicted > 0, joint / np.where(predicted > 0, predicted, 1), 0.0)
+
+
+def agreement(one: LinearFit, other: LinearFit, covariance: np.ndarray) -> np.ndarray:
+    """Cosine [f] between two fits' axes in the metric of the latents' covariance [d, d].
+
+    That is the correlation, over the population, of what the two axes predict; in white z the plain cosine.
+    """
+    cross = np.einsum("fd,de,fe->f", one.slopes, covariance, other.slopes)
+    lengths = np.einsum("fd,de,fe->f", one.slopes, covariance, one.slopes) * np.einsum(
+        "fd,de,fe->f", other.slopes, covariance, other.slopes
+    )
+    return np.where(lengths > 0, cross / np.sqrt(np.where(lengths > 0, lengths, 1)), 0.0)
+
+
+def _residual_scatter(fitted: LinearFit, held_out: Moments) -> np.ndarray:
+    b = fitted.slopes
+    centred = (
+        np.diag(held_out.response_scatter)
+        - 2 * np.einsum("fd,df->f", b, held_out.cross_scatter)
+        + np.einsum("fd,de,fe->f", b, held_out.latent_scatter, b)
+    )
+    offset = held_out.response_mean - fitted.intercepts - b @ held_out.latent_mean
+    return centred + held_out.count * offset**2

@@ -1,0 +1,144 @@
+"""Steps 1 to 4 in one go: from a generator's reference to a workspace with axes.
+
+Every part that is drawn is learned from at once, and drawing stops when every axis that can be learned is known. A
+run that was cut off goes on where it was: the parts on disk are learned from first, in the same order, so the result
+is that of a run that was never cut off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .axes import SURE, AxisLearner, Progress
+from .errors import TlganError
+from .sampling import draw
+from .workspace import AXES_FILE, SETTINGS_FILE, Settings, Workspace, open_workspace, settle
+
+if TYPE_CHECKING:
+    from .extractors.combined import CombinedExtractor
+    from .generators import Generator
+
+
+class Watcher:
+    """What a caller may want to hear while `discover` works; every method may be overridden, none has to be."""
+
+    def stage(self, words: str) -> None:
+        """A new stage has begun."""
+
+    def rows(self, n: int) -> None:
+        """`n` more rows were painted and measured."""
+
+    def progress(self, progress: Progress) -> None:
+        """A part was learned from."""
+
+
+def discover(
+    path: str | Path,
+    settings: Settings,
+    *,
+    watcher: Watcher | None = None,
+    sure: float = SURE,
+    load: Callable[[Settings], tuple[Generator, CombinedExtractor]] | None = None,
+) -> Workspace:
+    """Make or continue the workspace in folder `path`, up to its axes and its report.
+
+    ``sure``: split-half cosine at which every learnable axis counts as known. ``load`` replaces the loading of the
+    networks by reference (for a generator that only exists in memory). Raises TlganError where the folder holds a
+    workspace of something else, and whatever loading the networks raises.
+    """
+    watcher = watcher or Watcher()
+    path = Path(path)
+    _check_free(path)
+    workspace = Workspace(path, settings)
+    watcher.stage(f"loading generator {settings.generator} and extractors {', '.join(settings.extractors)}")
+    if load is not None:
+        workspace.generator, workspace.extractor = load(settings)
+    names = tuple(feature.name for feature in workspace.extractor.features)
+    workspace.settings = settle(settings, workspace.generator, names)
+    if (path / SETTINGS_FILE).exists():
+        _check_same(open_workspace(path).settings, workspace)
+    workspace.save_settings()
+
+    learner = learn(workspace, watcher, sure)
+    watcher.stage("fitting the axes")
+    chosen = workspace.settings
+    workspace.axes = learner.axes(
+        generator=workspace.generator.fingerprint,
+        space=chosen.space,
+        base=chosen.base or (),
+        seed=chosen.seed,
+        truncation=chosen.truncation,
+        label=chosen.label,
+        extractors=chosen.extractors,
+    )
+    workspace.axes.save(path / AXES_FILE)
+    watcher.stage("writing the report")
+    from .evaluation.report import write_report
+
+    write_report(workspace)
+    return workspace
+
+
+def learn(workspace: Workspace, watcher: Watcher, sure: float = SURE) -> AxisLearner:
+    """Draw and learn until every learnable axis is known or the cap is reached; parts already drawn count."""
+    settings, store = workspace.settings, workspace.samples
+    white = settings.space == "z" and settings.truncation == 1.0
+    learner = AxisLearner(workspace.extractor.features, store.recipe.latent_dim, white=white)
+    held = store.rows()
+    progress = learner.progress()
+    if held:
+        watcher.stage(f"learning from the {held:,} samples that are already there")
+        # A last part that is not full is drawn again whole below, unless the cap leaves it as it is.
+        whole = held if held >= settings.max_samples else held - held % store.recipe.part_rows
+        for latents, values in store.read_arrays(stop=whole):
+            learner.add(latents, values)
+        progress = learner.progress(sure)
+        watcher.rows(whole)
+        watcher.progress(progress)
+    if progress.sure or held >= settings.max_samples:
+        return learner
+    watcher.stage("drawing, painting and measuring samples")
+
+    def enough(latents: np.ndarray, values: np.ndarray) -> bool:
+        learner.add(latents, values)
+        progress = learner.progress(sure)
+        watcher.progress(progress)
+        return progress.sure
+
+    draw(
+        workspace.generator, workspace.extractor, store, stop=settings.max_samples, enough=enough, on_rows=watcher.rows
+    )
+    return learner
+
+
+def _check_free(path: Path) -> None:
+    if path.exists() and not path.is_dir():
+        raise TlganError(f"{path} is a file: name a folder for the workspace")
+    if path.is_dir() and any(path.iterdir()) and not (path / SETTINGS_FILE).exists():
+        raise TlganError(f"{path} holds other things and is not a workspace: name a new or empty folder")
+
+
+def _check_same(old: Settings, workspace: Workspace) -> None:
+    """A workspace is continued only as what it is; the cap may grow and the base axes may change."""
+    new = workspace.settings
+    if old.sha256 != new.sha256:
+        raise TlganError(
+            f"workspace {workspace.path} was made from another generator ({old.generator}): choose another folder with -o"
+        )
+    for name in ("space", "truncation", "label", "extractors", "seed"):
+        before, now = getattr(old, name), getattr(new, name)
+        if before != now:
+            raise TlganError(
+                f"workspace {workspace.path} was made with {name} {_words(before)}, now {_words(now)} is asked: "
+                "choose another folder with -o"
+            )
+    workspace.settings = replace(new, generator=old.generator if old.sha256 == new.sha256 else new.generator)
+
+
+def _words(value: object) -> str:
+    return ", ".join(value) if isinstance(value, tuple) else repr(value)

@@ -1,0 +1,149 @@
+"""The sliders of one face, for Python: `ws.editor(seed=7).set(smiling=+2).lock("male").save("out.png")`.
+
+An editor is a value: every call returns a new one, and the one you had still paints what it painted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from tlgan.errors import TlganError
+
+from .canvas import Canvas
+from .edit import Edit
+from .film import enlarge, there_and_back, tile, write_film
+from .solve import Solution, solve
+from .state import to_json, write_png
+
+
+class Editor:
+    """One face and what is asked of it. Units are standard deviations of each feature over the population."""
+
+    def __init__(self, canvas: Canvas, edit: Edit) -> None:
+        self.canvas = canvas
+        self.edit = edit
+        for name in [*edit.asked, *edit.locks]:
+            canvas.axes.index(name)
+
+    def set(self, **changes: float) -> Editor:
+        """Ask for changes from the start, in standard deviations: `set(smiling=+2, young=-1)`; 0 takes one back."""
+        return Editor(self.canvas, self.edit.ask(changes))
+
+    def to(self, **values: float) -> Editor:
+        """Ask for natural values: probabilities in [0, 1], quantities in their unit: `to(smiling=.9, age=60)`.
+
+        The change is counted from what the extractor measures on the start. Raises TlganError for a probability
+        outside [0, 1].
+        """
+        axes = self.canvas.axes
+        changes = {}
+        for name, value in values.items():
+            row = axes.index(name)
+            if axes.features[row].kind == "probability" and not 0 <= value <= 1:
+                raise TlganError(
+                    f"{name}={value:g} is not a probability: expected 0 to 1, or use set() for a change in sd"
+                )
+            changes[name] = axes.position_of(name, value) - float(self.start_positions[row])
+        return self.set(**changes)
+
+    def lock(self, *names: str) -> Editor:
+        """Features that must not change; "all" locks every feature that is not weak and not moved."""
+        return Editor(self.canvas, self.edit.lock(frozenset(self._expand(names))))
+
+    def unlock(self, *names: str) -> Editor:
+        """Take locks off; "all" takes all off."""
+        return Editor(self.canvas, self.edit.unlock(self.edit.locks if "all" in names else frozenset(names)))
+
+    def reset(self) -> Editor:
+        """The face as it was, without wishes and locks."""
+        return Editor(self.canvas, Edit(self.edit.latent, seed=self.edit.seed))
+
+    @cached_property
+    def solution(self) -> Solution:
+        """The latent that the wishes lead to."""
+        return solve(self.canvas.axes, self.edit)
+
+    @property
+    def latent(self) -> np.ndarray:
+        """The edited latent, float32 [d]."""
+        return self.solution.latent
+
+    @cached_property
+    def _looked(self) -> tuple[np.ndarray, np.ndarray]:
+        pictures, positions = self.canvas.look(self.latent[None])
+        return pictures[0], positions[0]
+
+    @cached_property
+    def start_positions(self) -> np.ndarray:
+        """Where every feature of the unedited face stands, float32 [f] in population sd."""
+        return self.canvas.measure(self.edit.latent[None])[0]
+
+    def picture(self) -> np.ndarray:
+        """The edited face, uint8 [H, W, 3]."""
+        return self._looked[0]
+
+    def measured(self) -> dict[str, float]:
+        """What the extractor sees on the edited face, by feature: probabilities, and quantities in their unit."""
+        values = self.canvas.axes.values(self._looked[1])
+        return {name: float(value) for name, value in zip(self.canvas.axes.names, values, strict=True)}
+
+    def changed(self) -> dict[str, float]:
+        """Measured change of every feature from the start, in population sd."""
+        change = self._looked[1] - self.start_positions
+        return {name: float(value) for name, value in zip(self.canvas.axes.names, change, strict=True)}
+
+    def state(self) -> dict[str, object]:
+        """The edit as JSON values, as a saved PNG carries it."""
+        return to_json(self.edit, self.canvas.axes)
+
+    def strip(self, name: str, steps: int = 7, span: float = 3.0) -> np.ndarray:
+        """Pictures uint8 [steps, H, W, 3] with one feature asked from -span to +span sd, other wishes kept."""
+        if steps < 2:
+            raise TlganError(f"a strip of {steps} pictures shows no change: ask for at least 2 steps")
+        asks = np.linspace(-span, span, steps)
+        return self.canvas.paint(np.stack([self.set(**{name: float(ask)}).latent for ask in asks]))
+
+    def grid(self, names: Sequence[str], steps: int = 7, span: float = 3.0) -> list[np.ndarray]:
+        """A strip for each of several features."""
+        return [self.strip(name, steps, span) for name in names]
+
+    def save(self, path: str | Path) -> Path:
+        """Write the edited face: PNG carries its state; other endings are what Pillow makes of them."""
+        from PIL import Image
+
+        path = Path(path)
+        try:
+            if path.suffix.lower() == ".png":
+                write_png(path, self.picture(), self.state())
+            else:
+                Image.fromarray(self.picture()).save(path)
+        except ValueError as error:
+            raise TlganError(
+                f"no picture can be written as {path.name!r}: end the name in .png, .jpg or .webp"
+            ) from error
+        except OSError as error:
+            raise TlganError(f"{path} could not be written: {error.strerror or error}") from error
+        return path
+
+    def save_strip(self, path: str | Path, names: Sequence[str], steps: int = 7, span: float = 3.0) -> Path:
+        """Write strips, a row a feature, as one picture."""
+        from PIL import Image
+
+        Image.fromarray(tile([enlarge(row) for row in self.grid(names, steps, span)])).save(path)
+        return Path(path)
+
+    def save_film(self, path: str | Path, name: str, *, span: float = 3.0, seconds: float = 3.0, fps: int = 25) -> Path:
+        """Write a looping GIF or MP4 of one feature asked from -span to +span sd."""
+        frames = self.strip(name, max(2, round(seconds * fps / 2)), span)
+        write_film(path, there_and_back(enlarge(frames, 256)), fps)
+        return Path(path)
+
+    def _expand(self, names: Sequence[str]) -> list[str]:
+        if "all" not in names:
+            return list(names)
+        axes = self.canvas.axes
+        return [name for row, name in enumerate(axes.names) if not axes.weak[row] and name not in self.edit.asked]

@@ -1,0 +1,77 @@
+"""Several pictures as one: a strip, a grid, an animation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tlgan.errors import TlganError
+
+#: Smaller pictures are enlarged to this side in strips and films, where nobody wants to look for them.
+MIN_SIDE = 128
+
+
+def enlarge(pictures: np.ndarray, side: int = MIN_SIDE) -> np.ndarray:
+    """Pictures uint8 [n, H, W, 3] enlarged to at least `side` pixels (Lanczos); larger ones stay."""
+    from PIL import Image
+
+    if pictures.shape[1] >= side:
+        return pictures
+    return np.stack([np.asarray(Image.fromarray(p).resize((side, side), Image.Resampling.LANCZOS)) for p in pictures])
+
+
+def tile(rows: Sequence[np.ndarray], *, gap: int = 2) -> np.ndarray:
+    """Rows of pictures, each uint8 [n, H, W, 3], as one picture uint8 [H', W', 3] on white."""
+    columns = max(len(row) for row in rows)
+    height, width = rows[0].shape[1:3]
+    sheet = np.full((len(rows) * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, dtype=np.uint8)
+    for r, row in enumerate(rows):
+        for c, picture in enumerate(row):
+            y, x = r * (height + gap), c * (width + gap)
+            sheet[y : y + height, x : x + width] = picture
+    return sheet
+
+
+def there_and_back(pictures: np.ndarray) -> np.ndarray:
+    """A loop: the frames, then all but the ends in reverse."""
+    return np.concatenate([pictures, pictures[-2:0:-1]])
+
+
+def write_film(path: str | Path, pictures: np.ndarray, fps: int = 25) -> None:
+    """Write frames uint8 [n, H, W, 3] as GIF or MP4 (H.264), by the ending of `path`.
+
+    Raises TlganError for another ending.
+    """
+    path = Path(path)
+    ending = path.suffix.lower()
+    if ending == ".gif":
+        _write_gif(path, pictures, fps)
+    elif ending == ".mp4":
+        _write_mp4(path, pictures, fps)
+    else:
+        raise TlganError(f"a film can't be written as {path.name!r}: end the name in .gif or .mp4")
+
+
+def _write_gif(path: Path, pictures: np.ndarray, fps: int) -> None:
+    from PIL import Image
+
+    # One palette for all frames: a palette a frame makes still regions flicker.
+    sheet = Image.fromarray(pictures[:: max(1, len(pictures) // 8)].reshape(-1, *pictures.shape[2:]))
+    palette = sheet.quantize(256, method=Image.Quantize.MEDIANCUT)
+    frames = [Image.fromarray(p).quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG) for p in pictures]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=round(1000 / fps), loop=0, optimize=False)
+
+
+def _write_mp4(path: Path, pictures: np.ndarray, fps: int) -> None:
+    import av
+
+    height, width = (side - side % 2 for side in pictures.shape[1:3])  # yuv420p halves the colour planes
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=fps, options={"crf": "16"})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for picture in pictures:
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture[:height, :width]), format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())

@@ -1,0 +1,60 @@
+"""What determines every sample row.
+
+Two runs with the same recipe write the same rows, wherever and in whatever order they draw them; a folder of samples
+carries its recipe, and parts of another recipe are refused rather than mixed.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+
+from tlgan.errors import TlganError
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that a row depends on besides its index.
+
+    ``generator``: fingerprint of the generator; ``space``: the latent space the axes will live in; ``latent_dim``: d
+    of that space; ``seed`` and ``truncation``: of the latents; ``label``: class index for a conditional generator;
+    ``extractors`` and ``features``: what measured the pictures; ``thumbnail``: side of the kept pictures, pixels;
+    ``part_rows``: rows in one file, the most that a killed run can lose.
+    """
+
+    generator: str
+    space: str
+    latent_dim: int
+    seed: int
+    extractors: tuple[str, ...]
+    features: tuple[str, ...]
+    truncation: float = 1.0
+    label: int | None = None
+    thumbnail: int = 64
+    part_rows: int = 1000
+
+    def to_json(self) -> str:
+        """As one line of JSON, the form in which a part file carries it."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Recipe:
+        """Read what `to_json` wrote. Raises TlganError where it is something else."""
+        try:
+            values = json.loads(text)
+            known = {f.name for f in fields(cls)}
+            if not isinstance(values, dict) or set(values) != known:
+                raise ValueError("other fields")
+            values["extractors"] = tuple(values["extractors"])
+            values["features"] = tuple(values["features"])
+            return cls(**values)
+        except (ValueError, TypeError) as error:
+            raise TlganError("these samples carry no readable recipe: expected a part file written by tlgan") from error
+
+    def difference(self, other: Recipe) -> str:
+        """The first field in which two recipes differ, in words; empty where they agree."""
+        for f in fields(self):
+            mine, theirs = getattr(self, f.name), getattr(other, f.name)
+            if mine != theirs:
+                return f"{f.name} {theirs!r} instead of {mine!r}"
+        return ""

@@ -1,0 +1,265 @@
+"""The folder a user owns: what was used and what was found.
+
+`tlgan.toml` says what the workspace is made of and may be edited by a person; `samples/`, `axes.safetensors` and
+`report.html` are derived from it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .errors import TlganError
+
+if TYPE_CHECKING:
+    from .axes import Axes
+    from .editing import Canvas, Editor
+    from .extractors.combined import CombinedExtractor
+    from .generators import Generator
+    from .sampling import Recipe, SampleStore
+
+SETTINGS_FILE = "tlgan.toml"
+AXES_FILE = "axes.safetensors"
+SAMPLES_FOLDER = "samples"
+REPORT_FILE = "report.html"
+DEFAULT_EXTRACTORS = ("celeba40", "colour")
+DEFAULT_BASE = ("male", "young")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `tlgan.toml` holds.
+
+    ``generator``: reference as `load_generator` takes it; ``sha256``: its fingerprint, checked at every opening;
+    ``space``: "z", "w" or "" for the better one there is; ``truncation`` and ``label`` of the sampled pictures;
+    ``extractors``: references as `load_extractor` takes them; ``seed`` of the samples and ``max_samples`` their cap;
+    ``base``: axes that every other axis is kept clear of (None: male and young, where there are such features).
+    """
+
+    generator: str
+    sha256: str = ""
+    space: str = ""
+    truncation: float = 1.0
+    label: int | None = None
+    extractors: tuple[str, ...] = DEFAULT_EXTRACTORS
+    seed: int = 0
+    max_samples: int = 20_000
+    base: tuple[str, ...] | None = None
+
+    def to_toml(self) -> str:
+        """As the text of `tlgan.toml`."""
+        import tomlkit
+
+        document = tomlkit.document()
+        document.add(
+            tomlkit.comment("What this workspace is made of. Everything else in the folder is derived from it.")
+        )
+        generator = tomlkit.table()
+        generator["ref"], generator["sha256"] = self.generator, self.sha256
+        generator["space"], generator["truncation"] = self.space, self.truncation
+        if self.label is not None:
+            generator["label"] = self.label
+        document["generator"] = generator
+        document["extractors"] = {"refs": list(self.extractors)}
+        document["samples"] = {"seed": self.seed, "max": self.max_samples}
+        document["axes"] = {"base": list(self.base or ())}
+        return tomlkit.dumps(document)
+
+    @classmethod
+    def from_toml(cls, text: str, where: str) -> Settings:
+        """Read what `to_toml` wrote or a person changed. Raises TlganError naming the entry that is wrong."""
+        import tomllib
+
+        try:
+            document = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise TlganError(f"{where} is not TOML: {error}") from error
+        table = _Reader(document, where)
+        return cls(
+            generator=table.get("generator", "ref", str),
+            sha256=table.get("generator", "sha256", str, ""),
+            space=table.get("generator", "space", str, ""),
+            truncation=float(table.get("generator", "truncation", (int, float), 1.0)),
+            label=table.get("generator", "label", int, None),
+            extractors=tuple(table.get("extractors", "refs", list, list(DEFAULT_EXTRACTORS))),
+            seed=table.get("samples", "seed", int, 0),
+            max_samples=table.get("samples", "max", int, 20_000),
+            base=tuple(table.get("axes", "base", list, [])),
+        )
+
+
+class Workspace:
+    """A generator, its extractors, the samples drawn and the axes found, opened from a folder.
+
+    Networks are loaded when first asked for.
+    """
+
+    def __init__(self, path: str | Path, settings: Settings) -> None:
+        self.path = Path(path)
+        self.settings = settings
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.path.resolve().name
+
+    @cached_property
+    def generator(self) -> Generator:
+        """The trained generator. Raises TlganError where the reference now leads to another one."""
+        from .generators import load_generator
+
+        generator = load_generator(self.settings.generator)
+        if self.settings.sha256 and generator.fingerprint != self.settings.sha256:
+            raise TlganError(
+                f"{self.settings.generator} is now another generator ({generator.fingerprint[:12]}) than the one that "
+                f"workspace {self.path} was made with ({self.settings.sha256[:12]}): "
+                "put the old file back, or discover into a new folder"
+            )
+        return generator
+
+    @cached_property
+    def extractor(self) -> CombinedExtractor:
+        """All extractors of the workspace as one."""
+        from .extractors import load_extractor
+        from .extractors.combined import CombinedExtractor
+
+        return CombinedExtractor([load_extractor(ref) for ref in self.settings.extractors])
+
+    @cached_property
+    def axes(self) -> Axes:
+        """The axes found. Raises TlganError where there are none yet, or those of another generator."""
+        from .axes import Axes
+
+        axes = Axes.load(self.path / AXES_FILE)
+        if self.settings.sha256 and axes.generator != self.settings.sha256:
+            raise TlganError(
+                f"{self.path / AXES_FILE} belongs to another generator ({axes.generator[:12]}) than {SETTINGS_FILE} names "
+                f"({self.settings.sha256[:12]}): run `tlgan discover` again"
+            )
+        return axes
+
+    @cached_property
+    def canvas(self) -> Canvas:
+        """Paints and measures with this workspace's networks."""
+        from .editing import Canvas
+
+        names = tuple(feature.name for feature in self.extractor.features)
+        if names != self.axes.names:
+            raise TlganError(
+                f"the axes in {self.path} are of other features than its extractors ({', '.join(self.settings.extractors)}) "
+                "have: run `tlgan discover` again"
+            )
+        return Canvas(self.generator, self.extractor, self.axes)
+
+    @property
+    def recipe(self) -> Recipe:
+        """What determines every sample row."""
+        from .sampling import Recipe
+
+        generator, extractor = self.generator, self.extractor
+        return Recipe(
+            generator=generator.fingerprint,
+            space=self.settings.space,
+            latent_dim=generator.w_dim if self.settings.space == "w" else generator.latent_dim,
+            seed=self.settings.seed,
+            extractors=tuple(part.name for part in extractor.parts),
+            features=tuple(feature.name for feature in extractor.features),
+            truncation=self.settings.truncation,
+            label=self.settings.label,
+            thumbnail=min(extractor.input_size or 64, generator.resolution),
+            part_rows=1000 if generator.resolution <= 128 else 250,
+        )
+
+    @property
+    def samples(self) -> SampleStore:
+        """The sample rows of this workspace."""
+        from .sampling import SampleStore
+
+        return SampleStore(self.path / SAMPLES_FOLDER, self.recipe)
+
+    def editor(self, seed: int | None = None, *, latent: np.ndarray | None = None) -> Editor:
+        """The sliders of face number `seed`, or of a given latent [d] in the space of the axes."""
+        from .editing import Edit, Editor
+
+        if (seed is None) == (latent is None):
+            raise TlganError("an editor needs either a seed or a latent, and not both")
+        start = self.canvas.start(seed) if seed is not None else np.asarray(latent, dtype=np.float32)
+        return Editor(self.canvas, Edit(start, seed=seed))
+
+    def nearest(self, wanted: Mapping[str, float], n: int = 24) -> list[tuple[int, np.ndarray]]:
+        """Sampled faces nearest to wanted places, in population sd: (row index, latent float32 [d]), nearest first."""
+        from .sampling import nearest
+
+        rows = self.axes.indices(wanted)
+        target = np.array(list(wanted.values()), dtype=np.float32)
+
+        def distance(values: np.ndarray) -> np.ndarray:
+            return np.asarray(((self.axes.positions(values)[:, rows] - target) ** 2).sum(axis=1))
+
+        return nearest(self.samples, distance, n)
+
+    def save_settings(self) -> None:
+        """Write `tlgan.toml`, atomically."""
+        target = self.path / SETTINGS_FILE
+        temporary = target.with_name(f"{target.name}.{os.getpid()}.tmp")
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(self.settings.to_toml(), encoding="utf-8")
+            os.replace(temporary, target)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise TlganError(f"{target} could not be written: {error.strerror or error}") from error
+
+
+def open_workspace(path: str | Path) -> Workspace:
+    """Open a workspace folder. Raises TlganError where it is none."""
+    path = Path(path)
+    file = path / SETTINGS_FILE
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        hint = "that folder has no tlgan.toml" if path.is_dir() else "there is no such folder"
+        raise TlganError(
+            f"{path} is not a workspace ({hint}): make one with `tlgan discover GENERATOR -o {path}`"
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise TlganError(f"{file} can't be read: {error}") from error
+    return Workspace(path, Settings.from_toml(text, str(file)))
+
+
+def settle(settings: Settings, generator: Generator, feature_names: tuple[str, ...]) -> Settings:
+    """Settings with every open choice made: fingerprint, space, base axes. Raises TlganError for an impossible one."""
+    space = settings.space or ("w" if "w" in generator.spaces else "z")
+    if space not in generator.spaces or space == "w+":
+        choices = " or ".join(repr(s) for s in generator.spaces if s != "w+")
+        raise TlganError(f"{generator.name} has no axes in space {space!r}: choose {choices}")
+    base = settings.base
+    if base is None:
+        base = tuple(name for name in DEFAULT_BASE if name in feature_names)
+    return replace(settings, sha256=generator.fingerprint, space=space, base=base)
+
+
+class _Reader:
+    """Typed look-ups in a TOML document, so that a hand-made mistake is named."""
+
+    def __init__(self, document: Mapping[str, Any], where: str) -> None:
+        self.document = document
+        self.where = where
+
+    def get(self, table: str, key: str, kind: Any, default: Any = ...) -> Any:
+        value = self.document.get(table, {})
+        value = value.get(key, default) if isinstance(value, Mapping) else default
+        if value is ...:
+            raise TlganError(f"{self.where} has no entry {table}.{key}: write it, or discover again")
+        ok = value is default or (isinstance(value, kind) and not (isinstance(value, bool) and kind is not bool))
+        if ok and kind is list:
+            ok = all(isinstance(entry, str) for entry in value)
+        if not ok:
+            raise TlganError(f"{self.where}: {table}.{key} is {value!r}, which is not what belongs there")
+        return value
