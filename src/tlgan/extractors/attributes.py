@@ -56,6 +56,7 @@ _ROWS = (
 )
 
 CELEBA_ATTRIBUTES: tuple[Feature, ...] = tuple(
-    Feature(name, "probability", label=label, low=low, high=high, group=group) for name, label, low, high, group in _ROWS
+    Feature(name, "probability", label=label, low=low, high=high, group=group)
+    for name, label, low, high, group in _ROWS
 )
 AGE = Feature("age", "quantity", unit="years", label="Age", low="younger", high="older", group=PERSON)

@@ -72,3 +72,12 @@ class Extractor(Protocol):
         Returns float32 [n, len(features)]: probabilities in [0, 1], quantities in their unit.
         """
         ...
+
+
+@runtime_checkable
+class DifferentiableExtractor(Extractor, Protocol):
+    """An extractor that gradients can be taken through."""
+
+    def logits(self, images: Tensor) -> Tensor:
+        """[n, C, H, W] -> [n, len(features)]: the logit of each probability, each quantity in its unit."""
+        ...

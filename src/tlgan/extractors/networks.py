@@ -6,7 +6,8 @@ standardised value for each quantity. `embed` gives the pooled penultimate layer
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Callable
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -54,8 +55,18 @@ class ResidualNet(nn.Module):
 
     def embed(self, x: Tensor) -> Tensor:
         """[n, 3, 64, 64] -> [n, widths[-1]]."""
-        return self.blocks(self.stem(x)).mean(dim=(2, 3))
+        pooled: Tensor = self.blocks(self.stem(x)).mean(dim=(2, 3))
+        return pooled
 
     def forward(self, x: Tensor) -> Tensor:
         """[n, 3, 64, 64] -> [n, outputs]."""
-        return self.head(self.dropout(self.embed(x)))
+        outputs: Tensor = self.head(self.dropout(self.embed(x)))
+        return outputs
+
+
+def _student(outputs: int) -> nn.Module:
+    return ResidualNet(outputs, (32, 64, 128, 224), 2)
+
+
+# What a weights file may name: outputs -> network.
+ARCHITECTURES: dict[str, Callable[[int], nn.Module]] = {"residual": _student}

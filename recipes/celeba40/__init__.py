@@ -1,0 +1,1 @@
+"""Training and measuring the face extractors: data, augmentation, training, teachers' averages, figures."""
