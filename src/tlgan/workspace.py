@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import TlganError
+from .files import replacing
 
 if TYPE_CHECKING:
     from .axes import Axes
@@ -192,6 +192,42 @@ class Workspace:
         start = self.canvas.start(seed) if seed is not None else np.asarray(latent, dtype=np.float32)
         return Editor(self.canvas, Edit(start, seed=seed))
 
+    def editor_from_png(self, path: str | Path) -> Editor:
+        """The sliders of a face saved as PNG, as they stood. Raises TlganError where the file holds no such face."""
+        from .editing import Editor
+        from .editing.state import from_json, read_png
+
+        try:
+            data = Path(path).read_bytes()
+        except OSError as error:
+            raise TlganError(f"{path} can't be read: {error.strerror or error}") from error
+        return Editor(self.canvas, from_json(read_png(data), self.axes))
+
+    def summary(self) -> dict[str, Any]:
+        """What the workspace holds, as plain values: settings, number of samples, quality of every slider."""
+        axes = self.axes
+        sliders = [
+            {
+                "name": feature.name,
+                "label": feature.label,
+                "r2": float(axes.r2[row]),
+                "auc": None if np.isnan(axes.auc[row]) else float(axes.auc[row]),
+                "agreement": float(axes.agreement[row]),
+                "weak": bool(axes.weak[row]),
+            }
+            for row, feature in enumerate(axes.features)
+        ]
+        return {
+            "workspace": str(self.path),
+            "generator": self.settings.generator,
+            "fingerprint": axes.generator,
+            "space": axes.space,
+            "extractors": list(self.settings.extractors),
+            "samples": axes.samples,
+            "base": list(axes.base),
+            "sliders": sliders,
+        }
+
     def nearest(self, wanted: Mapping[str, float], n: int = 24) -> list[tuple[int, np.ndarray]]:
         """Sampled faces nearest to wanted places, in population sd: (row index, latent float32 [d]), nearest first."""
         from .sampling import nearest
@@ -206,15 +242,8 @@ class Workspace:
 
     def save_settings(self) -> None:
         """Write `tlgan.toml`, atomically."""
-        target = self.path / SETTINGS_FILE
-        temporary = target.with_name(f"{target.name}.{os.getpid()}.tmp")
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
+        with replacing(self.path / SETTINGS_FILE) as temporary:
             temporary.write_text(self.settings.to_toml(), encoding="utf-8")
-            os.replace(temporary, target)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise TlganError(f"{target} could not be written: {error.strerror or error}") from error
 
 
 def open_workspace(path: str | Path) -> Workspace:

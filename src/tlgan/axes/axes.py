@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -18,6 +17,7 @@ import numpy as np
 
 from tlgan.errors import TlganError
 from tlgan.extractors import Feature
+from tlgan.files import replacing
 
 from .metric import Metric
 from .response import from_response, to_response
@@ -136,22 +136,15 @@ class Axes:
 
     def save(self, path: str | Path) -> None:
         """Write `axes.safetensors`, atomically."""
-        from safetensors.numpy import save_file
+        from safetensors.numpy import save
 
-        path = Path(path)
         metadata = {key: getattr(self, key) for key in _PLAIN}
         metadata |= {"format": FORMAT, "features": [asdict(feature) for feature in self.features]}
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
         arrays = {key: np.ascontiguousarray(getattr(self, key)) for key in _ARRAYS}
         if self.latent_covariance is not None:
             arrays["latent_covariance"] = np.ascontiguousarray(self.latent_covariance)
-        try:
-            save_file(arrays, temporary, metadata={"tlgan": json.dumps(metadata)})
-            os.replace(temporary, path)
-        except OSError as error:
-            raise TlganError(f"{path} could not be written: {error.strerror or error}") from error
-        finally:
-            temporary.unlink(missing_ok=True)
+        with replacing(path) as temporary:
+            temporary.write_bytes(save(arrays, metadata={"tlgan": json.dumps(metadata)}))
 
     @classmethod
     def load(cls, path: str | Path) -> Axes:

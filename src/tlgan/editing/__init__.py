@@ -3,6 +3,7 @@
 from .canvas import Canvas
 from .edit import Edit
 from .editor import Editor
+from .outcome import outcome
 from .solve import Solution, solve
 
-__all__ = ["Canvas", "Edit", "Editor", "Solution", "solve"]
+__all__ = ["Canvas", "Edit", "Editor", "Solution", "outcome", "solve"]

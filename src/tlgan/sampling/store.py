@@ -6,8 +6,6 @@ there is whole; what has been drawn is simply the number of leading parts.
 
 from __future__ import annotations
 
-import errno
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tlgan.errors import TlganError
+from tlgan.files import replacing
 
 from .recipe import Recipe
 
@@ -83,27 +82,12 @@ class SampleStore:
         import pyarrow.parquet as pq
 
         path = self.folder / part_name(number)
-        temporary = path.with_suffix(f".{os.getpid()}.tmp")
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            for stale in self.folder.glob(f"{path.stem}.*.tmp"):
-                stale.unlink(missing_ok=True)
-            # Latents do not compress and thumbnails already are: zstd is for the features alone.
-            compression = {name: "zstd" if name in self.recipe.features else "none" for name in table.column_names}
-            with open(temporary, "wb") as file:
-                pq.write_table(table, file, compression=compression, use_dictionary=False)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-            _sync_folder(self.folder)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise TlganError(
-                    f"the disk is full: {path.name} could not be written in {self.folder}; "
-                    f"the {number} parts before it are kept: free some space and run the same command again"
-                ) from error
-            raise TlganError(f"{path} could not be written: {error.strerror or error}") from error
+        for stale in self.folder.glob(f".{path.stem}.*.tmp*"):
+            stale.unlink(missing_ok=True)
+        # Latents do not compress and thumbnails already are: zstd is for the features alone.
+        compression = {name: "zstd" if name in self.recipe.features else "none" for name in table.column_names}
+        with replacing(path) as temporary:
+            pq.write_table(table, temporary, compression=compression, use_dictionary=False)
         return path
 
     def read(self, columns: Sequence[str], *, start: int = 0, stop: int | None = None) -> Iterator[pa.Table]:
@@ -174,14 +158,3 @@ def _unreadable(path: Path, error: Exception) -> TlganError:
         f"{path} can't be read as a part of these samples ({reason}): "
         "delete that file and run `tlgan discover` again; only its rows are drawn anew"
     )
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename durable; a no-op where folders can't be opened (Windows)."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,0 +1,5 @@
+"""`python -m tlgan` is `tlgan`."""
+
+from .cli import main
+
+main()

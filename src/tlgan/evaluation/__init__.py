@@ -1,0 +1,1 @@
+"""Is an axis true, is an edit clean: numbers, and a report with pictures."""

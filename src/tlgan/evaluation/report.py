@@ -1,0 +1,153 @@
+"""`report.html`: what was found, in one file that opens anywhere, offline.
+
+It shows every axis as pictures, how sure it is and what it is tied to, and says what all of it was made from.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tlgan.files import replacing
+
+if TYPE_CHECKING:
+    from tlgan.axes import Axes
+    from tlgan.workspace import Workspace
+
+STEPS = 7
+SPAN = 3.0
+FACES = 2
+
+
+@dataclass(frozen=True)
+class AxisRow:
+    """One axis as the report shows it."""
+
+    name: str
+    label: str
+    low: str
+    high: str
+    group: str
+    weak: bool
+    r2: float
+    auc: float | None
+    agreement: float
+    population: str
+    ties: str
+    strips: list[str]
+
+
+def write_report(workspace: Workspace) -> Path:
+    """Paint and write `report.html` into the workspace; returns its path."""
+    from jinja2 import Environment, PackageLoader, select_autoescape
+
+    axes = workspace.axes
+    environment = Environment(loader=PackageLoader("tlgan.evaluation"), autoescape=select_autoescape(default=True))
+    order = np.argsort(-axes.r2, kind="stable")
+    faces = _typical_faces(workspace)
+    rows = [_axis_row(workspace, int(row), faces) for row in order]
+    page = environment.get_template("report.html.j2").render(
+        workspace=workspace,
+        axes=axes,
+        strong=[row for row in rows if not row.weak],
+        weak=[row for row in rows if row.weak],
+        span=SPAN,
+        maps=[
+            ("As measured on the pictures", heat_map(axes, axes.correlation)),
+            ("As the axes point", heat_map(axes, axes.correlation_of_axes())),
+        ],
+        gallery=[_data_url(picture) for picture in workspace.canvas.paint(workspace.canvas.sample(24, seed=0))],
+    )
+    target = workspace.path / "report.html"
+    with replacing(target) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    return target
+
+
+def heat_map(axes: Axes, correlation: np.ndarray) -> dict[str, Any]:
+    """A correlation matrix [f, f] ordered by group, as cells for the template: colour, words, value."""
+    groups = list(dict.fromkeys(feature.group for feature in axes.features))
+    order = sorted(
+        range(len(axes.features)), key=lambda row: (axes.weak[row], groups.index(axes.features[row].group), row)
+    )
+    names = [axes.names[row] for row in order]
+    cells = [
+        [{"colour": _colour(float(correlation[a, b])), "value": f"{correlation[a, b]:+.2f}"} for b in order]
+        for a in order
+    ]
+    return {"names": names, "cells": cells}
+
+
+def _typical_faces(workspace: Workspace) -> np.ndarray:
+    """The sampled latents [FACES, d] nearest to the population's mean in every feature."""
+    axes = workspace.axes
+    strong = [name for row, name in enumerate(axes.names) if not axes.weak[row]] or list(axes.names)
+    found = workspace.nearest(dict.fromkeys(strong, 0.0), FACES)
+    return np.stack([latent for _, latent in found])
+
+
+def _axis_row(workspace: Workspace, row: int, faces: np.ndarray) -> AxisRow:
+    axes = workspace.axes
+    feature = axes.features[row]
+    strips = [
+        _data_url(np.concatenate(list(workspace.editor(latent=face).strip(feature.name, STEPS, SPAN)), axis=1))
+        for face in faces
+    ]
+    return AxisRow(
+        name=feature.name,
+        label=feature.label or feature.name,
+        low=feature.low,
+        high=feature.high,
+        group=feature.group,
+        weak=bool(axes.weak[row]),
+        r2=float(axes.r2[row]),
+        auc=None if np.isnan(axes.auc[row]) else float(axes.auc[row]),
+        agreement=float(axes.agreement[row]),
+        population=_population(axes, row),
+        ties=_ties(axes, row),
+        strips=strips,
+    )
+
+
+def _population(axes: Axes, row: int) -> str:
+    """The middle of the population and where 95 % of it lie, in natural units."""
+    feature = axes.features[row]
+    low, middle, high = (
+        axes.values(np.full(len(axes.features), _place(axes, row, level)))[row] for level in (0.025, 0.5, 0.975)
+    )
+    if feature.kind == "probability":
+        return f"{middle:.0%} ({low:.0%} to {high:.0%})"
+    return f"{middle:.3g} ({low:.3g} to {high:.3g}) {feature.unit}".strip()
+
+
+def _place(axes: Axes, row: int, level: float) -> float:
+    column = int(np.argmin(np.abs(axes.quantile_levels - level)))
+    return float((axes.quantiles[row, column] - axes.mean[row]) / axes.sd[row])
+
+
+def _ties(axes: Axes, row: int) -> str:
+    """The three features that this one goes together with most in the generator's population."""
+    tied = np.abs(axes.correlation[row]).copy()
+    tied[row] = -1
+    best = np.argsort(-tied)[:3]
+    return ", ".join(f"{axes.names[b]} {axes.correlation[row, b]:+.2f}" for b in best if tied[b] >= 0.2)
+
+
+def _colour(value: float) -> str:
+    """Blue for -1, the page's paper for 0, orange for +1."""
+    strength = min(abs(value), 1.0) * 100
+    return f"color-mix(in oklab, {'#d9730d' if value > 0 else '#2b6cb0'} {strength:.0f}%, var(--paper))"
+
+
+def _data_url(picture: np.ndarray) -> str:
+    """A picture uint8 [H, W, 3] as a data: URL (WebP)."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "WEBP", quality=90)
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
