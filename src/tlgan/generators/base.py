@@ -102,7 +102,7 @@ class LatentGenerator(ABC):
         if cutoff is not None and not 0 <= cutoff <= self.num_ws:
             raise TlganError(f"cutoff {cutoff} is out of range: {self.name} has {self.num_ws} layers")
         with self._gradients(z):
-            w = self._map(z, self._labels(label, len(z)))
+            w = self._map(z, self._labels(label, z.shape[0]))
             return self._truncate(w, self._psi(truncation), cutoff)
 
     def synthesize(
@@ -141,9 +141,9 @@ class LatentGenerator(ABC):
             elif (psi := self._psi(truncation)) != 1.0:
                 latents = latents * psi
             side = resolution or self.resolution
-            if not len(latents):
+            if latents.shape[0] == 0:
                 return torch.zeros(0, self.channels, side, side, device=self.device)
-            labels = None if self.w_dim else self._labels(label, len(latents))
+            labels = None if self.w_dim else self._labels(label, latents.shape[0])
             images = self._paint(latents, label=labels, noise=noise, resolution=resolution, **options)
             return resize_images(images, side)
 

@@ -113,7 +113,7 @@ class DCGAN(LatentGenerator):
         self, latents: Tensor, *, label: Tensor | None, noise: str, resolution: int | None, **options: Any
     ) -> Tensor:
         x = torch.addmm(self._bias, latents, self._project)
-        x = self._activation(x).reshape(len(x), -1, self._side, self._side)
+        x = self._activation(x).unflatten(1, (-1, self._side, self._side))
         for layer in self._layers[:-1]:
             x = self._activation(layer(x))
         return self._output(self._layers[-1](x))
