@@ -25,6 +25,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+INTERRUPTED = 130
+
 WorkspaceArgument = Annotated[Path, typer.Argument(metavar="WORKSPACE", help="Folder made by `discover`.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 HostOption = Annotated[str, typer.Option(help="Address to listen on; beyond this machine a token is asked for.")]
@@ -200,12 +202,12 @@ def _guarded(run: Callable[[], Any], debug: bool) -> int:
 
     try:
         result = run()
+        if result == INTERRUPTED:  # the parser turns Ctrl-C into this
+            raise KeyboardInterrupt
         return result if isinstance(result, int) else 0
-    except typer.Exit as end:
-        return int(end.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         print_error("interrupted; everything that was finished is kept, and the same command goes on from there")
-        return 130
+        return INTERRUPTED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

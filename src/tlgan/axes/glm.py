@@ -46,7 +46,7 @@ def explained(fitted: LinearFit, held_out: Moments) -> np.ndarray:
     """R² [f] of a fit on rows it has not seen: 1 - SSE / SST about the held-out mean. A constant response gets 0."""
     residual = _residual_scatter(fitted, held_out)
     total = np.diag(held_out.response_scatter)
-    return np.where(total > 0, 1 - residual / np.where(total > 0, total, 1), 0.0)
+    return np.asarray(np.where(total > 0, 1 - residual / np.where(total > 0, total, 1), 0.0))
 
 
 def calibration(fitted: LinearFit, held_out: Moments) -> np.ndarray:

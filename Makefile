@@ -1,0 +1,38 @@
+# Everything runs in a virtual environment of its own; the two commands a newcomer needs are `make demo` and `make test`.
+PYTHON ?= python3
+# Which torch to install, for example TORCH="torch --index-url <address of a CPU-only index>".
+TORCH ?= torch==2.13.0
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test check clean
+
+demo: $(VENV)/.demo  ## default generator, 40+ sliders, the studio in the browser
+	$(BIN)/tlgan demo $(ARGS)
+
+test: $(VENV)/.test check  ## everything, the browser tests included (they need Chromium)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.test  ## formatting, lint and types
+	$(BIN)/ruff format --check src tests benchmarks recipes
+	$(BIN)/ruff check src tests benchmarks recipes
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) build dist
+
+$(VENV)/.torch:
+	@$(PYTHON) -c 'import sys; sys.exit("tlgan needs Python 3.11 or newer, this is %d.%d: name another with make PYTHON=..." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet $(TORCH)
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.torch pyproject.toml
+	$(BIN)/pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.torch pyproject.toml
+	$(BIN)/pip install --quiet --editable ".[test]"
+	@touch $@ $(VENV)/.demo

@@ -1,0 +1,155 @@
+"""The command line: exit codes, one clear line, files written whole, JSON for machines."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tlgan import cli
+from tlgan.workspace import Workspace
+from worlds import halves_workspace, load_halves
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
+    """Run the command line here; returns exit code, standard output, standard error."""
+    monkeypatch.setenv("COLUMNS", "200")
+    networks = load_halves(None)  # type: ignore[arg-type]
+    monkeypatch.setattr(Workspace, "generator", networks[0])
+    monkeypatch.setattr(Workspace, "extractor", networks[1])
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as end:
+            cli.main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return int(end.value.code or 0), captured.out, captured.err
+
+    return call
+
+
+def test_help_imports_nothing_heavy() -> None:
+    script = "import sys, tlgan.cli\ntry: tlgan.cli.main(['--help'])\nexcept SystemExit: pass\nprint(sorted(sys.modules), file=sys.stderr)"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stderr
+    for heavy in ("torch", "numpy", "sklearn", "pyarrow", "PIL"):
+        assert f"'{heavy}'" not in loaded
+
+
+def test_edit_writes_a_picture_and_says_what_it_measured(run, halves: Workspace, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    out = tmp_path / "face.png"
+    code, printed, _ = run("edit", halves.path, "left=+1", "--lock", "right_bright", "--seed", 5, "-o", out, "--json")
+    assert code == 0
+    result = json.loads(printed)
+    assert result["moved"]["left"]["asked"] == 1.0
+    assert result["moved"]["left"]["measured"] == pytest.approx(1.0, abs=0.3)
+    assert abs(result["locked"]["right_bright"]) < 0.2
+    assert Image.open(out).size == (16, 16)
+
+
+def test_a_saved_face_is_opened_and_edited_on(run, halves: Workspace, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    first, second = tmp_path / "one.png", tmp_path / "two.png"
+    run("edit", halves.path, "left=+1", "--seed", 5, "-o", first)
+    code, printed, _ = run("edit", halves.path, "--from", first, "--set", "right_bright=-1", "-o", second, "--json")
+    assert code == 0
+    assert set(json.loads(printed)["moved"]) == {"left", "right_bright"}
+
+
+def test_units(run, halves: Workspace, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    code, printed, _ = run("edit", halves.path, "right_bright=60%", "-o", tmp_path / "o.png", "--json")
+    assert code == 0
+    assert json.loads(printed)["values"]["right_bright"] == pytest.approx(0.6, abs=0.06)
+
+
+@pytest.mark.parametrize("name", ["strip.png", "film.gif", "film.mp4"])
+def test_strips_and_films(run, halves: Workspace, tmp_path: Path, name: str) -> None:  # type: ignore[no-untyped-def]
+    out = tmp_path / name
+    how = (
+        ["--strip", "left", "--strip", "right_bright"] if name == "strip.png" else ["--film", "left", "--seconds", 0.4]
+    )
+    code, _, err = run("edit", halves.path, *how, "-o", out)
+    assert (code, err) == (0, "")
+    assert out.stat().st_size > 100
+    if name == "strip.png":
+        assert Image.open(out).width > 6 * Image.open(out).height // 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["left=abc"], "not a wish"),
+        (["lefft=1"], "did you mean left"),
+        (["left=1", "left=2"], "twice"),
+        (["right_bright=160%"], "not a probability"),
+        (["left=3km"], "unit 'km'"),
+        (["left=1", "--lock", "nothing_like_it"], "unknown feature 'nothing_like_it'"),
+        (["--film", "left", "-o", "film.avi"], ".gif or .mp4"),
+        (["left=1", "-o", "picture.xyz"], ".png, .jpg or .webp"),
+        (["--from", "missing.png"], "can't be read"),
+        (["--seed", "1", "--from", "missing.png"], "both"),
+    ],
+)
+def test_one_clear_line(
+    run, halves: Workspace, tmp_path: Path, monkeypatch, arguments: list[str], expected: str
+) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.chdir(tmp_path)
+    code, printed, err = run("edit", halves.path, *arguments)
+    assert code == 1
+    assert printed == ""
+    assert err.startswith("error: ")
+    assert len(err.strip().splitlines()) == 1
+    assert expected in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_png_without_state(run, halves: Workspace, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    plain = tmp_path / "plain.png"
+    Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(plain)
+    code, _, err = run("edit", halves.path, "--from", plain, "-o", tmp_path / "o.png")
+    assert code == 1
+    assert "carries no state" in err
+
+
+def test_wrong_usage_is_2_and_failure_is_1(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    assert run("discover")[0] == 2
+    assert run("nonsense")[0] == 2
+    code, _, err = run("studio", tmp_path / "nowhere")
+    assert code == 1
+    assert "not a workspace" in err
+
+
+def test_interrupted_is_130(run, monkeypatch: pytest.MonkeyPatch, halves: Workspace) -> None:  # type: ignore[no-untyped-def]
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tlgan.workspace.open_workspace", interrupt)
+    code, _, err = run("edit", halves.path)
+    assert code == 130
+    assert "kept" in err
+
+
+def test_discover_prints_its_sliders(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    halves_workspace(tmp_path / "ws", max_samples=1000)
+    code, printed, err = run(
+        "discover", "halves", "-o", tmp_path / "ws", "-e", "halves", "--base", "none", "--max-samples", 1000, "--json"
+    )
+    assert code == 0, err
+    result = json.loads(printed)
+    assert [slider["name"] for slider in result["sliders"]] == ["left", "right_bright", "noise"]
+    assert result["samples"] == 1000
+
+
+def test_an_unknown_generator(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    done = subprocess.run(
+        [sys.executable, "-m", "tlgan", "discover", "no-such-thing", "-o", str(tmp_path / "ws"), "-e", "colour"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "no-such-thing" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "ws").exists()
