@@ -20,6 +20,7 @@ from torch import Tensor
 from tlgan.extractors.attributes import CELEBA_ATTRIBUTES
 
 ATTRIBUTES = [feature.name for feature in CELEBA_ATTRIBUTES]
+AGE = "age"
 OUTPUTS = len(ATTRIBUTES) + 1  # the attributes, then age
 MALE = ATTRIBUTES.index("male")
 BLURRY = ATTRIBUTES.index("blurry")

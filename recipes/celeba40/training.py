@@ -8,7 +8,7 @@ stopped goes on from its last checkpoint.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,7 +43,6 @@ def fit(
     checkpoint: Path,
     *,
     pause_file: Path | None = None,
-    report: Callable[[str], None] = print,
 ) -> nn.Module:
     """Train ``model`` on ``sets`` of (faces, pictures a batch); returns the averaged model, in eval mode.
 
@@ -66,7 +65,7 @@ def fit(
             schedule.load_state_dict(state["schedule"])
             rng.set_state(state["rng"])
             first = state["step"]
-            report(f"goes on at step {first}")
+            _say(f"goes on at step {first}")
     teacher_scale = _teacher_scale(sets)
     total, counted, started = 0.0, 0, time.monotonic()
     model.train()
@@ -89,7 +88,7 @@ def fit(
         done = step + 1
         if done % plan.checkpoint_every == 0 or done == plan.steps:
             rate = counted * len(x) / (time.monotonic() - started)
-            report(f"step {done}/{plan.steps}  loss {total / counted:.4f}  {rate:.0f} pictures/s")
+            _say(f"step {done}/{plan.steps}  loss {total / counted:.4f}  {rate:.0f} pictures/s")
             total, counted, started = 0.0, 0, time.monotonic()
             state = {
                 "steps": plan.steps,
@@ -104,6 +103,10 @@ def fit(
             torch.save(state, unfinished)
             unfinished.replace(checkpoint)
     return average.eval()
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 def _draw(faces: Faces, count: int, rng: torch.Generator, strength: Strength) -> tuple[Tensor, Tensor, Tensor]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -64,9 +65,33 @@ class ResidualNet(nn.Module):
         return outputs
 
 
-def _student(outputs: int) -> nn.Module:
-    return ResidualNet(outputs, (32, 64, 128, 224), 2)
+class PlainNet(nn.Module):
+    """Convolutions and pooling with no shortcut (Simonyan & Zisserman, 2015), read by mean and maximum together."""
+
+    def __init__(self, outputs: int, widths: tuple[int, ...] = (32, 64, 128, 192)) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [nn.Conv2d(3, 24, 3, 2, 1, bias=False), nn.BatchNorm2d(24), nn.GELU()]
+        inner = 24
+        for stage, width in enumerate(widths):
+            if stage:
+                layers.append(nn.MaxPool2d(2))
+            for _ in range(3):
+                layers += [nn.Conv2d(inner, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width), nn.GELU()]
+                inner = width
+        self.layers = nn.Sequential(*layers)  # (n, widths[-1], 4, 4)
+        self.dropout = nn.Dropout(0.3)
+        self.head = nn.Linear(2 * inner, outputs)
+
+    def embed(self, x: Tensor) -> Tensor:
+        """[n, 3, 64, 64] -> [n, 2 * widths[-1]]."""
+        y = self.layers(x)
+        return torch.cat([y.mean(dim=(2, 3)), y.amax(dim=(2, 3))], dim=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[n, 3, 64, 64] -> [n, outputs]."""
+        outputs: Tensor = self.head(self.dropout(self.embed(x)))
+        return outputs
 
 
 # What a weights file may name: outputs -> network.
-ARCHITECTURES: dict[str, Callable[[int], nn.Module]] = {"residual": _student}
+ARCHITECTURES: dict[str, Callable[[int], nn.Module]] = {"residual": ResidualNet, "plain": PlainNet}
