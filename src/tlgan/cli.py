@@ -178,6 +178,15 @@ def edit(
         print_fields({**moved, **locked, "written": out})
 
 
+@app.command()
+def doctor(json: JsonOption = False) -> None:
+    """What this machine can do, and what is already in the cache."""
+    from .doctor import examine
+    from .terminal import print_fields, print_json
+
+    (print_json if json else print_fields)(examine())
+
+
 def _serve(workspace: Any, host: str, port: int, browser: bool) -> None:
     from .studio import serve
 
