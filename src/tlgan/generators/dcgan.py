@@ -18,6 +18,8 @@ from torch.nn import functional as F
 
 from ..errors import TlganError
 from .base import LatentGenerator
+from .blueprint import MAX_RESOLUTION, Blueprint
+from .state_dicts import State
 
 _EPSILON = 1e-5  # torch's BatchNorm default; the file doesn't hold it
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -50,18 +52,16 @@ class Layer:
         return F.conv2d(x, self.weight, self.bias, self.stride, self.padding)
 
 
-def is_dcgan(state: Mapping[str, Tensor]) -> bool:
-    """Does this state_dict look like a chain of transposed convolutions?"""
-    modules = _modules(state)
-    weights = [module["weight"] for module in modules if "weight" in module]
-    convolutions = [weight for weight in weights if weight.ndim == 4]
-    if len(convolutions) < 2 or convolutions[0].shape[2] < 2 or weights[0].ndim not in (2, 4):
+def is_dcgan(state: State) -> bool:
+    """Does this state_dict look like a chain of transposed convolutions that ends in a picture?"""
+    weights = [record.shape for name, record in state.items() if name.endswith("weight") and len(record.shape) != 1]
+    if len(weights) < 2 or len(weights[0]) not in (2, 4) or any(len(shape) != 4 for shape in weights[1:]):
         return False
-    try:
-        _parse(modules)
-    except TlganError:
-        return False
-    return True
+    return 1 < weights[0][-1] and (weights[-1][1] in (1, 3) or weights[-1][0] in (1, 3))
+
+
+def read_dcgan(state: State) -> Blueprint:
+    return Blueprint("dcgan", {"order": list(state)}, state, {"format": "state_dict of a DCGAN"})
 
 
 class DCGAN(LatentGenerator):
@@ -73,19 +73,24 @@ class DCGAN(LatentGenerator):
 
     def __init__(
         self,
-        state: Mapping[str, Tensor],
+        blueprint: Blueprint,
         *,
         name: str,
         fingerprint: str,
         device: str = "cpu",
-        activation: str = "relu",
-        output: str = "tanh",
+        activation: str | None = None,
+        output: str | None = None,
     ) -> None:
+        options = blueprint.reader()
+        activation = activation or options.choice("activation", tuple(_ACTIVATIONS), "relu")
+        output = output or options.choice("output", tuple(_OUTPUTS), "tanh")
         if activation not in _ACTIVATIONS or output not in _OUTPUTS:
             raise TlganError(
                 f"activation {activation!r} with output {output!r} is unknown: "
                 f"use one of {', '.join(_ACTIVATIONS)} and one of {', '.join(_OUTPUTS)}"
             )
+        order = [name for name in options.texts("order") if not name.endswith("num_batches_tracked")]
+        state = {name: blueprint.load(name, *blueprint.shape(name)) for name in order}
         project, bias, side, layers = _parse(_modules(state))
         self._project = project.to(device)  # [d, channels * side * side]
         self._bias = bias.to(device)
@@ -99,6 +104,8 @@ class DCGAN(LatentGenerator):
         resolution = side
         for layer in layers:
             resolution *= layer.stride
+        if resolution > MAX_RESOLUTION:
+            raise TlganError(f"it paints {resolution} px: expected at most {MAX_RESOLUTION}")
         last = layers[-1]
         super().__init__(
             name=name,
@@ -124,13 +131,14 @@ def _modules(state: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
     modules: dict[str, dict[str, Tensor]] = {}
     for key, tensor in state.items():
         owner, _, leaf = key.rpartition(".")
-        if leaf != "num_batches_tracked":
-            modules.setdefault(owner, {})[leaf] = tensor
+        modules.setdefault(owner, {})[leaf] = tensor
     return list(modules.values())
 
 
 def _parse(modules: list[dict[str, Tensor]]) -> tuple[Tensor, Tensor, int, list[Layer]]:
     """-> projection [d, c * s * s], its bias [c * s * s], s, and the convolutions after it."""
+    if not modules:
+        raise TlganError("it has no layers")
     first, rest = modules[0], list(modules[1:])
     weight = first.get("weight")
     if weight is None or weight.ndim not in (2, 4):

@@ -1,0 +1,131 @@
+"""One file in, one tree of records out, whatever container the file is."""
+
+from __future__ import annotations
+
+import mmap
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...errors import TlganError
+from . import torch_files
+from .records import Allowance, GlobalName, ObjectRecord, TensorRecord
+
+_HTML = re.compile(rb"\s*<(?:!doctype\s+html|html|head)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a file holds. `container` is "pickle", "torch" (zip), "torch-legacy", "torchscript", "torch-export",
+    "safetensors" or "onnx"; `tree` is set for the first three."""
+
+    path: Path
+    container: str
+    size: int  # bytes
+    tree: Any = None
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read a file into records, without executing any of it and without loading a weight.
+
+    Raises `TlganError` with one line on what the file is where it isn't a checkpoint.
+    """
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            if size == 0:
+                raise TlganError("it is empty: fetch it again")
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return _read(path, mapped, size)
+    except TlganError as error:
+        raise TlganError(f"{path.name} can't be read: {error}") from error
+    except (OSError, MemoryError, RecursionError) as error:
+        raise TlganError(f"{path.name} can't be read: {type(error).__name__} {error}") from error
+
+
+def _read(path: Path, mapped: mmap.mmap, size: int) -> Checkpoint:
+    data = memoryview(mapped)
+    head = bytes(data[:4096])
+    allowance = Allowance(size, mapped)
+    if _HTML.match(head):
+        raise TlganError(
+            "it is a web page, not a checkpoint: open the address in a browser and download the file there"
+        )
+    if head.startswith(torch_files.ZIP_HEAD):
+        return _read_zip(path, data, allowance)
+    if torch_files.LEGACY_HEAD in head[:32]:
+        value, _ = torch_files.read_legacy(data, allowance)
+        return Checkpoint(path, "torch-legacy", size, value)
+    if _is_safetensors(head, size):
+        return Checkpoint(path, "safetensors", size)
+    if _is_onnx(head):
+        return Checkpoint(path, "onnx", size)
+    if not _may_be_pickle(head):
+        raise TlganError(f"it starts with {head[:8].hex(' ')}, which is no checkpoint: {_EXPECTED}")
+    value, _ = torch_files.read_pickle(data, allowance)
+    return Checkpoint(path, "pickle", size, value)
+
+
+_EXPECTED = "expected a pickle, a torch file, safetensors or ONNX"
+
+
+def _read_zip(path: Path, data: memoryview, allowance: Allowance) -> Checkpoint:
+    names = torch_files.zip_members(data, allowance)
+    if (
+        any(
+            re.fullmatch(r"[^/]+/archive_format|archive_format|models/[^/]+\.json|[^/]+/models/[^/]+\.json", name)
+            for name in names
+        )
+        or "serialized_exported_program.json" in names
+    ):
+        return Checkpoint(path, "torch-export", len(data))
+    value, members = torch_files.read_archive(data, allowance)
+    if torch_files.is_torchscript(members):
+        return Checkpoint(path, "torchscript", len(data))
+    return Checkpoint(path, "torch", len(data), value)
+
+
+def _may_be_pickle(head: bytes) -> bool:
+    """Protocols 2 and later start with their number; 0 and 1 with an object."""
+    return head[0] == 0x80 or head[:1] in b"(]})cNIJKMLGFSTUVXlpd"
+
+
+def _is_safetensors(head: bytes, size: int) -> bool:
+    length = int.from_bytes(head[:8], "little")
+    return len(head) > 9 and head[8:9] == b"{" and 2 <= length <= size - 8
+
+
+def _is_onnx(head: bytes) -> bool:
+    """A protobuf whose first field is ir_version (1, varint), a small number, with another field after it."""
+    return (
+        len(head) > 4
+        and head[0] == 0x08
+        and 1 <= head[1] <= 64
+        and head[2] in (0x12, 0x1A, 0x22, 0x28, 0x32, 0x3A, 0x42, 0x72)
+    )
+
+
+def summary(value: Any) -> str:
+    """What a value of a tree is, in a few words for a message."""
+    match value:
+        case dict():
+            keys = [str(key)[:40] if isinstance(key, str | int) else "..." for key in list(value)[:6]]
+            more = ", ..." if len(value) > 6 else ""
+            return f"a dictionary of {len(value)} ({', '.join(keys)}{more})" if value else "an empty dictionary"
+        case list() | tuple() | set() | frozenset():
+            kinds = sorted({_kind(item) for item in list(value)[:20]})
+            return f"a {type(value).__name__} of {len(value)}" + (f" ({', '.join(kinds)[:80]})" if kinds else "")
+        case TensorRecord():
+            return f"one tensor {list(value.shape)}"
+        case ObjectRecord():
+            return f"a {value.type}"
+    return f"a {_kind(value)}"
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, ObjectRecord | GlobalName):
+        return str(value.type if isinstance(value, ObjectRecord) else value)[:60]
+    return {"TensorRecord": "tensor", "NoneType": "None", "LongText": "str"}.get(
+        type(value).__name__, type(value).__name__
+    )
