@@ -1,0 +1,365 @@
+"""The studio's ASGI application: the page, the verbs over HTTP, and the websocket that streams frames.
+
+On the websocket the newest state wins: a request that arrives while another waits replaces it, so that what is painted is
+always what was asked last, however slow the generator.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from ..errors import TlganError
+from . import films, openapi, wire
+from .describe import describe
+from .guard import LOOPBACK, Guard
+from .painter import CHUNK, Frame, Painter
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from ..editing import Edit
+    from ..workspace import Workspace
+
+PAGE = Path(__file__).parent / "page"
+CONNECTIONS = 16  # websockets at once
+Answer = Callable[[Request], Awaitable[Response]]
+
+
+def create_app(
+    workspace: Workspace, *, hosts: Collection[str] | None = LOOPBACK, token: str | None = None, threads: int | None = None
+) -> Starlette:
+    """The application for one workspace.
+
+    `hosts`: what the Host header may name (None: anything, then give a `token`); `token`: what a visitor must show;
+    `threads`: of torch while painting, half of the cores by default.
+    """
+    studio = Studio(workspace, threads=threads)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        studio.painter.close()
+
+    verbs: dict[str, Answer] = {
+        "describe": studio.describe,
+        "random": studio.random,
+        "render": studio.render,
+        "measure": studio.measure,
+        "solve": studio.solve,
+        "gallery": studio.gallery,
+        "strip": studio.strip,
+        "film": studio.film,
+        "state": studio.state,
+        "open": studio.open,
+    }
+    routes = [
+        Route("/", studio.page),
+        Route("/api", lambda _: RedirectResponse("/api/")),
+        Route("/api/", lambda _: HTMLResponse(openapi.page())),
+        Route("/api/openapi.json", lambda _: JSONResponse(openapi.document())),
+        *(Route(f"/api/{name}", _answer(verb), methods=[openapi.method(name)]) for name, verb in verbs.items()),
+        WebSocketRoute("/live", studio.live),
+        Mount("/", StaticFiles(directory=PAGE)),
+    ]
+    app = Starlette(routes=routes, middleware=[Middleware(Guard, hosts=hosts, token=token)], lifespan=lifespan)
+    app.state.studio = studio
+    return app
+
+
+class Studio:
+    """One workspace, its painter, and an answer for every verb."""
+
+    def __init__(self, workspace: Workspace, *, threads: int | None = None) -> None:
+        self.workspace = workspace
+        self.axes = workspace.axes
+        self.painter = Painter(workspace, threads=threads)
+        self.description = describe(workspace)
+        self._first: str | None = None
+        self._connections = 0
+        self._filming = asyncio.Semaphore(1)
+
+    # -- the page ----------------------------------------------------------------------------------------------
+
+    async def page(self, _: Request) -> Response:
+        """The page, with a description and a painted face inside: nothing has to be waited for."""
+        if self._first is None:
+            seed = await self.painter.run(self.painter.typical)
+            edit = await self.painter.run(self._face, {"face": {"seed": seed}}, "face")
+            frame = await self.painter.run(self.painter.frame, edit)
+            self._first = _first_paint(self.description, edit, frame)
+        return HTMLResponse(self._first)
+
+    # -- verbs over HTTP ---------------------------------------------------------------------------------------
+
+    async def describe(self, _: Request) -> Response:
+        """GET: what the page knows of the workspace."""
+        return JSONResponse(self.description)
+
+    async def random(self, request: Request) -> Response:
+        """GET ?seed=: the face of a seed; without one, of a random seed."""
+        text = request.query_params.get("seed")
+        seed = int(np.random.default_rng().integers(wire.SEEDS)) if text is None else _seed(text)
+        return JSONResponse({"seed": seed, "asked": {}, "locks": [], "exact": False})
+
+    async def render(self, request: Request) -> Response:
+        """POST {face | mix}: a PNG with the state inside."""
+        from ..editing.state import to_json, write_png
+
+        message = await _body(request)
+        edit, frame = await self._paint(message)
+        buffer = io.BytesIO()
+        write_png(buffer, frame.picture, to_json(edit, self.axes))
+        return Response(buffer.getvalue(), media_type="image/png")
+
+    async def measure(self, request: Request) -> Response:
+        """POST {face | mix}: where the extractor sees the picture."""
+        _, frame = await self._paint(await _body(request))
+        return JSONResponse(_words(frame))
+
+    async def solve(self, request: Request) -> Response:
+        """POST {face | mix}: the latent it leads to."""
+        edit, frame = await self._paint(await _body(request))
+        return JSONResponse({"latent": wire.encode_latent(frame.latent), "seed": edit.seed} | _words(frame))
+
+    async def gallery(self, request: Request) -> Response:
+        """POST {seeds: [...]} or {wanted: {...}, count}: small pictures of faces to start from."""
+        message = await _body(request)
+        size = wire.integer(message, "size", *wire.SIZES, default=128)
+        faces, latents = await self.painter.run(self._candidates, message)
+        pictures = await self._pictures(latents, size)
+        return JSONResponse({"faces": [{"face": f, "picture": p} for f, p in zip(faces, pictures, strict=True)]})
+
+    async def strip(self, request: Request) -> Response:
+        """POST {face, feature, asked: [...]}: one slider at several places."""
+        message = await _body(request)
+        edit = await self.painter.run(self._face, message, "face")
+        name = wire.feature(message, self.axes)
+        stops = _stops(message)
+        latents = await self.painter.run(self.painter.strip, edit, name, stops)
+        size = wire.integer(message, "size", *wire.SIZES, default=512)
+        return JSONResponse({"asked": stops, "pictures": await self._pictures(latents, size)})
+
+    async def film(self, request: Request) -> Response:
+        """POST {a, b, seconds, fps, format, loop}: the walk from A to B as a GIF or MP4."""
+        message = await _body(request)
+        kind = message.get("format", "gif")
+        if kind not in self.description["films"]:
+            raise TlganError(f"the film format {kind!r} is unknown: expected gif or mp4")
+        fps = wire.integer(message, "fps", 1, 60, default=24)
+        count = wire.integer(message, "frames", 2, wire.FILM_FRAMES, default=48)
+        start = await self.painter.run(self._face, message, "a")
+        end = await self.painter.run(self._face, message, "b")
+        async with self._filming:
+            latents = await self.painter.run(self.painter.walk, start, end, films.there_and_back(count))
+            pictures = [picture async for picture in self._painted(latents)]
+            film = await asyncio.to_thread(films.film, np.stack(pictures), kind, fps)
+        return Response(film, media_type="image/gif" if kind == "gif" else "video/mp4")
+
+    async def state(self, request: Request) -> Response:
+        """POST {face}: the whole state as it is kept in a PNG."""
+        from ..editing.state import to_json
+
+        edit = await self.painter.run(self._face, await _body(request), "face")
+        return JSONResponse(to_json(edit, self.axes))
+
+    async def open(self, request: Request) -> Response:
+        """POST a state (JSON) or a PNG with one inside: the face. Another generator's is refused by name."""
+        from ..editing.state import from_json, read_png
+
+        if request.headers.get("content-type", "").startswith("image/"):
+            state = await self.painter.run(read_png, await _read(request, wire.PNG_BYTES))
+        else:
+            state = await _body(request)
+        return JSONResponse(wire.face_json(from_json(state, self.axes)))
+
+    # -- the websocket -----------------------------------------------------------------------------------------
+
+    async def live(self, socket: WebSocket) -> None:
+        """Frames: text messages in ({id, face | mix, size}), words and pictures out, the newest request only."""
+        if self._connections >= CONNECTIONS:
+            await socket.close(4429, f"this studio has {CONNECTIONS} pages open already")
+            return
+        self._connections += 1
+        newest = Newest()
+        painting: asyncio.Task[None] | None = None
+        try:
+            await socket.accept()
+            await socket.send_json({"version": wire.VERSION, "generator": self.axes.generator, "name": self.workspace.name})
+            painting = asyncio.create_task(self._stream(socket, newest))
+            while (message := await socket.receive())["type"] == "websocket.receive":
+                newest.put(message.get("text") or "")
+        except WebSocketDisconnect:
+            pass
+        finally:
+            self._connections -= 1
+            if painting is not None:
+                painting.cancel()
+
+    async def _stream(self, socket: WebSocket, newest: Newest) -> None:
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # the peer left while a frame was on its way
+            while True:
+                text, identity = await newest.get(), 0
+                try:
+                    message = wire.parse(text)
+                    identity = wire.integer(message, "id", 0, 2**32 - 1)
+                    size = wire.integer(message, "size", *wire.SIZES, default=wire.SIZES[1])
+                    edit, frame = await self._paint(message, exact=False)
+                    refining = edit.exact and bool(edit.asked)
+                    await _send(socket, identity, frame, size, final=not refining, mixed="mix" in message)
+                    if refining and not newest.waiting:
+                        frame = await self.painter.run(self.painter.refined, edit)
+                        await _send(socket, identity, frame, size, final=True)
+                except TlganError as error:
+                    await socket.send_json({"id": identity, "error": str(error)})
+
+    # -- shared ------------------------------------------------------------------------------------------------
+
+    def _face(self, message: wire.Json, key: str) -> Edit:
+        return wire.face(message, key, self.axes, self.painter.latent_of)
+
+    async def _paint(self, message: wire.Json, *, exact: bool = True) -> tuple[Edit, Frame]:
+        """The picture of {face: ...} or {mix: {a, b, at}}; `exact=False` leaves the closed loop for later."""
+        return await self.painter.run(self._paint_now, message, exact)
+
+    def _paint_now(self, message: wire.Json, exact: bool) -> tuple[Edit, Frame]:
+        from ..editing import Edit
+
+        mix = message.get("mix")
+        if mix is None:
+            edit = self._face(message, "face")
+            closed = exact and edit.exact and edit.asked
+            return edit, self.painter.refined(edit) if closed else self.painter.frame(edit)
+        if not isinstance(mix, dict):
+            raise TlganError("'mix' is not an object: expected {a, b, at}")
+        place = wire.number(mix, "at", 0, 1)
+        latent = self.painter.walk(self._face(mix, "a"), self._face(mix, "b"), [place])[0]
+        return Edit(latent=latent), self.painter.plain(latent)
+
+    def _candidates(self, message: wire.Json) -> tuple[list[wire.Json], NDArray[np.float32]]:
+        if "wanted" in message:
+            count = wire.integer(message, "count", 1, wire.GALLERY, default=24)
+            wanted = wire.wishes(message, "wanted", self.axes)
+            found = [latent for _, latent in self.workspace.nearest(wanted, count)]
+            return [_start({"latent": wire.encode_latent(latent)}) for latent in found], np.stack(found)
+        seeds = message.get("seeds")
+        if not isinstance(seeds, list) or not 1 <= len(seeds) <= wire.GALLERY:
+            raise TlganError(f"'seeds' must be a list of 1 to {wire.GALLERY} whole numbers")
+        seeds = [wire.integer({"seeds": seed}, "seeds", 0, wire.SEEDS - 1) for seed in seeds]
+        return [_start({"seed": seed}) for seed in seeds], np.stack([self.painter.latent_of(seed) for seed in seeds])
+
+    async def _painted(self, latents: NDArray[np.float32]) -> AsyncIterator[NDArray[np.uint8]]:
+        for k in range(0, len(latents), CHUNK):
+            for picture in await self.painter.run(self.painter.canvas.paint, latents[k : k + CHUNK]):
+                yield picture
+
+    async def _pictures(self, latents: NDArray[np.float32], size: int) -> list[str]:
+        return [wire.data_url(wire.encode_picture(picture, size)) async for picture in self._painted(latents)]
+
+
+class Newest:
+    """A slot for one message: putting replaces what was not yet taken."""
+
+    def __init__(self) -> None:
+        self._message: str | None = None
+        self._there = asyncio.Event()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something newer is there."""
+        return self._there.is_set()
+
+    def put(self, message: str) -> None:
+        """Replace what waits."""
+        self._message = message
+        self._there.set()
+
+    async def get(self) -> str:
+        """Take what waits, or wait for it."""
+        await self._there.wait()
+        self._there.clear()
+        return self._message or ""
+
+
+async def _send(socket: WebSocket, identity: int, frame: Frame, size: int, *, final: bool, mixed: bool = False) -> None:
+    words = {"id": identity, "final": final} | _words(frame)
+    if mixed:  # a face in between has no name: its latent is what the page can go on from
+        words["latent"] = wire.encode_latent(frame.latent)
+    await socket.send_text(json.dumps(words, separators=(",", ":")))
+    await socket.send_bytes(wire.pack(identity, wire.encode_picture(frame.picture, size), final=final))
+
+
+def _words(frame: Frame) -> wire.Json:
+    return {
+        "measured": wire.numbers(frame.measured),
+        "own": wire.numbers(frame.own),
+        "reached": wire.numbers(frame.reached),
+        "share": round(float(frame.share), 3),
+        "in_the_way": list(frame.in_the_way),
+    }
+
+
+def _first_paint(description: wire.Json, edit: Edit, frame: Frame) -> str:
+    picture = wire.data_url(wire.encode_picture(frame.picture))
+    first = {"describe": description, "face": wire.face_json(edit), "frame": _words(frame) | {"picture": picture}}
+    text = json.dumps(first, separators=(",", ":")).replace("<", "\\u003c")  # nothing in it can close the script
+    html = (PAGE / "index.html").read_text("utf-8")
+    html = html.replace("<!-- first words -->", f'<script type="application/json" id="first">{text}</script>')
+    return html.replace("<!-- first picture -->", f'<img id="first-picture" alt="" src="{picture}">')
+
+
+def _start(start: wire.Json) -> wire.Json:
+    return start | {"asked": {}, "locks": [], "exact": False}
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal() or len(text) > 10 or int(text) >= wire.SEEDS:
+        raise TlganError(f"the seed {text[:20]!r} is not a whole number from 0 to {wire.SEEDS - 1}")
+    return int(text)
+
+
+def _stops(message: wire.Json) -> list[float]:
+    stops: Any = message.get("asked")
+    if not isinstance(stops, list) or not 1 <= len(stops) <= wire.STRIP:
+        raise TlganError(f"'asked' must be a list of 1 to {wire.STRIP} numbers")
+    return [wire.number({"asked": stop}, "asked", -20, 20) for stop in stops]
+
+
+async def _read(request: Request, limit: int) -> bytes:
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > limit:
+            raise TlganError(f"more than {limit} bytes were sent")
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def _body(request: Request) -> wire.Json:
+    return wire.parse(await _read(request, wire.MESSAGE_BYTES))
+
+
+def _answer(verb: Answer) -> Answer:
+    async def answered(request: Request) -> Response:
+        try:
+            return await verb(request)
+        except TlganError as error:
+            return JSONResponse({"error": str(error)}, 400)
+        except ClientDisconnect:
+            return Response(status_code=400)
+
+    return answered

@@ -1,0 +1,69 @@
+// What the page knows of the outside: one engine, whoever it is. `remote.js` asks the server; `local.js` computes in a
+// worker. An engine does all the algebra; the page holds what was asked and shows what comes back.
+
+/**
+ * A start (a seed, or a latent in base64) and what is asked of it, in standard deviations over the population.
+ * @typedef {{seed?: number, latent?: string, asked: Record<string, number>, locks: string[], exact: boolean,
+ *            soft?: Record<string, number>, identity?: boolean}} Face
+ *   `soft` and `identity` come with faces saved elsewhere; the page hands them back as they are.
+ *
+ * What is to be seen: one face, or a place on the walk from face a (0) to face b (1).
+ * @typedef {{face: Face} | {mix: {a: Face, b: Face, at: number}}} View
+ *
+ * Numbers of a picture, one a feature, in standard deviations over the population, 0 its mean: `measured`, where the
+ * extractor sees the picture; `own`, where it sees the face without edits; `reached`, the change the solve expects.
+ * `share` is the part of the wishes that was granted, and `in_the_way` the locks that cost most; `latent` comes with a mix; `final` is false for the first
+ * guess of an exact edit. A number that couldn't be measured is null.
+ * @typedef {{bitmap: ImageBitmap, measured: (number|null)[], own: (number|null)[], reached: (number|null)[],
+ *            share: number, in_the_way: string[], latent?: string, final: boolean}} Frame
+ *
+ * @typedef {{name: string, label: string, low: string, high: string, kind: "probability"|"quantity", unit: string,
+ *            group: string, band: [number, number], range: [number, number], mean: number, sd: number, r2: number,
+ *            agreement: number, weak: boolean}} Feature
+ *   `band`: where 95 % of all faces lie; `range`: what the population holds; both in standard deviations.
+ *   `mean`, `sd`: of the response, the logit of a probability or the quantity itself.
+ *
+ * @typedef {{version: number, name: string,
+ *            generator: {name: string, fingerprint: string, resolution: number, space: string, dimensions: number},
+ *            features: Feature[], groups: {name: string, features: string[]}[], base: string[], samples: number,
+ *            correlations: {measured: number[][], axes: number[][]},
+ *            limits: {asked: number, gallery: number, strip: number, frames: number},
+ *            films: string[], nearest: boolean, about: Record<string, unknown>}} Description
+ *
+ * Every method may reject with an Error whose message is a line for a person; one that was superseded or aborted
+ * rejects with an AbortError, which nobody needs to hear of. Pictures in lists are URLs that an <img> can show.
+ * @typedef {object} Engine
+ * @property {() => Promise<Description>} describe
+ * @property {(() => {face: Face, frame: Omit<Frame, "bitmap"> & {picture: string}} | null)} first
+ *   a face that is there already, where there is one
+ * @property {(view: View, options?: {signal?: AbortSignal, onframe?: (frame: Frame) => void}) => Promise<Frame>} render
+ *   only the newest call is answered; `onframe` hears every picture on the way, the last one included
+ * @property {(face: Face) => Promise<{latent: string}>} solve
+ * @property {(seed: number) => Promise<Face>} random
+ * @property {(wish: {seeds: number[]} | {wanted: Record<string, number>, count: number})
+ *            => Promise<{face: Face, picture: string}[]>} gallery
+ * @property {(face: Face, feature: string, asked: number[]) => Promise<{asked: number[], pictures: string[]}>} strip
+ * @property {(a: Face, b: Face, options: {format: string, fps: number, frames: number}) => Promise<Blob>} film
+ * @property {(face: Face) => Promise<object>} state  all that a file must hold to bring the face back
+ * @property {(state: object) => Promise<Face>} open  the other way; another generator's state is refused by name
+ * @property {(listen: (connected: boolean) => void) => void} onstatus  called at every change
+ */
+
+/** The engine that this page was published with. @returns {Promise<Engine>} */
+export async function openEngine() {
+  const name = document.querySelector('meta[name="engine"]')?.getAttribute("content") ?? "remote";
+  if (!/^[a-z]+$/.test(name)) throw new Error(`unknown engine ${name}`);
+  const module = await import(`./${name}.js`);
+  return module.open();
+}
+
+/**
+ * A place in the population as the feature's own value: "62 %", "41 years".
+ * @param {Feature} feature @param {number} position
+ */
+export function natural(feature, position) {
+  const response = feature.mean + feature.sd * position;
+  if (feature.kind === "probability") return `${Math.round(100 / (1 + Math.exp(-response)))} %`;
+  const digits = feature.sd >= 2 ? 0 : feature.sd >= 0.2 ? 1 : 2;
+  return `${response.toFixed(digits)}${feature.unit ? ` ${feature.unit}` : ""}`.replace("-", "−");
+}

@@ -1,0 +1,111 @@
+// The strip of recent faces, each with its edits, and small pictures of what was seen.
+
+import { byId, make } from "./dom.js";
+
+const SIDE = 96;
+const KEPT = 400;
+
+/** Small copies of pictures, by what they show. */
+export class Thumbs {
+  constructor() {
+    /** @type {Map<string, HTMLCanvasElement>} */
+    this.pictures = new Map();
+  }
+
+  /** @param {import("./state.js").Entry} entry @param {CanvasImageSource} picture */
+  put(entry, picture) {
+    const small = make("canvas", { width: SIDE, height: SIDE });
+    const context = small.getContext("2d");
+    context.imageSmoothingQuality = "high";
+    context.drawImage(picture, 0, 0, SIDE, SIDE);
+    for (const key of [exactly(entry), start(entry)]) {
+      this.pictures.delete(key);
+      this.pictures.set(key, small);
+    }
+    while (this.pictures.size > KEPT) this.pictures.delete(this.pictures.keys().next().value);
+  }
+
+  /** A picture of exactly this, or else the last of this face. */
+  get(entry) {
+    return this.pictures.get(exactly(entry)) ?? this.pictures.get(start(entry));
+  }
+
+  /** Paint it on a canvas. @param {HTMLCanvasElement} canvas */
+  paint(entry, canvas) {
+    const small = this.get(entry);
+    if (canvas.shown === small) return;
+    canvas.shown = small;
+    const context = canvas.getContext("2d");
+    context.clearRect(0, 0, SIDE, SIDE);
+    if (small) context.drawImage(small, 0, 0);
+  }
+
+  canvas() {
+    return make("canvas", { width: SIDE, height: SIDE, "aria-hidden": "true" });
+  }
+}
+
+const start = (entry) => JSON.stringify(entry.start);
+const exactly = ({ start, asked, locks, others, exact }) => JSON.stringify([start, asked, locks, others, exact]);
+
+export class Faces {
+  /** @param {Thumbs} thumbs @param {(id: number) => void} choose */
+  constructor(thumbs, choose) {
+    this.thumbs = thumbs;
+    this.choose = choose;
+    this.element = byId("recent");
+    this.earlier = byId("earlier");
+    this.later = byId("later");
+    this.buttons = new Map();
+  }
+
+  /** @param {import("./state.js").State} state */
+  update(state) {
+    const ids = new Set(state.faces.map(({ id }) => id));
+    for (const [id, item] of this.buttons) {
+      if (!ids.has(id)) {
+        item.element.remove();
+        this.buttons.delete(id);
+      }
+    }
+    state.faces.forEach((entry, index) => {
+      const item = this.buttons.get(entry.id) ?? this.add(entry.id);
+      if (this.element.children[index] !== item.element) {
+        this.element.insertBefore(item.element, this.element.children[index] ?? null);
+      }
+      const here = index === state.current && state.at === null;
+      const edits = Object.keys(entry.asked).length;
+      this.thumbs.paint(entry, item.canvas);
+      item.button.setAttribute("aria-label", `${faceName(entry)}${edits ? `, ${edits} edits` : ""}`);
+      item.button.classList.toggle("edited", edits > 0);
+      if (here !== item.here) {
+        item.here = here;
+        if (here) item.button.setAttribute("aria-current", "true");
+        else item.button.removeAttribute("aria-current");
+        if (here) this.show(item.element);
+      }
+    });
+    this.earlier.disabled = state.current === 0;
+    this.later.disabled = state.current === state.faces.length - 1;
+  }
+
+  /** Scroll the strip alone, never the page. */
+  show(element) {
+    const { offsetLeft, offsetWidth } = element;
+    const { scrollLeft, clientWidth } = this.element;
+    const left = offsetLeft - this.element.offsetLeft;
+    if (left < scrollLeft) this.element.scrollLeft = left - 8;
+    else if (left + offsetWidth > scrollLeft + clientWidth) this.element.scrollLeft = left + offsetWidth - clientWidth + 8;
+  }
+
+  add(id) {
+    const canvas = this.thumbs.canvas();
+    const button = make("button.thumb-face", { click: () => this.choose(id) }, canvas);
+    const item = { canvas, button, element: make("li", {}, button), here: false };
+    this.buttons.set(id, item);
+    return item;
+  }
+}
+
+/** @param {import("./state.js").Entry} entry */
+export const faceName = ({ start }) => ("seed" in start ? `face ${start.seed}` : "face without a number");

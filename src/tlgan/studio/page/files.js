@@ -1,0 +1,108 @@
+// Faces that leave the page and come back: a PNG that remembers, dropped anywhere; and a link that restores.
+
+import { byId, complain, download, tell } from "./dom.js";
+import { faceName } from "./faces.js";
+import * as link from "./link.js";
+import * as png from "./png_state.js";
+import { current, restore, toFace } from "./state.js";
+
+const MOST_BYTES = 64 * 1024 * 1024;
+
+export class Files {
+  /**
+   * @param {import("./engine.js").Engine} engine @param {import("./engine.js").Description} description
+   * @param {import("./store.js").Store} store @param {import("./picture.js").Picture} picture
+   * @param {() => Promise<import("./engine.js").Face>} face  what is on the screen, as a face of its own
+   */
+  constructor(engine, description, store, picture, face) {
+    Object.assign(this, { engine, description, store, picture, face });
+    this.listen();
+  }
+
+  async save() {
+    try {
+      const face = await this.face();
+      const file = await png.write(await this.picture.png(), await this.engine.state(face));
+      const name = faceName({ start: face }).replaceAll(" ", "-");
+      download(file, `${this.description.name}-${name}.png`);
+      complain("picture-error");
+      tell("Saved. Drop the file on this page and the face is back.");
+    } catch (error) {
+      complain("picture-error", error);
+    }
+  }
+
+  async share() {
+    try {
+      const face = await this.face();
+      const address = new URL(link.write(face, this.description.generator.fingerprint), location.href.split("#")[0]);
+      history.replaceState(null, "", address.hash);
+      complain("picture-error");
+      await copy(address.href);
+    } catch (error) {
+      complain("picture-error", error);
+    }
+  }
+
+  /** The face that the address names, if it names one. */
+  fromAddress() {
+    try {
+      return link.read(location.hash, this.description);
+    } catch (error) {
+      complain("picture-error", error);
+      return null;
+    }
+  }
+
+  async open(file) {
+    try {
+      if (file.size > MOST_BYTES) throw new Error("That file is too large to be a picture saved here.");
+      const face = await this.engine.open(await png.read(file));
+      this.store.do((state) => restore(state, face));
+      complain("picture-error");
+      tell("The face is back.");
+    } catch (error) {
+      complain("picture-error", error);
+    }
+  }
+
+  listen() {
+    const cover = byId("drop");
+    let depth = 0;
+    const carriesFile = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
+    addEventListener("dragenter", (event) => {
+      if (!carriesFile(event)) return;
+      depth++;
+      cover.hidden = false;
+    });
+    addEventListener("dragleave", () => {
+      depth = Math.max(0, depth - 1);
+      cover.hidden = depth === 0;
+    });
+    addEventListener("dragover", (event) => event.preventDefault());
+    addEventListener("drop", (event) => {
+      event.preventDefault();
+      depth = 0;
+      cover.hidden = true;
+      const file = event.dataTransfer?.files[0];
+      if (file) this.open(file);
+    });
+    addEventListener("hashchange", () => {
+      const face = this.fromAddress();
+      const { seed, latent, asked, locks, exact } = face ?? {};
+      if (!face) return;
+      const here = toFace(current(this.store.state), []);
+      const same = JSON.stringify([here.seed, here.latent, here.asked, here.locks, here.exact]);
+      if (same !== JSON.stringify([seed, latent, asked, locks, exact])) this.store.do((state) => restore(state, face));
+    });
+  }
+}
+
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    tell("Link copied.");
+  } catch {
+    tell("The link is in the address bar: copy it from there."); // no permission, or no clipboard
+  }
+}

@@ -1,0 +1,173 @@
+// Paints and measures faces: what the server's painter does, with the networks in this browser.
+
+import { Axes } from "./axes.js";
+import { check, decode, encode, fromState, seed, toState } from "./faces.js";
+import { sampleLatent } from "./latents.js";
+import { openNetworks } from "./networks.js";
+import { refine } from "./refine.js";
+import { read } from "./safetensors.js";
+import { between, solve, wishesOf } from "./solve.js";
+
+const REMEMBERED = 512; // faces whose own place is kept
+
+/** @typedef {import("../engine.js").Face} Face */
+/** @typedef {{picture: Float32Array, measured: (number|null)[]|null, own: (number|null)[]|null, reached: number[], share: number,
+ *             latent: Float32Array}} Sight */
+
+export class Painter {
+  /** @param {import("./site.js").Site} site @param {string} [backend] */
+  static async open(site, backend) {
+    const painter = new Painter();
+    painter.site = site;
+    const [networks, data] = await Promise.all([openNetworks(site, backend), site.bytes("axes")]);
+    painter.networks = networks;
+    painter.tensors = read(data);
+    painter.axes = new Axes(site.facts, painter.tensors);
+    /** @type {Map<string, (number|null)[]>} */
+    painter.owns = new Map();
+    painter.starts = new Map();
+    return painter;
+  }
+
+  // -- where a face stands -------------------------------------------------------------------------------------------
+
+  /** Row `row` of the latents of a seed, in the space of the axes. @returns {Promise<Float32Array>} */
+  async draw(from, row) {
+    const { scale, latentDim } = this.axes.facts;
+    const z = sampleLatent(from, row, latentDim);
+    if (this.axes.facts.space !== "z") return this.networks.map(z);
+    return scale === 1 ? z : z.map((value) => value * Math.fround(scale));
+  }
+
+  /** The face as it was, before edits. @param {Face} face @returns {Promise<Float32Array>} */
+  async start(face) {
+    if (face.latent !== undefined) return decode(face.latent, this.axes.dim);
+    const known = this.starts.get(face.seed);
+    if (known) return known;
+    const latent = await this.draw(seed(face.seed), 0);
+    return remember(this.starts, face.seed, latent);
+  }
+
+  /** @param {Face} given @returns {Promise<import("./solve.js").Edit>} */
+  async edit(given) {
+    const face = check(this.axes, given);
+    return { ...face, latent: await this.start(face) };
+  }
+
+  /** The latent that a face's edits lead to. @param {Face} face @returns {Promise<Float32Array>} */
+  async place(face) {
+    const edit = await this.edit(face);
+    return (this.closes(edit) ? await this.refined(edit) : solve(this.axes, edit)).latent;
+  }
+
+  /** Whether the loop is to be closed: an exact edit that moves something, of features that can be measured here. */
+  closes(edit) {
+    if (!edit.exact || !this.networks.measures || !Object.keys(edit.asked).length) return false;
+    return wishesOf(this.axes, edit).rows.every((row) => this.axes.facts.columns[row] >= 0);
+  }
+
+  refined(edit) {
+    return refine(this.axes, edit, (latent) => this.sight(latent), this.axes.facts.looks);
+  }
+
+  /** A place on the walk between two faces. */
+  async mix({ a, b, at }) {
+    if (typeof at !== "number" || !(at >= 0 && at <= 1)) throw new Error("A place on the walk lies between 0 and 1.");
+    return between(this.axes, await this.place(a), await this.place(b), at);
+  }
+
+  // -- what is seen there --------------------------------------------------------------------------------------------
+
+  /** Where the extractors see a picture: [f], null where one can't run here. @returns {Promise<(number|null)[]>} */
+  async measured(picture) {
+    if (!this.networks.measures) return this.axes.names.map(() => null);
+    const positions = await this.positions(picture);
+    return this.axes.facts.columns.map((column, k) => (column < 0 ? null : round(positions[k])));
+  }
+
+  /** The same, unrounded, NaN where there is nothing to be seen. @returns {Promise<Float32Array>} */
+  async positions(picture) {
+    const { columns } = this.axes.facts;
+    const responses = await this.networks.measure(picture);
+    return this.axes.positions(columns.map((column) => (column < 0 ? NaN : responses[column])));
+  }
+
+  /** What an exact edit sees: the mean over the picture and its mirror image, which is the same face. */
+  async sight(latent) {
+    const picture = await this.networks.paint(latent);
+    const { resolution } = this.axes.facts.picture;
+    const views = [await this.positions(picture), await this.positions(mirrored(picture, resolution))];
+    return views[0].map((value, k) => (value + views[1][k]) / 2);
+  }
+
+  /** Where the unedited face is seen, if that is known already. */
+  ownOf(latent) {
+    return this.owns.get(encode(latent));
+  }
+
+  /** Where the unedited face is seen. */
+  async own(latent) {
+    return this.ownOf(latent) ?? this.keepOwn(latent, await this.measured(await this.networks.paint(latent)));
+  }
+
+  keepOwn(latent, measured) {
+    return remember(this.owns, encode(latent), measured);
+  }
+
+  // -- faces to start from -------------------------------------------------------------------------------------------
+
+  /** Sampled latents nearest to wanted places, in standard deviations: nearest first. */
+  async nearest(wanted, count) {
+    const { samples } = this.axes.facts;
+    const seen = this.tensors.samples.values;
+    const wishes = Object.entries(wanted).map(([name, value]) => [this.axes.index(name), value]);
+    const far = Array.from({ length: samples.rows }, (_, row) => {
+      let sum = 0;
+      for (const [column, value] of wishes) sum += (seen[row * this.axes.count + column] * samples.step - value) ** 2;
+      return [sum, row];
+    });
+    far.sort(([a, i], [b, j]) => a - b || i - j);
+    return Promise.all(far.slice(0, count).map(([, row]) => this.draw(samples.seed, row)));
+  }
+
+  async state(face) {
+    const checked = check(this.axes, face);
+    return toState(this.axes, checked, await this.start(checked));
+  }
+
+  /** A saved state as a face; one that is not what its seed draws here is kept by its latent. */
+  async opened(state) {
+    const face = fromState(this.axes, state);
+    if (face.latent !== undefined) return face;
+    const drawn = await this.start(face);
+    const same = drawn.every((value, k) => Math.abs(value - state.latent[k]) <= 1e-4 * (1 + Math.abs(value)));
+    const { seed: _, ...rest } = face;
+    return same ? face : { ...rest, latent: encode(Float32Array.from(state.latent)) };
+  }
+}
+
+/** Pixels of a picture [C, H, W] in [-1, 1]: the rounding of the server, ties to even. @param {Float32Array} picture */
+export function pixels(picture, side, channels) {
+  const image = new ImageData(side, side);
+  const plane = side * side;
+  const bytes = image.data; // clamped, and rounded half to even
+  for (let at = 0; at < plane; at++) {
+    for (let colour = 0; colour < 3; colour++) {
+      bytes[4 * at + colour] = Math.fround(Math.fround(picture[(channels === 1 ? 0 : colour * plane) + at] + 1) * 127.5);
+    }
+    bytes[4 * at + 3] = 255;
+  }
+  return image;
+}
+
+function mirrored(picture, side) {
+  return picture.map((_, at) => picture[at - (at % side) + side - 1 - (at % side)]);
+}
+
+const round = (value) => (Number.isFinite(value) ? Math.round(value * 1000) / 1000 : null);
+
+function remember(cache, key, value) {
+  cache.set(key, value);
+  if (cache.size > REMEMBERED) cache.delete(cache.keys().next().value);
+  return value;
+}

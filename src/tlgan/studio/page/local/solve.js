@@ -1,0 +1,141 @@
+// From wishes to a latent: one linear solve, the same as `tlgan.editing.solve`. The shortest move u with B u = t, for the
+// slopes B of what is moved, locked or a base axis, is Bᵀ (B Bᵀ)⁺ t. It is cut back where it is longer than a face
+// bears, and what no wish depends on is scaled to keep the norm among those that the generator knows.
+
+import { dot, norm } from "./axes.js";
+import { eigen } from "./eigen.js";
+
+/** @typedef {import("./axes.js").Axes} Axes */
+
+/**
+ * @typedef {{latent: Float32Array, asked: Record<string, number>, locks: string[], exact: boolean}} Edit
+ * @typedef {{rows: number[], wanted: number[], moved: boolean[]}} Wishes
+ * @typedef {{latent: Float32Array, reached: Float32Array, share: number}} Solution
+ */
+
+/** Rows that an edit speaks of, ascending, the wanted change of each, and which were asked to move. @returns {Wishes} */
+export function wishesOf(axes, edit) {
+  const wanted = new Map(edit.locks.map((name) => [axes.index(name), 0]));
+  const asked = Object.entries(edit.asked).filter(([, value]) => value !== 0);
+  if (asked.length) {
+    for (const name of axes.facts.base) if (!(name in edit.asked)) wanted.set(axes.index(name), 0);
+  }
+  for (const [name, value] of asked) wanted.set(axes.index(name), value);
+  const rows = [...wanted.keys()].sort((a, b) => a - b);
+  return {
+    rows,
+    wanted: rows.map((row) => wanted.get(row)),
+    moved: rows.map((row) => wanted.get(row) !== 0),
+  };
+}
+
+/** The latent that an edit asks for, by the axes alone. @param {Axes} axes @param {Edit} edit @returns {Solution} */
+export function solve(axes, edit) {
+  const wishes = wishesOf(axes, edit);
+  if (!wishes.moved.some(Boolean)) return unmoved(axes, edit);
+  const start = axes.whiten(edit.latent);
+  const slopes = wishes.rows.map((row) => axes.slopesOf(row));
+  const span = new Span(slopes, axes.facts.noise);
+  const move = shortened(span.leastMove(wishes.wanted), axes.facts.trust * axes.facts.radius);
+  const end = keepInside(start, move, span, shell(axes, start));
+  const change = end.map((value, k) => value - start[k]);
+  const promised = slopes.map((row) => dot(row, 0, change));
+  return { latent: axes.colour(end), reached: axes.reached(change), share: granted(wishes, promised) };
+}
+
+/** Nothing is asked: the face as it is. */
+export function unmoved(axes, edit) {
+  return { latent: Float32Array.from(edit.latent), reached: new Float32Array(axes.count), share: 1 };
+}
+
+/** What some slopes [r, d] span, and the pseudo-inverse of their Gram matrix. */
+export class Span {
+  /** @param {ArrayLike<number>[]} slopes @param {number} noise share of the largest eigenvalue that is none */
+  constructor(slopes, noise) {
+    this.slopes = slopes;
+    const size = slopes.length;
+    const gram = new Float64Array(size * size);
+    slopes.forEach((row, i) => {
+      for (let j = 0; j <= i; j++) gram[i * size + j] = gram[j * size + i] = dot(slopes[j], 0, row);
+    });
+    const { values, vectors } = eigen(gram, size);
+    const floor = noise * Math.max(...values);
+    const inverse = values.map((value) => (value > floor ? 1 / value : 0));
+    this.inverse = vectors.map((_, at) => {
+      const [i, j] = [Math.floor(at / size), at % size];
+      let sum = 0;
+      for (let k = 0; k < size; k++) sum += vectors[i * size + k] * inverse[k] * vectors[j * size + k];
+      return sum;
+    });
+  }
+
+  /** The shortest move [d] that changes the rows by `wanted`; least squares where they contradict one another. */
+  leastMove(wanted) {
+    const move = new Float64Array(this.slopes[0].length);
+    this.slopes.forEach((row, i) => {
+      const weight = dot(this.inverse, i * this.slopes.length, wanted);
+      for (let k = 0; k < move.length; k++) move[k] += weight * row[k];
+    });
+    return move;
+  }
+
+  /** The part of a vector [d] that the rows depend on. */
+  project(vector) {
+    return this.leastMove(this.slopes.map((row) => dot(row, 0, vector)));
+  }
+}
+
+/** The least and the largest whitened norm for an edit of `start`: normal latents fill a thin shell. */
+export function shell(axes, start) {
+  const { radius, white } = axes.facts;
+  const length = norm(start);
+  const inner = white ? 2 * Math.sqrt(axes.dim) - radius : 0;
+  return [Math.max(0, Math.min(inner, length)), Math.max(radius, length)];
+}
+
+/** start + move, brought to a norm in [inner, outer] by scaling what lies outside the span, else by a shorter move. */
+export function keepInside(start, move, span, [inner, outer]) {
+  const point = start.map((value, k) => value + move[k]);
+  const length = norm(point);
+  if (length >= inner && length <= outer) return point;
+  const bound = span.project(point);
+  const free = point.map((value, k) => value - bound[k]);
+  const target = length < inner ? inner : outer;
+  const left = target ** 2 - dot(bound, 0, bound);
+  const freeLength = norm(free);
+  if (left > 0 && 0.5 * freeLength < Math.sqrt(left) && Math.sqrt(left) < 2 * freeLength) {
+    return bound.map((value, k) => value + (free[k] * Math.sqrt(left)) / freeLength);
+  }
+  const [a, b, c] = [dot(move, 0, move), 2 * dot(start, 0, move), dot(start, 0, start) - target ** 2];
+  const root = Math.sqrt(Math.max(b * b - 4 * a * c, 0));
+  const ways = [(-b - root) / (2 * a), (-b + root) / (2 * a)].filter((way) => way >= 0 && way <= 1);
+  const way = Math.max(0, ...ways);
+  return start.map((value, k) => value + way * move[k]);
+}
+
+/** The part in [0, 1] of the wanted change that `changed` [r] holds, along the direction that was wanted. */
+export function granted({ wanted, moved }, changed) {
+  const rows = wanted.map((_, k) => k).filter((k) => moved[k]);
+  let part = 0;
+  let whole = 0;
+  for (const k of rows) {
+    part += wanted[k] * changed[k];
+    whole += wanted[k] ** 2;
+  }
+  return Math.min(1, Math.max(0, part / Math.max(whole, 1e-12)));
+}
+
+/** A move no longer than `longest`. */
+export function shortened(move, longest) {
+  const share = Math.min(1, longest / Math.max(norm(move), 1e-12));
+  return move.map((value) => value * share);
+}
+
+/** A place on the way from `start` to `end`: the direction is interpolated, and the whitened norm too. */
+export function between(axes, start, end, place) {
+  const [a, b] = [axes.whiten(start), axes.whiten(end)];
+  const line = a.map((value, k) => (1 - place) * value + place * b[k]);
+  const wanted = (1 - place) * norm(a) + place * norm(b);
+  const length = Math.max(norm(line), 1e-12);
+  return axes.colour(line.map((value) => (value * wanted) / length));
+}

@@ -1,0 +1,168 @@
+// The engine's own thread. Frames come first: the newest view that waits is painted before anything else goes on, an older
+// one is forgotten. A picture is sent as soon as it is painted, its measurements follow.
+
+import { film } from "./film.js";
+import { encode } from "./faces.js";
+import { Painter, pixels } from "./painter.js";
+import { Site } from "./site.js";
+import { solve } from "./solve.js";
+
+const PATIENCE = 120; // ms that a drag may go without new measurements
+
+/** @type {Promise<Painter>} */
+let ready;
+let newest = null;
+let painting = false;
+let measuredAt = 0;
+
+addEventListener("message", ({ data }) => {
+  if (data.open) ready = open(data.open);
+  else if (data.view) show(data);
+  else if (data.verb) answer(data);
+});
+
+async function open({ manifest, base, backend }) {
+  const site = new Site(manifest, base, (loaded) => postMessage({ loaded }));
+  const begun = performance.now();
+  try {
+    const painter = await Painter.open(site, backend);
+    const { networks } = painter;
+    postMessage({ ready: { backend: networks.backend, threads: networks.threads, milliseconds: performance.now() - begun } });
+    return painter;
+  } catch (error) {
+    postMessage({ failed: words(error) });
+    throw error;
+  }
+}
+
+// -- frames ----------------------------------------------------------------------------------------------------------
+
+async function show(request) {
+  newest = request;
+  if (painting) return;
+  painting = true;
+  while (newest) {
+    const current = newest;
+    newest = null;
+    try {
+      await paint(await ready, current);
+    } catch (error) {
+      postMessage({ id: current.id, error: words(error) });
+    }
+    await breathe();
+  }
+  painting = false;
+}
+
+async function paint(painter, { id, view }) {
+  if (view.mix) {
+    const latent = await painter.mix(view.mix);
+    const picture = await painter.networks.paint(latent);
+    const measured = await painter.measured(picture);
+    const reached = measured.map(() => 0);
+    await send(painter, id, picture, { measured, own: measured, reached, share: 1, latent: encode(latent), final: true });
+    return;
+  }
+  const edit = await painter.edit(view.face);
+  const closes = painter.closes(edit);
+  await look(painter, id, edit, solve(painter.axes, edit), !closes);
+  await breathe();
+  if (closes && !newest) await look(painter, id, edit, await painter.refined(edit), true);
+}
+
+async function look(painter, id, edit, { latent, reached, share }, final) {
+  const picture = await painter.networks.paint(latent);
+  const numbers = { reached: Array.from(reached), share };
+  let own = painter.ownOf(edit.latent);
+  if (own) {
+    await send(painter, id, picture, { ...numbers, own, measured: null, final: false });
+    await breathe();
+    if (newest && performance.now() - measuredAt < PATIENCE) return;
+  }
+  const measured = await painter.measured(picture);
+  measuredAt = performance.now();
+  const still = latent.every((value, k) => value === edit.latent[k]);
+  own ??= still ? painter.keepOwn(edit.latent, measured) : await painter.own(edit.latent);
+  await send(painter, id, picture, { ...numbers, own, measured, final });
+}
+
+async function send(painter, id, picture, numbers) {
+  const bitmap = await createImageBitmap(drawn(painter, picture), { colorSpaceConversion: "none" });
+  postMessage({ id, frame: { ...numbers, bitmap } }, [bitmap]);
+}
+
+// -- verbs -----------------------------------------------------------------------------------------------------------
+
+const verbs = {
+  solve: async (painter, { face }) => ({ latent: encode(await painter.place(face)) }),
+  state: (painter, { face }) => painter.state(face),
+  open: (painter, { state }) => painter.opened(state),
+
+  async gallery(painter, { wish }) {
+    const plain = { asked: {}, locks: [], exact: false };
+    const wanted = wish.wanted && (await painter.nearest(wish.wanted, wish.count));
+    const faces = wanted
+      ? wanted.map((latent) => ({ latent: encode(latent), ...plain }))
+      : wish.seeds.map((seed) => ({ seed, ...plain }));
+    return each(faces, async (face) => ({ face, picture: await url(painter, await painter.start(face)) }));
+  },
+
+  async strip(painter, { face, feature, asked }) {
+    painter.axes.index(feature);
+    const pictures = await each(asked, async (value) => {
+      return url(painter, await painter.place({ ...face, asked: { ...face.asked, [feature]: value } }));
+    });
+    return { asked, pictures };
+  },
+
+  async film(painter, { a, b, options }) {
+    // there and back, slow at both ends, so that it loops
+    const places = Array.from({ length: options.frames }, (_, k) => 0.5 - 0.5 * Math.cos((2 * Math.PI * k) / options.frames));
+    const frames = await each(places, async (at) => drawn(painter, await painter.networks.paint(await painter.mix({ a, b, at }))));
+    return film(frames, options.fps);
+  },
+};
+
+async function answer({ call, verb, ...given }) {
+  try {
+    postMessage({ call, result: await verbs[verb](await ready, given) });
+  } catch (error) {
+    postMessage({ call, error: words(error) });
+  }
+}
+
+/** One after the other, with room in between for a frame that somebody is dragging for. */
+async function each(items, task) {
+  const results = [];
+  for (const item of items) {
+    results.push(await task(item));
+    await breathe();
+  }
+  return results;
+}
+
+async function url(painter, latent) {
+  const image = drawn(painter, await painter.networks.paint(latent));
+  const canvas = new OffscreenCanvas(image.width, image.height);
+  canvas.getContext("2d").putImageData(image, 0, 0);
+  return new FileReaderSync().readAsDataURL(await canvas.convertToBlob({ type: "image/png" }));
+}
+
+function drawn(painter, picture) {
+  const { resolution, channels } = painter.site.facts.picture;
+  return pixels(picture, resolution, channels);
+}
+
+/** Let messages in. */
+function breathe() {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve(undefined);
+    };
+    port2.postMessage(null);
+  });
+}
+
+const words = (error) => (error instanceof Error ? error.message : String(error));

@@ -1,0 +1,309 @@
+// Puts the page together: the store moves, the engine is asked for the picture, everything shows what came back.
+
+import * as card from "./card.js";
+import { byId, complain, make } from "./dom.js";
+import { Effects } from "./effects.js";
+import { openEngine } from "./engine.js";
+import { Faces, faceName, Thumbs } from "./faces.js";
+import { Files } from "./files.js";
+import { Gallery } from "./gallery.js";
+import * as keys from "./keys.js";
+import { CorrelationMap } from "./map.js";
+import { Morph } from "./morph.js";
+import { Panel } from "./panel.js";
+import { Picture } from "./picture.js";
+import { Search } from "./search.js";
+import * as gestures from "./state.js";
+import { Store } from "./store.js";
+import { Strip } from "./strip.js";
+
+const engine = await openEngine();
+const description = await engine.describe();
+const strong = description.features.filter(({ weak }) => !weak).map(({ name }) => name);
+const first = engine.first();
+
+const picture = new Picture();
+const thumbs = new Thumbs();
+/** Numbers of what is on the screen, by face. @type {Map<number, {own: any[], measured: any[], share: number}>} */
+const numbers = new Map();
+/** The picture without edits of the face at hand. @type {{key: string, bitmap: ImageBitmap|null}} */
+let original = { key: "", bitmap: null };
+/** The slider in hand. @type {string|null} */
+let held = null;
+/** What the walk between A and B last came to. @type {import("./engine.js").Frame|null} */
+let mixed = null;
+
+// -- state ---------------------------------------------------------------------------------------------------------
+
+const begun = first?.face ?? (await engine.random(randomSeed()));
+const store = new Store(gestures.begin(begun));
+if (first) numbers.set(1, first.frame);
+
+/** A gesture on a face; on the way between A and B the place stood on becomes a face first. */
+function change(gesture, key = null) {
+  store.do((state) => gesture(grounded(state)), key);
+}
+
+function grounded(state) {
+  if (state.at === null || !mixed?.latent) return state;
+  numbers.set(state.next, mixed);
+  return gestures.adopt(state, mixed.latent);
+}
+
+const hands = {
+  ask: (name, value, key) => change((state) => gestures.ask(state, name, value), key),
+  settle: () => store.settle(),
+  lock: (name) => change((state) => gestures.lock(state, name)),
+  hold: (name) => {
+    if (held === name) return;
+    held = name;
+    panel.hold(name);
+    showNumbers();
+  },
+};
+
+const actions = {
+  r: random,
+  ArrowLeft: () => store.do((state) => gestures.go(state, -1)),
+  ArrowRight: () => store.do((state) => gestures.go(state, 1)),
+  g: () => gallery.open(),
+  m: () => map.open(),
+  s: () => files.save(),
+  t: strip,
+  a: () => morph.press("a"),
+  b: () => morph.press("b"),
+  p: () => morph.toggle(),
+  w: () => setWipe(!picture.wiping),
+  x: () => change((state) => gestures.exact(state, !gestures.current(state).exact)),
+  l: () => held && hands.lock(held),
+  0: () => change(gestures.reset),
+  undo: () => store.undo(),
+  redo: () => store.redo(),
+  "/": () => byId("search").select(),
+  "?": () => card.open(description),
+};
+
+const panel = new Panel(description, hands);
+const search = new Search(description, panel);
+const effects = new Effects(description, hands.lock);
+const faces = new Faces(thumbs, (id) => store.do((state) => gestures.choose(state, id)));
+const gallery = new Gallery(engine, description, (face) => store.do((state) => gestures.addFace(state, face)));
+const morph = new Morph(engine, description, store, thumbs, strong);
+const strips = new Strip(engine, description.name);
+const map = new CorrelationMap(description, (names) => search.pick(names));
+const files = new Files(engine, description, store, picture, shownFace);
+
+// -- painting ------------------------------------------------------------------------------------------------------
+
+let painting = "";
+
+/** Ask the engine for what the state says, if it is not on its way already. */
+function paint() {
+  const { state } = store;
+  const view = gestures.view(state, strong);
+  const wanted = JSON.stringify(view);
+  if (wanted === painting) return;
+  painting = wanted;
+  const entry = gestures.current(state);
+  engine.render(view, { onframe: (frame) => arrived(state, entry, frame) }).then(
+    () => complain("picture-error"),
+    (error) => {
+      if (error.name !== "AbortError") painting = "";
+      complain("picture-error", error);
+    },
+  );
+}
+
+function arrived(state, entry, frame) {
+  picture.show(frame.bitmap);
+  if (state.at === null) {
+    numbers.set(entry.id, frame);
+    if (!Object.keys(entry.asked).length) original = { key: JSON.stringify(entry.start), bitmap: frame.bitmap };
+    if (frame.final) remember(entry);
+  } else {
+    mixed = frame;
+  }
+  showNumbers();
+}
+
+let remembering;
+
+/** Keep a small picture, once the hand rests. */
+function remember(entry) {
+  clearTimeout(remembering);
+  remembering = setTimeout(() => {
+    const now = store.state;
+    if (now.at !== null || gestures.current(now) !== entry) return;
+    thumbs.put(entry, picture.now);
+    faces.update(now);
+    morph.update(now);
+  }, 60);
+}
+
+/** Sliders and side effects, from what was asked and what was measured. */
+function showNumbers() {
+  const { state } = store;
+  const entry = gestures.current(state);
+  const walking = state.at !== null;
+  const known = walking ? mixed : numbers.get(entry.id);
+  const none = known === null || known === undefined;
+  panel.update((name, k) => {
+    const asked = walking ? 0 : (entry.asked[name] ?? 0);
+    const kept = !walking && entry.others && !(name in entry.asked) && !description.features[k].weak;
+    const measured = none ? null : known.measured[k];
+    return {
+      asked,
+      own: none ? null : walking ? measured : known.own[k],
+      measured,
+      locked: !walking && (kept || entry.locks.includes(name)),
+      kept: kept && !entry.locks.includes(name),
+    };
+  });
+  effects.update(held, entry, walking ? undefined : known);
+  byId("face-name").textContent = walking ? `${Math.round(100 * state.at)} % of the way from A to B` : faceName(entry);
+  byId("short").textContent = !walking && known ? shortfall(entry, known) : "";
+}
+
+/** What to say where less was granted than asked. */
+function shortfall(entry, { share, in_the_way: locks }) {
+  if (!Object.keys(entry.asked).length || share >= 0.9) return "";
+  const labels = locks.slice(0, 2).map((name) => description.features.find((feature) => feature.name === name).label);
+  const why = labels.length ? `keeping ${labels.join(" and ")} is in the way` : "further out no faces live";
+  return `${Math.max(0, Math.round(100 * share))} % of what was asked: ${why}`;
+}
+
+function show(state) {
+  const entry = gestures.current(state);
+  byId("undo").disabled = !store.canUndo;
+  byId("redo").disabled = !store.canRedo;
+  byId("exact").checked = entry.exact;
+  byId("others").checked = entry.others;
+  byId("reset").disabled = !Object.keys(entry.asked).length;
+  for (const button of document.querySelectorAll(".thumbs button")) {
+    button.disabled = byId(button.dataset.for).disabled ?? false;
+  }
+  const key = JSON.stringify(entry.start);
+  if (state.at !== null) picture.showOriginal(null);
+  else if (original.key === key) picture.showOriginal(original.bitmap);
+  else if (picture.wiping) fetchOriginal();
+  faces.update(state);
+  morph.update(state);
+  showNumbers();
+  paint();
+}
+
+// -- compare -------------------------------------------------------------------------------------------------------
+
+async function fetchOriginal() {
+  const { state } = store;
+  const { start } = gestures.current(state);
+  const key = JSON.stringify(start);
+  if (state.at !== null) return;
+  if (original.key !== key) {
+    try {
+      const frame = await engine.render({ face: { ...start, asked: {}, locks: [], exact: false } });
+      original = { key, bitmap: frame.bitmap };
+    } catch (error) {
+      if (error.name !== "AbortError") complain("picture-error", error);
+    }
+    painting = ""; // the view that was on its way gave way to the original: ask for it again
+    paint();
+  }
+  if (original.key === JSON.stringify(gestures.current(store.state).start)) picture.showOriginal(original.bitmap);
+}
+
+function compare(on) {
+  if (on && !picture.comparing) fetchOriginal();
+  picture.compare(on);
+}
+
+function setWipe(on) {
+  byId("wipe-on").setAttribute("aria-pressed", String(on));
+  picture.setWipe(on);
+  if (on) fetchOriginal();
+}
+
+function holdButton(button) {
+  button.addEventListener("pointerdown", (event) => {
+    button.setPointerCapture(event.pointerId);
+    compare(true);
+  });
+  for (const end of ["pointerup", "pointercancel", "blur"]) button.addEventListener(end, () => compare(false));
+  button.addEventListener("keydown", (event) => [" ", "Enter"].includes(event.key) && compare(true));
+  button.addEventListener("keyup", () => compare(false));
+  button.addEventListener("contextmenu", (event) => event.preventDefault()); // a long press on a phone
+}
+
+// -- the rest ------------------------------------------------------------------------------------------------------
+
+function randomSeed() {
+  return crypto.getRandomValues(new Uint32Array(1))[0] >>> 1;
+}
+
+async function random() {
+  try {
+    const face = await engine.random(randomSeed());
+    store.do((state) => gestures.addFace(state, face));
+  } catch (error) {
+    complain("picture-error", error);
+  }
+}
+
+function strip() {
+  const name = held ?? description.groups[0].features[0];
+  change((state) => state);
+  const entry = gestures.current(store.state);
+  const k = description.features.findIndex((feature) => feature.name === name);
+  const own = numbers.get(entry.id)?.own[k] ?? 0;
+  return strips.open(description.features[k], gestures.toFace(entry, strong), own);
+}
+
+/** What is on the screen, as a face that can be saved. */
+async function shownFace() {
+  const { state } = store;
+  if (state.at === null || !mixed?.latent) return gestures.toFace(gestures.current(state), strong);
+  return { latent: mixed.latent, asked: {}, locks: [], exact: false };
+}
+
+byId("workspace").textContent = description.name;
+document.title = `${description.name} · tlgan studio`;
+const buttons = { undo: "undo", redo: "redo", map: "m", share: null, save: "s", help: "?", random: "r", gallery: "g", strip: "t" };
+for (const [id, key] of Object.entries(buttons)) byId(id).addEventListener("click", () => (key ? actions[key]() : files.share()));
+byId("earlier").addEventListener("click", actions.ArrowLeft);
+byId("later").addEventListener("click", actions.ArrowRight);
+byId("reset").addEventListener("click", actions[0]);
+byId("wipe-on").addEventListener("click", actions.w);
+byId("exact").addEventListener("change", (event) => change((state) => gestures.exact(state, event.target.checked)));
+byId("others").addEventListener("change", (event) => change((state) => gestures.lockOthers(state, event.target.checked)));
+for (const button of document.querySelectorAll(".thumbs button")) {
+  if (button.dataset.for !== "compare") button.addEventListener("click", () => byId(button.dataset.for).click());
+  else holdButton(button);
+}
+holdButton(byId("compare"));
+keys.listen(actions, { compare });
+
+engine.onstatus((connected) => {
+  const box = byId("connection");
+  box.hidden = connected;
+  box.textContent = connected ? "" : "The connection is lost. What you ask for is kept; it goes on by itself.";
+});
+
+store.subscribe(show);
+
+const named = files.fromAddress();
+if (named) {
+  store.history.present = gestures.begin(named);
+  numbers.clear();
+} else if (first) {
+  // The server painted this face into the page: it is there before the first frame.
+  const image = await createImageBitmap(await load(first.frame.picture), { colorSpaceConversion: "none" });
+  arrived(store.state, gestures.current(store.state), { ...first.frame, bitmap: image, final: true });
+}
+show(store.state);
+document.documentElement.dataset.ready = "";
+
+async function load(url) {
+  const image = make("img", { src: url });
+  await image.decode();
+  return image;
+}

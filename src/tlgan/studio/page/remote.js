@@ -1,0 +1,187 @@
+// The engine that is a server: frames over one websocket, the rest over HTTP. The newest view is always in flight;
+// an older one that nobody waits for any more is dropped. A lost connection is taken up again, and the last view with it.
+
+/** @typedef {import("./engine.js").Engine} Engine */
+/** @typedef {import("./engine.js").Frame} Frame */
+/** @typedef {import("./engine.js").View} View */
+
+const HEADER = 16;
+const MAGIC = 0x46474c54; // "TLGF", little-endian
+const FINAL = 1;
+const TYPES = { 1: "image/png", 2: "image/webp" };
+
+/** @returns {Promise<Engine>} */
+export async function open() {
+  return new Remote();
+}
+
+class Remote {
+  constructor() {
+    this.first_ = JSON.parse(document.getElementById("first")?.textContent ?? "null");
+    /** @type {Promise<import("./engine.js").Description> | null} */
+    this.description = this.first_ ? Promise.resolve(this.first_.describe) : null;
+    this.listeners = [];
+    this.connected = true;
+    this.id = 0;
+    this.painted = 0;
+    /** @type {Map<number, {view: View, resolve: Function, reject: Function, onframe?: Function, words?: any}>} */
+    this.requests = new Map(); // the newest, and older ones whose picture may still come
+    this.delay = 250;
+    this.connect();
+  }
+
+  describe() {
+    return (this.description ??= this.get("api/describe"));
+  }
+
+  first() {
+    return this.first_ && { face: this.first_.face, frame: this.first_.frame };
+  }
+
+  onstatus(listen) {
+    this.listeners.push(listen);
+  }
+
+  // -- frames ------------------------------------------------------------------------------------------------------
+
+  render(view, { signal, onframe } = {}) {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) return reject(aborted());
+      this.newest?.reject(aborted());
+      const id = (this.id = (this.id + 1) >>> 0);
+      this.requests.set(id, { view, resolve, reject, onframe });
+      signal?.addEventListener("abort", () => {
+        this.requests.delete(id);
+        reject(aborted());
+      });
+      this.send();
+    });
+  }
+
+  get newest() {
+    return this.requests.get(this.id);
+  }
+
+  send() {
+    if (this.newest && this.socket.readyState === WebSocket.OPEN) {
+      this.socket.send(JSON.stringify({ id: this.id, ...this.newest.view }));
+    }
+  }
+
+  connect() {
+    const address = new URL("live", document.baseURI);
+    address.protocol = address.protocol.replace("http", "ws");
+    this.socket = new WebSocket(address);
+    this.socket.binaryType = "arraybuffer";
+    this.socket.onmessage = (event) => {
+      if (typeof event.data === "string") this.hear(JSON.parse(event.data));
+      else this.see(event.data);
+    };
+    this.socket.onclose = () => {
+      this.status(false);
+      setTimeout(() => this.connect(), this.delay);
+      this.delay = Math.min(4000, this.delay * 2);
+    };
+  }
+
+  hear(words) {
+    if ("version" in words) {
+      // the server's greeting
+      this.delay = 250;
+      this.describe().then((description) => {
+        if (description.generator.fingerprint !== words.generator) return location.reload(); // another workspace now
+        this.status(true);
+        this.send();
+      });
+      return;
+    }
+    const request = this.requests.get(words.id);
+    if (!request) return;
+    if ("error" in words) {
+      this.requests.delete(words.id);
+      request.reject(new Error(words.error));
+    } else {
+      request.words = words;
+    }
+  }
+
+  async see(buffer) {
+    const header = new DataView(buffer, 0, HEADER);
+    const id = header.getUint32(8, true);
+    const request = this.requests.get(id);
+    if (header.getUint32(0, true) !== MAGIC || !request) return;
+    const words = request.words;
+    const final = (header.getUint16(6, true) & FINAL) !== 0;
+    const blob = new Blob([new Uint8Array(buffer, HEADER)], { type: TYPES[header.getUint8(5)] });
+    const bitmap = await createImageBitmap(blob, { colorSpaceConversion: "none" });
+    if (id < this.painted) return; // a newer picture was decoded sooner
+    this.painted = id;
+    // Even where something newer was asked for by now, this picture is newer than the one on the screen: show it.
+    const frame = { ...words, bitmap, final };
+    request.onframe?.(frame);
+    for (const other of this.requests.keys()) if (other < id || (final && other === id)) this.requests.delete(other);
+    if (final) request.resolve(frame);
+  }
+
+  status(connected) {
+    if (connected === this.connected) return;
+    this.connected = connected;
+    for (const listen of this.listeners) listen(connected);
+  }
+
+  // -- words -------------------------------------------------------------------------------------------------------
+
+  solve(face) {
+    return this.post("api/solve", { face });
+  }
+
+  async random(seed) {
+    return { seed, asked: {}, locks: [], exact: false };
+  }
+
+  async gallery(wish) {
+    return (await this.post("api/gallery", { ...wish, size: 192 })).faces;
+  }
+
+  strip(face, feature, asked) {
+    return this.post("api/strip", { face, feature, asked });
+  }
+
+  async film(a, b, options) {
+    return (await this.ask("api/film", { a, b, ...options })).blob();
+  }
+
+  state(face) {
+    return this.post("api/state", { face });
+  }
+
+  open(state) {
+    return this.post("api/open", state);
+  }
+
+  async get(path) {
+    return (await this.ask(path)).json();
+  }
+
+  async post(path, message) {
+    return (await this.ask(path, message)).json();
+  }
+
+  async ask(path, message) {
+    const options = message && {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(message),
+    };
+    const answer = await fetch(new URL(path, document.baseURI), options).catch(() => {
+      throw new Error("The studio's server does not answer. Is it still running?");
+    });
+    if (answer.ok) return answer;
+    const words = await answer.json().catch(() => ({}));
+    throw new Error(words.error ?? `The server answered with ${answer.status}.`);
+  }
+}
+
+function aborted() {
+  return new DOMException("superseded", "AbortError");
+}

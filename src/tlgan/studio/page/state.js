@@ -1,0 +1,110 @@
+// What a person did, as one plain object; every gesture is a pure function from state to state. Nothing here paints,
+// measures or solves.
+
+/**
+ * A face in the strip. `start` is a seed or a latent; `others`: every feature that is not asked for is locked too.
+ * @typedef {{id: number, start: {seed: number} | {latent: string}, asked: Record<string, number>, locks: string[],
+ *            others: boolean, exact: boolean, extras: {soft?: Record<string, number>, identity?: boolean}}} Entry
+ * `at` is null while a face is looked at, and a place in [0, 1] on the walk from A to B otherwise.
+ * @typedef {{faces: Entry[], current: number, next: number, a: Entry|null, b: Entry|null, at: number|null}} State
+ * @typedef {import("./engine.js").Face} Face
+ */
+
+export const FACES = 60; // kept in the strip
+
+/** @param {Face} face @returns {State} */
+export function begin(face) {
+  return { faces: [entry(face, 1)], current: 0, next: 2, a: null, b: null, at: null };
+}
+
+/** The face that is worked on. @param {State} state */
+export const current = (state) => state.faces[state.current];
+
+/** Ask a change of one feature, in standard deviations from the face's own place; 0 takes it back. */
+export function ask(state, name, value) {
+  const { [name]: _, ...asked } = current(state).asked;
+  const rounded = Math.round(value * 100) / 100;
+  return change(state, { asked: rounded ? { ...asked, [name]: rounded } : asked });
+}
+
+/** Take everything back that was asked; locks stay. */
+export const reset = (state) => change(state, { asked: {} });
+
+/** Lock a feature, or let it go. */
+export function lock(state, name) {
+  const { locks } = current(state);
+  return change(state, { locks: locks.includes(name) ? locks.filter((other) => other !== name) : [...locks, name] });
+}
+
+/** Keep whatever is not asked for, or stop doing so. */
+export const lockOthers = (state, others) => change(state, { others });
+
+/** Look and correct, or trust the axes. */
+export const exact = (state, on) => change(state, { exact: on });
+
+/** A new face at the end of the strip. Locks and switches are habits of the person: they stay. */
+export function addFace(state, face) {
+  const { locks, others, exact } = current(state);
+  const fresh = { ...entry(face, state.next), locks: face.locks.length ? face.locks : locks };
+  fresh.exact = face.exact || exact;
+  fresh.others = !face.locks.length && others;
+  const faces = [...state.faces, fresh].slice(-FACES);
+  return { ...state, faces, current: faces.length - 1, next: state.next + 1, at: null };
+}
+
+/** A face exactly as it was saved, locks and all. */
+export function restore(state, face) {
+  const faces = [...state.faces, entry(face, state.next)].slice(-FACES);
+  return { ...state, faces, current: faces.length - 1, next: state.next + 1, at: null };
+}
+
+/** An earlier (-1) or later (+1) face of the strip. */
+export function go(state, by) {
+  const index = Math.min(state.faces.length - 1, Math.max(0, state.current + by));
+  return index === state.current && state.at === null ? state : { ...state, current: index, at: null };
+}
+
+/** The face with this id. */
+export function choose(state, id) {
+  const index = state.faces.findIndex((face) => face.id === id);
+  return index < 0 ? state : { ...state, current: index, at: null };
+}
+
+/** Keep the present face as an end of the walk: "a" or "b". */
+export const keep = (state, end) => ({ ...state, [end]: current(state), at: null });
+
+/** Stand somewhere between A and B. */
+export const walk = (state, at) => ({ ...state, at: Math.min(1, Math.max(0, Math.round(at * 1000) / 1000)) });
+
+/** Go on from a place between A and B: it becomes a face of its own. */
+export function adopt(state, latent) {
+  return addFace(state, { latent, asked: {}, locks: [], exact: false });
+}
+
+/**
+ * A face as the engine takes it. @param {Entry} entry
+ * @param {string[]} strong  features that "all others" means: the weak ones can't be kept by their axes
+ * @returns {Face}
+ */
+export function toFace({ start, asked, locks, others, exact, extras }, strong) {
+  const kept = others ? strong.filter((name) => !(name in asked)) : [];
+  return { ...start, asked, locks: [...new Set([...locks, ...kept])], exact, ...extras };
+}
+
+/** What is to be seen. @param {State} state @returns {import("./engine.js").View} */
+export function view(state, strong) {
+  if (state.at === null || !state.a || !state.b) return { face: toFace(current(state), strong) };
+  return { mix: { a: toFace(state.a, strong), b: toFace(state.b, strong), at: state.at } };
+}
+
+function entry(face, id) {
+  const start = face.latent === undefined ? { seed: face.seed } : { latent: face.latent };
+  const extras = {};
+  for (const key of ["soft", "identity"]) if (face[key] !== undefined) extras[key] = face[key];
+  return { id, start, asked: face.asked, locks: face.locks, others: false, exact: face.exact, extras };
+}
+
+function change(state, changes) {
+  const faces = state.faces.map((face, k) => (k === state.current ? { ...face, ...changes } : face));
+  return { ...state, faces, at: null };
+}

@@ -1,0 +1,82 @@
+// One slider as a strip of seven pictures, evenly over what the population holds, saved as one PNG with its numbers.
+
+import * as dialog from "./dialog.js";
+import { complain, download, make, signed } from "./dom.js";
+import { natural } from "./engine.js";
+
+const STEPS = 7;
+const SIDE = 256; // of a picture in the saved strip, at least
+const GAP = 8;
+const FOOT = 40;
+
+export class Strip {
+  /** @param {import("./engine.js").Engine} engine @param {string} name  of the workspace */
+  constructor(engine, name) {
+    this.engine = engine;
+    this.name = name;
+  }
+
+  /**
+   * @param {import("./engine.js").Feature} feature @param {import("./engine.js").Face} face
+   * @param {number} own  where the face itself stands
+   */
+  async open(feature, face, own) {
+    const list = make("ol.strip", { "aria-busy": "true" });
+    const save = make("button.primary", { disabled: true }, "save as PNG");
+    const body = make(
+      "div",
+      {},
+      list,
+      make("p.error", { id: "strip-error", role: "alert", hidden: true }),
+      make("div.choices", {}, save),
+    );
+    dialog.show(`${feature.label}: ${feature.low} to ${feature.high}`, body, "wide");
+    const places = stops(feature.band);
+    try {
+      const { asked, pictures } = await this.engine.strip(face, feature.name, places.map((place) => place - own));
+      const images = await Promise.all(pictures.map(load));
+      list.replaceChildren(
+        ...images.map((image, k) => {
+          image.alt = `${feature.label} ${natural(feature, places[k])}`;
+          return make("li", {}, image, make("span", {}, signed(asked[k])), make("span.quiet", {}, natural(feature, places[k])));
+        }),
+      );
+      save.disabled = false;
+      save.addEventListener("click", async () => {
+        download(await compose(feature, images, asked), `${this.name}-${feature.name}.png`);
+      });
+    } catch (error) {
+      complain("strip-error", error);
+    }
+    list.removeAttribute("aria-busy");
+  }
+}
+
+/** Seven places over the band in which 95 % of all faces lie. */
+export const stops = ([from, to]) => Array.from({ length: STEPS }, (_, k) => from + ((to - from) * k) / (STEPS - 1));
+
+async function load(url) {
+  const image = new Image();
+  image.src = url;
+  await image.decode();
+  return image;
+}
+
+/** All in one picture, with the asked change under each. @returns {Promise<Blob>} */
+function compose(feature, images, asked) {
+  const side = Math.max(SIDE, images[0].naturalWidth);
+  const canvas = new OffscreenCanvas(images.length * (side + GAP) + GAP, side + 2 * GAP + FOOT);
+  const context = canvas.getContext("2d");
+  context.fillStyle = "#ffffff";
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.imageSmoothingQuality = "high";
+  context.textAlign = "center";
+  context.fillStyle = "#222222";
+  context.font = "20px system-ui, sans-serif";
+  images.forEach((image, k) => {
+    const x = GAP + k * (side + GAP);
+    context.drawImage(image, x, GAP, side, side);
+    context.fillText(`${k === 3 ? `${feature.label} ` : ""}${signed(asked[k])}`, x + side / 2, side + GAP + 28);
+  });
+  return canvas.convertToBlob({ type: "image/png" });
+}

@@ -1,0 +1,150 @@
+"""The one thread that paints. Generator and extractor are used from here alone, so that torch's threads aren't fought over.
+
+Calls are synchronous and take milliseconds; `Painter.run` hands one to the thread. Long work (a gallery, a film) comes in
+small chunks, so that a frame somebody is dragging for waits for one chunk at most.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from ..editing import Edit, Solution
+    from ..workspace import Workspace
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+CHUNK = 8  # pictures painted at once where many are wanted
+REMEMBERED = 512  # faces whose own place is kept
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A picture and its numbers, all in population standard deviations.
+
+    `measured` [f]: where the extractor sees this picture; `own` [f]: where it sees the face without edits;
+    `reached` [f]: the change the solve expects; `latent` [d] is what was painted; `share`: the part of the
+    wishes that was granted; `in_the_way`: the locks that cost most where it is less than all.
+    """
+
+    picture: NDArray[np.uint8]
+    measured: NDArray[np.float32]
+    own: NDArray[np.float32]
+    reached: NDArray[np.float32]
+    latent: NDArray[np.float32]
+    share: float = 1.0
+    in_the_way: tuple[str, ...] = ()
+
+
+class Painter:
+    """Paints faces of one workspace, in a thread of its own."""
+
+    def __init__(self, workspace: Workspace, *, threads: int | None = None) -> None:
+        self.axes = workspace.axes
+        self.canvas = workspace.canvas
+        self._own: OrderedDict[bytes, NDArray[np.float32]] = OrderedDict()
+        self._seeds: OrderedDict[int, NDArray[np.float32]] = OrderedDict()
+        wanted = threads or _threads()
+        self._pool = ThreadPoolExecutor(1, "tlgan-painter", initializer=_set_threads, initargs=(wanted,))
+
+    async def run(self, task: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """`task(*args)` in the painting thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: task(*args, **kwargs))
+
+    def close(self) -> None:
+        """Let the thread go."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    # -- what runs in the thread -------------------------------------------------------------------------------
+
+    def latent_of(self, seed: int) -> NDArray[np.float32]:
+        """Where face `seed` starts: [d]."""
+        if seed not in self._seeds:
+            _remember(self._seeds, seed, self.canvas.start(seed))
+        return self._seeds[seed]
+
+    def frame(self, edit: Edit) -> Frame:
+        """The face with its edits by the axes alone: one look."""
+        from ..editing import solve
+
+        return self._look(edit, solve(self.axes, edit))
+
+    def refined(self, edit: Edit) -> Frame:
+        """The same edit with the loop closed: what was asked is measured and corrected."""
+        from ..editing import refine
+
+        return self._look(edit, refine(self.canvas, edit))
+
+    def plain(self, latent: NDArray[np.float32]) -> Frame:
+        """A latent as it is."""
+        pictures, measured = self.canvas.look(latent[None])
+        return Frame(pictures[0], measured[0], measured[0], np.zeros_like(measured[0]), latent)
+
+    def place(self, edit: Edit) -> NDArray[np.float32]:
+        """The latent that an edit leads to: [d]."""
+        from ..editing import refine, solve
+
+        return (refine(self.canvas, edit) if edit.exact else solve(self.axes, edit)).latent
+
+    def strip(self, edit: Edit, name: str, asks: Sequence[float]) -> NDArray[np.float32]:
+        """Latents [n, d] of one slider at several places."""
+        from ..editing import path
+
+        return path(self.canvas, edit, name, asks)
+
+    def walk(self, start: Edit, end: Edit, places: Sequence[float]) -> NDArray[np.float32]:
+        """Latents [n, d] on the way between two faces, at `places` in [0, 1]."""
+        from ..editing import between
+
+        return between(self.axes, self.place(start), self.place(end), places)
+
+    def typical(self, among: int = 24) -> int:
+        """The seed, of the first few, whose face is nearest to the middle of the population: the first one shown."""
+        latents = np.stack([self.latent_of(seed) for seed in range(among)])
+        measured = np.concatenate([self.canvas.measure(latents[k : k + CHUNK]) for k in range(0, among, CHUNK)])
+        return int(np.argmin(np.nan_to_num(np.square(measured)).sum(axis=1)))
+
+    def _look(self, edit: Edit, solution: Solution) -> Frame:
+        key = edit.latent.tobytes()
+        own = self._own.get(key)
+        rows = solution.latent[None] if own is not None else np.stack([solution.latent, edit.latent])
+        pictures, measured = self.canvas.look(rows)
+        if own is None:
+            own = measured[1]
+            _remember(self._own, key, own)
+        return Frame(
+            picture=pictures[0],
+            measured=measured[0],
+            own=own,
+            reached=solution.reached,
+            latent=solution.latent,
+            share=solution.share,
+            in_the_way=tuple(solution.in_the_way),
+        )
+
+
+def _remember(cache: OrderedDict[Any, Any], key: Any, value: Any) -> None:
+    cache[key] = value
+    while len(cache) > REMEMBERED:
+        cache.popitem(last=False)
+
+
+def _threads() -> int:
+    """Half of the cores, at most four: the browser that shows the pictures wants some too."""
+    return max(1, min(4, (os.cpu_count() or 2) // 2))
+
+
+def _set_threads(count: int) -> None:
+    import torch
+
+    torch.set_num_threads(count)
