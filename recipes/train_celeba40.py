@@ -2,7 +2,7 @@
 
     python recipes/train_celeba40.py --celeba celeba.parquet --utkface utkface.parquet -o out
 
-Three unlike networks learn CelebA's attributes and UTKFace's age; their average over five views of every picture,
+Two unlike networks learn CelebA's attributes and UTKFace's age; their average over five views of every picture,
 generated faces among them, teaches one small network: `celeba40.safetensors`. A `judge40.safetensors` of yet another
 kind learns from labels alone, on other pictures and other views. The last thousand of each set is held out
 throughout. Stopped at any moment, the same command goes on.
@@ -58,9 +58,9 @@ def train_teachers(photographs: Photographs, options: argparse.Namespace) -> lis
     teachers = []
     for seed, (name, make) in enumerate(TEACHERS.items(), start=1):
         torch.manual_seed(seed)
-        plan = Plan(steps=int(3000 * options.effort), learning_rate=3e-3, seed=seed)
+        plan = Plan(steps=int(3200 * options.effort), learning_rate=3e-3, seed=seed)
         say(f"teacher {name}: {plan.steps} steps")
-        sets = [(photographs.celeba, 64), (photographs.utkface, 64)]
+        sets = [(photographs.celeba, 96), (photographs.utkface, 32)]
         teacher = fit(make(OUTPUTS), sets, plan, options.output / f"teacher-{name}.ckpt", pause_file=options.pause_file)
         photographs.report(f"teacher {name}", teacher)
         teachers.append(teacher)

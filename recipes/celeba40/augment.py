@@ -35,15 +35,15 @@ _QUANTISATION = torch.tensor(
 class Strength:
     """How far views go. ``shift`` is a share of the view's side, ``rotate`` in degrees, ``light`` a share."""
 
-    shift: float = 0.06
-    rotate: float = 9.0
-    stretch: float = 0.06
-    light: float = 0.22
-    colour: float = 0.10
-    blur: float = 0.25
-    jpeg: float = 0.25
-    noise: float = 0.15
-    erase: float = 0.15
+    shift: float = 0.04
+    rotate: float = 6.0
+    stretch: float = 0.04
+    light: float = 0.12
+    colour: float = 0.05
+    blur: float = 0.15
+    jpeg: float = 0.15
+    noise: float = 0.08
+    erase: float = 0.0
 
 
 def views(faces: Faces, rng: torch.Generator, strength: Strength) -> tuple[Tensor, Tensor]:

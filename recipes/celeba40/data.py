@@ -70,7 +70,7 @@ def read_celeba(path: Path) -> Faces:
     targets[:, :-1] = labels > 0  # 0/1 and -1/1 are both in use
     pictures = _decode(table["image"].to_pylist(), None)
     side = pictures.shape[-1]
-    return Faces(pictures, torch.from_numpy(targets), ((pictures.shape[-2] - side) * 0.7, 0.0, side), (0.64, 1.08))
+    return Faces(pictures, torch.from_numpy(targets), ((pictures.shape[-2] - side) * 0.7, 0.0, side), (0.72, 1.06))
 
 
 def read_utkface(path: Path) -> Faces:
@@ -81,7 +81,7 @@ def read_utkface(path: Path) -> Faces:
     targets[:, -1] = (table["age"].to_numpy() - AGE_MEAN) / AGE_SD
     pictures = _decode(table["image"].to_pylist(), UTKFACE_SIDE)
     group = torch.from_numpy(table["ethnicity"].to_numpy().astype(np.int64))
-    return Faces(pictures, torch.from_numpy(targets), (0.0, 0.0, UTKFACE_SIDE), (0.78, 1.06), group=group)
+    return Faces(pictures, torch.from_numpy(targets), (0.0, 0.0, UTKFACE_SIDE), (0.8, 1.06), group=group)
 
 
 def split(faces: Faces, held_out: int, *, seed: int | None) -> tuple[Faces, Faces]:

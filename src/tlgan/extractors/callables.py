@@ -6,6 +6,7 @@ them itself. What is declared (names, kinds, words for a slider) is kept.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
@@ -58,7 +59,7 @@ class ModuleExtractor(CallableExtractor):
 def wrap_callable(
     function: Callable[[Tensor], Any],
     *,
-    name: str = "callable",
+    name: str | None = None,
     features: Sequence[Feature | str] | None = None,
     kind: Kind = "quantity",
     input_size: int | None = None,
@@ -67,8 +68,11 @@ def wrap_callable(
 
     ``features`` names the columns (or describes them, as :class:`Feature`); without it the function's own
     ``features`` attribute, a mapping's keys or ``<name>_0`` ... serve. ``kind`` is that of every feature given by
-    name alone. Raises :class:`TlganError` where a look at two pictures gives neither.
+    name alone; ``name`` is the function's own where none is given. Raises :class:`TlganError` where a look at two
+    pictures gives none of these.
     """
+    if name is None:
+        name = _snake_case(getattr(function, "__name__", type(function).__name__))
     if isinstance(function, nn.Module):
         function.eval()
     side = input_size or _PROBE_SIDE
@@ -79,7 +83,7 @@ def wrap_callable(
         declared = list(probe) if isinstance(probe, Mapping) else None
     if declared is None:
         width = _as_table(probe, 2, None, name).shape[1]
-        stem = name.lower()
+        stem = _snake_case(name)
         declared = [stem] if width == 1 else [f"{stem}_{column}" for column in range(width)]
     described = tuple(f if isinstance(f, Feature) else Feature(f, kind, label=_readable(f)) for f in declared)
     if len({feature.name for feature in described}) != len(described):
@@ -107,6 +111,11 @@ def _as_table(values: Any, n: int, names: Sequence[str] | None, name: str) -> Te
     if values.ndim != 2 or len(values) != n or (names is not None and values.shape[1] != len(names)):
         raise TlganError(f"extractor {name!r} gave shape {list(values.shape)} for {n} pictures: expected {expected}")
     return values.float()
+
+
+def _snake_case(name: str) -> str:
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
+    return re.sub(r"\W+", "_", words).strip("_").lower() or "callable"
 
 
 def _readable(name: str) -> str:

@@ -51,7 +51,7 @@ class ResidualNet(nn.Module):
                 blocks.append(ResidualBlock(inner, width, 2 if stage and not index else 1))
                 inner = width
         self.blocks = nn.Sequential(*blocks)  # (n, widths[-1], 4, 4)
-        self.dropout = nn.Dropout(0.2)
+        self.dropout = nn.Dropout(0.1)
         self.head = nn.Linear(inner, outputs)
 
     def embed(self, x: Tensor) -> Tensor:

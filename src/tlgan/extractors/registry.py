@@ -91,7 +91,7 @@ def _as_extractor(found: Any, options: dict[str, Any], described: str) -> Extrac
     if callable(found):
         from .callables import wrap_callable
 
-        return wrap_callable(found, **{"name": described.rpartition(":")[2] or "callable", **options})
+        return wrap_callable(found, **options)
     raise TlganError(
         f"{described} is not an extractor: expected a name, module:function, or a callable from pictures to values"
     )
