@@ -98,6 +98,12 @@ class Options:
             raise self._wrong(key, f"one of {', '.join(allowed)}")
         return str(value)
 
+    def text(self, key: str) -> str:
+        value = self._values.get(key)
+        if not isinstance(value, str):
+            raise self._wrong(key, "a name")
+        return value
+
     def wholes(self, key: str, count: int, low: int, high: int) -> list[int]:
         value = self._get(key, None)
         if not isinstance(value, list) or len(value) != count:

@@ -57,7 +57,7 @@ def is_dcgan(state: State) -> bool:
     weights = [record.shape for name, record in state.items() if name.endswith("weight") and len(record.shape) != 1]
     if len(weights) < 2 or len(weights[0]) not in (2, 4) or any(len(shape) != 4 for shape in weights[1:]):
         return False
-    return 1 < weights[0][-1] and (weights[-1][1] in (1, 3) or weights[-1][0] in (1, 3))
+    return weights[0][-1] > 1 and (weights[-1][1] in (1, 3) or weights[-1][0] in (1, 3))
 
 
 def read_dcgan(state: State) -> Blueprint:
