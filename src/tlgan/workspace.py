@@ -203,6 +203,13 @@ class Workspace:
             raise TlganError(f"{path} can't be read: {error.strerror or error}") from error
         return Editor(self.canvas, from_json(read_png(data), self.axes))
 
+    @property
+    def about(self) -> dict[str, str]:
+        """What the networks are made of, their terms and known biases: terms and words for people."""
+        from .about import about
+
+        return about(self.settings, self.axes)
+
     def summary(self) -> dict[str, Any]:
         """What the workspace holds, as plain values: settings, number of samples, quality of every slider."""
         axes = self.axes

@@ -54,6 +54,7 @@ def write_report(workspace: Workspace) -> Path:
     page = environment.get_template("report.html.j2").render(
         workspace=workspace,
         axes=axes,
+        about=workspace.about,
         strong=[row for row in rows if not row.weak],
         weak=[row for row in rows if row.weak],
         span=SPAN,
