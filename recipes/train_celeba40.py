@@ -54,17 +54,16 @@ class Photographs:
         say(f"{name}: held-out accuracy {accuracy:.4f}, AUC {auc:.4f}, age {error:.2f} years")
 
 
-def train_teachers(photographs: Photographs, options: argparse.Namespace) -> list[nn.Module]:
-    teachers = []
-    for seed, (name, make) in enumerate(TEACHERS.items(), start=1):
-        torch.manual_seed(seed)
-        plan = Plan(steps=int(3200 * options.effort), learning_rate=3e-3, seed=seed)
-        say(f"teacher {name}: {plan.steps} steps")
-        sets = [(photographs.celeba, 96), (photographs.utkface, 32)]
-        teacher = fit(make(OUTPUTS), sets, plan, options.output / f"teacher-{name}.ckpt", pause_file=options.pause_file)
-        photographs.report(f"teacher {name}", teacher)
-        teachers.append(teacher)
-    return teachers
+def train_teacher(name: str, photographs: Photographs, options: argparse.Namespace) -> nn.Module:
+    seed = 1 + list(TEACHERS).index(name)
+    torch.manual_seed(seed)
+    plan = Plan(steps=int(3200 * options.effort), learning_rate=3e-3, seed=seed)
+    say(f"teacher {name}: {plan.steps} steps")
+    sets = [(photographs.celeba, 96), (photographs.utkface, 32)]
+    checkpoint = options.output / f"teacher-{name}.ckpt"
+    teacher = fit(TEACHERS[name](OUTPUTS), sets, plan, checkpoint, pause_file=options.pause_file)
+    photographs.report(f"teacher {name}", teacher)
+    return teacher
 
 
 def train_student(photographs: Photographs, teachers: list[nn.Module], options: argparse.Namespace) -> None:
@@ -119,7 +118,11 @@ def main() -> None:
     parser.add_argument("--celeba", type=Path, required=True, help="Parquet: image, and the 40 attributes")
     parser.add_argument("--utkface", type=Path, required=True, help="Parquet: image, age, female, ethnicity")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder for checkpoints and weights")
-    parser.add_argument("--only", choices=["student", "judge"], help="one of the two; the student brings its teachers")
+    parser.add_argument(
+        "--only",
+        choices=[*TEACHERS, "student", "judge"],
+        help="one part; the student trains what teachers are missing. Parts on a core each are faster than one on all",
+    )
     parser.add_argument("--generator", default="face64", help="whose faces the student also learns from")
     parser.add_argument("--effort", type=float, default=1.0, help="factor on the number of steps")
     parser.add_argument("--threads", type=int, default=2)
@@ -128,9 +131,11 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     options.output.mkdir(parents=True, exist_ok=True)
     photographs = Photographs.read(options.celeba, options.utkface)
-    if options.only != "judge":
-        train_student(photographs, train_teachers(photographs, options), options)
-    if options.only != "student":
+    if options.only in TEACHERS:
+        train_teacher(options.only, photographs, options)
+    if options.only in (None, "student"):
+        train_student(photographs, [train_teacher(name, photographs, options) for name in TEACHERS], options)
+    if options.only in (None, "judge"):
         train_judge(photographs, options)
 
 

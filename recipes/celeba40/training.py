@@ -20,7 +20,6 @@ from torch.nn import functional as F
 from .augment import Strength, views
 from .data import BLURRY, Faces
 
-
 # Age learns quickly and from a set of its own; with more it takes the network from the forty others.
 _AGE_SHARE = 0.12
 

@@ -44,7 +44,7 @@ class FaceAttributes:
             parts = [self.logits(part) for part in torch.split(images, _BATCH)] or [torch.empty(0, len(self.features))]
             raw = torch.cat(parts)
             values = torch.where(self._probability.to(raw.device), raw.sigmoid(), raw)
-        return check_values(values, len(images), self.features, self.name).clone()
+        return check_values(values, len(images), self.features, self.name)
 
     def logits(self, images: Tensor) -> Tensor:
         """[n, C, H, W] -> [n, f], differentiable: the logit of each probability, each quantity in its unit."""

@@ -24,7 +24,7 @@ def check_values(values: object, n: int, features: Sequence[Feature], name: str)
         raise TlganError(f"extractor {name!r} gave {type(values).__name__}: expected a tensor [n, {len(features)}]")
     if values.shape != (n, len(features)):
         raise TlganError(f"extractor {name!r} gave shape {list(values.shape)}: expected [{n}, {len(features)}]")
-    values = values.detach().to("cpu", torch.float32)
+    values = values.detach().to("cpu", torch.float32, copy=True)
     bad = ~torch.isfinite(values)
     if bad.any():
         row, column = (int(i) for i in torch.nonzero(bad)[0])
