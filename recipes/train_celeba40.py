@@ -57,7 +57,7 @@ class Photographs:
 def train_teacher(name: str, photographs: Photographs, options: argparse.Namespace) -> nn.Module:
     seed = 1 + list(TEACHERS).index(name)
     torch.manual_seed(seed)
-    plan = Plan(steps=int(3200 * options.effort), learning_rate=3e-3, seed=seed)
+    plan = Plan(steps=int(2400 * options.effort), learning_rate=3e-3, seed=seed)
     say(f"teacher {name}: {plan.steps} steps")
     sets = [(photographs.celeba, 96), (photographs.utkface, 32)]
     checkpoint = options.output / f"teacher-{name}.ckpt"
