@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tlgan.axes import Axes
+from tlgan.axes import Axes, to_response
 from tlgan.errors import TlganError
 from tlgan.sampling import batch_size, class_labels
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
     from tlgan.extractors import Extractor
     from tlgan.generators import Generator
+
+#: Pairs of faces whose mean distance in the embedding is the unit in which identity is kept.
+STRANGERS = 32
 
 
 class Canvas:
@@ -35,7 +39,8 @@ class Canvas:
 
     def start(self, seed: int) -> np.ndarray:
         """The latent float32 [d] of face number `seed`, in the space of the axes."""
-        return self.sample(1, seed=seed)[0]
+        latent: np.ndarray = self.sample(1, seed=seed)[0]
+        return latent
 
     def sample(self, n: int, *, seed: int, start: int = 0) -> np.ndarray:
         """Rows `start` to `start + n` of the latents of `seed`, float32 [n, d], in the space of the axes."""
@@ -62,6 +67,77 @@ class Canvas:
         """Latents [n, d] in the space of the axes as pictures [n, C, H, W]; differentiable in the latents."""
         label = class_labels(self.generator, self.axes.label, len(latents))
         return self.generator.synthesize(latents, space=self.axes.space, label=label)
+
+    def positions(self, images: torch.Tensor, rows: np.ndarray) -> torch.Tensor:
+        """Where the features `rows` [r] of pictures [n, C, H, W] stand: float32 [n, r], in population sd.
+
+        Differentiable in the pictures where the extractor is; only what measures these features is run.
+        """
+        import torch
+
+        parts = []
+        for extractor, first, last in self._owners():
+            mine = [row - first for row in rows if first <= row < last]
+            if not mine:
+                continue
+            if hasattr(extractor, "logits"):
+                responses = extractor.logits(images)
+            else:
+                measured = extractor.extract(images).numpy(force=True)
+                responses = torch.from_numpy(to_response(extractor.features, measured)).float()
+            parts.append(responses[:, mine])
+        order = np.argsort(np.argsort(rows))  # parts come in the order of features
+        place = torch.cat(parts, dim=1)[:, torch.from_numpy(order)]
+        mean, sd = (torch.from_numpy(np.ascontiguousarray(a[rows])) for a in (self.axes.mean, self.axes.sd))
+        return (place - mean.to(place.device)) / sd.to(place.device)
+
+    def differentiable(self, rows: np.ndarray) -> bool:
+        """Whether the features `rows` have gradients with respect to the latent."""
+        owners = [e for e, first, last in self._owners() if any(first <= row < last for row in rows)]
+        return self._paints_gradients and all(hasattr(extractor, "logits") for extractor in owners)
+
+    @cached_property
+    def _paints_gradients(self) -> bool:
+        import torch
+
+        latent = torch.zeros(1, self.axes.latent_dim, requires_grad=True)
+        try:
+            return bool(self.synthesize(latent).requires_grad)
+        except RuntimeError:  # a generator that computes in place, or outside of torch
+            return False
+
+    def embedding(self, images: torch.Tensor) -> torch.Tensor:
+        """Pictures [n, C, H, W] as points [n, e] among which the same face lies near; differentiable.
+
+        Raises TlganError where no extractor of this canvas has an embedding.
+        """
+        for extractor, _, _ in self._owners():
+            if hasattr(extractor, "embedding"):
+                embedded: torch.Tensor = extractor.embedding(images)
+                return embedded
+        raise TlganError(
+            f"identity can't be seen by {self.extractor.name}: use an extractor that has an embedding, like celeba40"
+        )
+
+    def embed(self, latents: np.ndarray) -> torch.Tensor:
+        """`embedding` of the pictures of latents [n, d], float32 [n, e]."""
+        import torch
+
+        return torch.cat([self.embedding(images) for images in self._batches(latents)]).clone()
+
+    @cached_property
+    def stranger_distance(self) -> float:
+        """Mean distance in the embedding between the faces of two draws."""
+        embedded = self.embed(self.sample(2 * STRANGERS, seed=0))
+        return float((embedded[:STRANGERS] - embedded[STRANGERS:]).norm(dim=1).mean())
+
+    def _owners(self) -> list[tuple[Extractor, int, int]]:
+        """Each extractor with its first feature's row and the row after its last."""
+        owners, first = [], 0
+        for extractor in getattr(self.extractor, "parts", (self.extractor,)):
+            owners.append((extractor, first, first + len(extractor.features)))
+            first += len(extractor.features)
+        return owners
 
     def _batches(self, latents: np.ndarray):  # type: ignore[no-untyped-def]
         import torch

@@ -5,7 +5,9 @@ An editor is a value: every call returns a new one, and the one you had still pa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -15,9 +17,14 @@ from tlgan.errors import TlganError
 
 from .canvas import Canvas
 from .edit import Edit
+from .exact import refine
 from .film import enlarge, there_and_back, tile, write_film
+from .path import path
 from .solve import Solution, solve
 from .state import to_json, write_png
+
+#: Looks of an exact edit that nobody waits for in front of a slider.
+LOOKS = 6
 
 
 class Editor:
@@ -26,18 +33,18 @@ class Editor:
     def __init__(self, canvas: Canvas, edit: Edit) -> None:
         self.canvas = canvas
         self.edit = edit
-        for name in [*edit.asked, *edit.locks]:
+        for name in [*edit.asked, *edit.locks, *edit.soft]:
             canvas.axes.index(name)
 
     def set(self, **changes: float) -> Editor:
         """Ask for changes from the start, in standard deviations: `set(smiling=+2, young=-1)`; 0 takes one back."""
         return Editor(self.canvas, self.edit.ask(changes))
 
-    def to(self, **values: float) -> Editor:
+    def to(self, *, lock: str | Sequence[str] = (), **values: float) -> Editor:
         """Ask for natural values: probabilities in [0, 1], quantities in their unit: `to(smiling=.9, age=60)`.
 
-        The change is counted from what the extractor measures on the start. Raises TlganError for a probability
-        outside [0, 1].
+        The change is counted from what the extractor measures on the start; `lock` as in `lock()`. Raises TlganError
+        for a probability outside [0, 1].
         """
         axes = self.canvas.axes
         changes = {}
@@ -48,15 +55,30 @@ class Editor:
                     f"{name}={value:g} is not a probability: expected 0 to 1, or use set() for a change in sd"
                 )
             changes[name] = axes.position_of(name, value) - float(self.start_positions[row])
-        return self.set(**changes)
+        return self.set(**changes).lock(*([lock] if isinstance(lock, str) else lock))
 
-    def lock(self, *names: str) -> Editor:
-        """Features that must not change; "all" locks every feature that is not weak and not moved."""
-        return Editor(self.canvas, self.edit.lock(frozenset(self._expand(names))))
+    def lock(self, *names: str, weight: float | None = None) -> Editor:
+        """Features that must not change, or with a `weight` over 0 should not (see `Edit.soft`).
+
+        "all" locks every feature that is not weak and not moved, "disturbed" those that the moved ones are known to
+        disturb.
+        """
+        if weight is not None and not 0 < weight < math.inf:
+            raise TlganError(f"a soft lock of weight {weight:g} makes no sense: expected a number over 0")
+        return Editor(self.canvas, self.edit.lock(self._expand(names), weight))
 
     def unlock(self, *names: str) -> Editor:
         """Take locks off; "all" takes all off."""
-        return Editor(self.canvas, self.edit.unlock(self.edit.locks if "all" in names else frozenset(names)))
+        locked = [*self.edit.locks, *self.edit.soft]
+        return Editor(self.canvas, self.edit.unlock(locked if "all" in names else names))
+
+    def exact(self, on: bool = True) -> Editor:
+        """Whether to look at the picture and correct, so that what is measured is what was asked, or trust the axes."""
+        return Editor(self.canvas, replace(self.edit, exact=on))
+
+    def keep_identity(self, on: bool = True) -> Editor:
+        """Whether exact edits keep who it is, as far as the extractor's embedding can tell."""
+        return Editor(self.canvas, replace(self.edit, identity=on))
 
     def reset(self) -> Editor:
         """The face as it was, without wishes and locks."""
@@ -64,8 +86,8 @@ class Editor:
 
     @cached_property
     def solution(self) -> Solution:
-        """The latent that the wishes lead to."""
-        return solve(self.canvas.axes, self.edit)
+        """The latent that the wishes lead to: by the axes, or in exact mode by what is measured."""
+        return refine(self.canvas, self.edit, LOOKS) if self.edit.exact else solve(self.canvas.axes, self.edit)
 
     @property
     def latent(self) -> np.ndarray:
@@ -80,7 +102,8 @@ class Editor:
     @cached_property
     def start_positions(self) -> np.ndarray:
         """Where every feature of the unedited face stands, float32 [f] in population sd."""
-        return self.canvas.measure(self.edit.latent[None])[0]
+        positions: np.ndarray = self.canvas.measure(self.edit.latent[None])[0]
+        return positions
 
     def picture(self) -> np.ndarray:
         """The edited face, uint8 [H, W, 3]."""
@@ -104,8 +127,7 @@ class Editor:
         """Pictures uint8 [steps, H, W, 3] with one feature asked from -span to +span sd, other wishes kept."""
         if steps < 2:
             raise TlganError(f"a strip of {steps} pictures shows no change: ask for at least 2 steps")
-        asks = np.linspace(-span, span, steps)
-        return self.canvas.paint(np.stack([self.set(**{name: float(ask)}).latent for ask in asks]))
+        return self.canvas.paint(path(self.canvas, self.edit, name, np.linspace(-span, span, steps)))
 
     def grid(self, names: Sequence[str], steps: int = 7, span: float = 3.0) -> list[np.ndarray]:
         """A strip for each of several features."""

@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -23,10 +23,11 @@ from .edit import Edit
 VERSION = 1
 #: Keyword of the iTXt chunk.
 KEYWORD = "tlgan"
-#: Largest PNG, state text and wish that are looked at at all: bytes, characters, standard deviations.
+#: Largest PNG, state text, wish and weight of a lock that are looked at at all: bytes, characters, sd.
 MAX_PNG = 64 * 2**20
 MAX_TEXT = 2**20
 MAX_ASKED = 100.0
+MAX_WEIGHT = 1e6
 MAX_LATENT = 1e4
 
 
@@ -40,7 +41,9 @@ def to_json(edit: Edit, axes: Axes) -> dict[str, Any]:
         "latent": [float(f"{value:.9g}") for value in edit.latent],
         "asked": {name: float(value) for name, value in sorted(edit.asked.items())},
         "locks": sorted(edit.locks),
+        "soft": {name: float(weight) for name, weight in sorted(edit.soft.items())},
         "exact": edit.exact,
+        "identity": edit.identity,
     }
 
 
@@ -63,24 +66,34 @@ def from_json(state: Any, axes: Axes) -> Edit:
         raise TlganError("asked must be an object from feature to change, no larger than the list of features")
     if not isinstance(locks, list) or len(locks) > len(axes.features):
         raise TlganError("locks must be a list of features, no longer than the list of features")
-    for name in [*asked, *locks]:
+    soft = state.get("soft", {})
+    if not isinstance(soft, Mapping) or len(soft) > len(axes.features):
+        raise TlganError("soft must be an object from feature to weight, no larger than the list of features")
+    for name in [*asked, *locks, *soft]:
         axes.index(name if isinstance(name, str) else _short(name))
     changes = {name: _number(value, MAX_ASKED, f"the change asked of {name!r}") for name, value in asked.items()}
-    seed, exact = state.get("seed"), state.get("exact", False)
+    weights = {name: _number(value, MAX_WEIGHT, f"the weight of {name!r}") for name, value in soft.items()}
+    for name, weight in weights.items():
+        if weight <= 0:
+            raise TlganError(f"the weight of {name!r} is {_short(weight)}, expected a number over 0")
+    seed = state.get("seed")
     if not (seed is None or (isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed < 2**63)):
         raise TlganError(f"seed {_short(seed)} is not a whole number from 0 to 2^63")
-    if not isinstance(exact, bool):
-        raise TlganError(f"exact is {_short(exact)}, expected true or false")
+    for switch in ("exact", "identity"):
+        if not isinstance(state.get(switch, False), bool):
+            raise TlganError(f"{switch} is {_short(state[switch])}, expected true or false")
     return Edit(
         latent=latent,
         asked={name: value for name, value in changes.items() if value},
         locks=frozenset(locks),
-        exact=exact,
+        soft=weights,
+        exact=state.get("exact", False),
+        identity=state.get("identity", False),
         seed=seed,
     )
 
 
-def write_png(target: str | Path | io.BufferedIOBase, picture: np.ndarray, state: Mapping[str, Any]) -> None:
+def write_png(target: str | Path | IO[bytes], picture: np.ndarray, state: Mapping[str, Any]) -> None:
     """Write a picture uint8 [H, W, 3] as PNG with its state inside."""
     from PIL import Image, PngImagePlugin
 

@@ -40,5 +40,7 @@ def parse_wishes(words: Iterable[str], axes: Axes) -> tuple[dict[str, float], di
             targets[name] = number
         else:
             known = "%" if feature.kind == "probability" else feature.unit or "no unit"
-            raise TlganError(f"{word!r} has unit {unit!r}, but {name} is measured in {known}: or leave the unit out for sd")
+            raise TlganError(
+                f"{word!r} has unit {unit!r}, but {name} is measured in {known}: or leave the unit out for sd"
+            )
     return changes, targets

@@ -1,0 +1,143 @@
+"""Edits that do what they say: look at the picture, see what the move really did, correct.
+
+Neither generator nor extractor is linear, so a straight move overshoots and leaks. Each look linearises the features
+where the latent now is and solves again for the shortest whole move,
+
+    u ← argmin |u|² + Σ weight_r (m_r(p) - m_r(start) + J_r (u - (p - start)) - t_r)²,    p = start + u,
+
+which is Gauss and Newton's method for the smallest move that measurably does what was asked: the whole move is solved
+for, not a correction on top, so what an earlier look added in vain is taken back. J is the gradient of the measured
+features where generator and extractor can be differentiated; else it starts as the global slopes and learns from
+every look (Broyden 1965). A look that finds the last step did harm goes back and tries a shorter one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tlgan.errors import TlganError
+
+from .canvas import Canvas
+from .edit import Edit
+from .sight import Sight
+from .solve import TRUST, Solution, Wishes, granted, in_the_way, keep_inside, least_move, shell
+
+#: Longest change of the move in one look, in whitened latent units: how far a gradient is believed.
+STEP = 2.5
+#: What was granted to less than this share is worth a word about what stands in the way.
+ENOUGH = 0.9
+MAX_LOOKS = 64
+
+
+def refine(canvas: Canvas, edit: Edit, looks: int = 3, *, begin: np.ndarray | None = None) -> Solution:
+    """The latent at which the picture, measured, shows what an edit asks for: `looks` looks and corrections.
+
+    ``begin``: a latent [d] near the answer, where there is one. What comes back is the best of the points looked at.
+    Raises TlganError where a feature is unknown or the identity is to be kept and the extractor has no embedding.
+    """
+    return refine_all(canvas, [edit], looks, begin=None if begin is None else begin[None])[0]
+
+
+def refine_all(
+    canvas: Canvas, edits: Sequence[Edit], looks: int = 3, *, begin: np.ndarray | None = None
+) -> list[Solution]:
+    """`refine` for many edits at once; those that move and lock the same features share their looks."""
+    if not 1 <= looks <= MAX_LOOKS:
+        raise TlganError(f"{looks} looks were asked for: expected 1 to {MAX_LOOKS}")
+    wishes = [Wishes.of(canvas.axes, edit) for edit in edits]
+    alike: dict[tuple[object, ...], list[int]] = {}
+    for number, (edit, wish) in enumerate(zip(edits, wishes, strict=True)):
+        key = (wish.rows.tobytes(), wish.weight.tobytes(), wish.moved.tobytes(), edit.identity)
+        alike.setdefault(key, []).append(number)
+    found: dict[int, Solution] = {}
+    for numbers in alike.values():
+        first = None if begin is None else begin[numbers]
+        solutions = _refine_alike(canvas, [edits[n] for n in numbers], [wishes[n] for n in numbers], looks, first)
+        found |= dict(zip(numbers, solutions, strict=True))
+    return [found[number] for number in range(len(edits))]
+
+
+def _refine_alike(
+    canvas: Canvas, edits: list[Edit], wishes: list[Wishes], looks: int, begin: np.ndarray | None
+) -> list[Solution]:
+    """Edits with the same rows, side by side."""
+    axes = canvas.axes
+    latents = np.stack([edit.latent for edit in edits]).astype(np.float32)
+    if not wishes[0].moved.any():
+        return [Solution(latent, np.zeros(len(axes.features), dtype=np.float32)) for latent in latents]
+    sight = Sight(canvas, wishes[0].rows, keep=latents if edits[0].identity else None)
+    wanted = np.stack([wish.wanted for wish in wishes])
+    ends, slopes = _approach(sight, latents, wanted, wishes[0].weight, looks, begin)
+    both = canvas.measure(np.concatenate([latents, ends]))
+    reached = both[len(ends) :] - both[: len(ends)]
+    solutions = []
+    for end, change, wish, local in zip(ends, reached, wishes, slopes, strict=True):
+        share = granted(wish, change[wish.rows])
+        blocked = in_the_way(axes, wish, local[: len(wish.rows)]) if share < ENOUGH else {}
+        solutions.append(Solution(end, change, share, blocked))
+    return solutions
+
+
+def _approach(
+    sight: Sight, latents: np.ndarray, wanted: np.ndarray, weight: np.ndarray, looks: int, begin: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The best latents float32 [n, d] seen on the way from `latents` [n, d], and the last slopes [n, r, d]."""
+    axes = sight.canvas.axes
+    start = axes.metric.whiten(latents)
+    norms = [shell(axes, row) for row in start]
+    wanted, weight = sight.with_identity(wanted, weight)
+    own = sight.measure(latents)
+    # What is known where each edit stands best so far: the point, what is seen there, its slopes and its miss.
+    best, seen = start, own
+    slopes = np.repeat(sight.global_slopes[None], len(start), axis=0)
+    least = np.full(len(start), np.inf)
+    believed = np.full(len(start), STEP)
+
+    def corrected() -> np.ndarray:
+        so_far = best - start
+        goal = wanted - (seen - own) + np.einsum("nrd,nd->nr", slopes, so_far)
+        move = _shortened(least_move(slopes, goal, weight), np.full(len(start), TRUST * axes.metric.radius))
+        move = so_far + _shortened(move - so_far, believed)
+        return np.stack([keep_inside(*each) for each in zip(start, move, slopes, norms, strict=True)])
+
+    point = start if sight.differentiable else corrected()
+    if begin is not None:
+        point = axes.metric.whiten(begin)
+    for look in range(looks + 1):
+        rows = axes.metric.colour(point).astype(np.float32)
+        if sight.differentiable and look < looks:
+            now, local = sight.slopes(rows)
+        else:
+            now = sight.measure(rows)
+            local = slopes if sight.differentiable else _learned(slopes, point - best, now - seen)
+        miss = _miss(now - own - wanted, weight)
+        better = miss < least
+        best = np.where(better[:, None], point, best)
+        seen = np.where(better[:, None], now, seen)
+        learned = better | (not sight.differentiable)  # a step that failed still teaches what the slopes are
+        slopes = np.where(learned[:, None, None], local, slopes)
+        least = np.minimum(miss, least)
+        believed = np.where(better, np.minimum(1.5 * believed, STEP), believed / 3)
+        if look < looks:
+            point = corrected()
+    return axes.metric.colour(best).astype(np.float32), slopes
+
+
+def _shortened(moves: np.ndarray, longest: np.ndarray) -> np.ndarray:
+    """Moves [n, d], none longer than its `longest` [n]."""
+    length = np.linalg.norm(moves, axis=1)
+    return np.asarray(moves * np.minimum(1.0, longest / np.maximum(length, 1e-12))[:, None])
+
+
+def _learned(slopes: np.ndarray, step: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """Slopes [n, r, d] changed least so that they explain the measured `change` [n, r] of a `step` [n, d]."""
+    unexplained = change - np.einsum("nrd,nd->nr", slopes, step)
+    squared = np.maximum((step**2).sum(axis=1), 1e-12)
+    return np.asarray(slopes + unexplained[:, :, None] * (step / squared[:, None])[:, None, :])
+
+
+def _miss(error: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """How far [n] measured changes are from what was wanted; a constraint counts one sd as one."""
+    return np.asarray((np.minimum(weight, 1.0) * error**2).sum(axis=1))

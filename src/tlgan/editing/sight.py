@@ -1,0 +1,125 @@
+"""What an exact edit sees of a picture, and how that changes with the latent.
+
+One network's word is easily flattered: an edit that follows its gradient finds what only this network sees. So every
+picture is looked at through several views that leave a face the same face, and what is corrected is their average.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tlgan.errors import TlganError
+from tlgan.sampling import batch_size
+
+from .canvas import Canvas
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+#: What keeping the identity weighs: a change of the embedding as large as that to another face costs as much as this
+#: squared latent length.
+IDENTITY_WEIGHT = 100.0
+
+
+class Sight:
+    """The features `rows` [r] of a canvas' pictures, in population sd, and their slopes in whitened latents.
+
+    ``keep``: latents [n, d] whose identity is watched, as one more row: the distance in the extractor's embedding
+    from the picture of latent i, in units of the mean distance between two people; latents given later correspond.
+    """
+
+    def __init__(self, canvas: Canvas, rows: np.ndarray, *, keep: np.ndarray | None = None) -> None:
+        self.canvas = canvas
+        self.rows = rows
+        self.differentiable = canvas.differentiable(rows)
+        self.global_slopes = canvas.axes.whitened_slopes[rows]
+        self._kept: Tensor | None = None
+        if keep is not None:
+            if not self.differentiable:
+                raise TlganError(
+                    "identity can't be locked here: it needs a generator and an extractor that can be differentiated"
+                )
+            self._kept = canvas.embed(keep)
+            self._unit = canvas.stranger_distance
+            self.global_slopes = np.concatenate([self.global_slopes, np.zeros((1, canvas.axes.latent_dim))])
+
+    def with_identity(self, wanted: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Targets [n, r] and weights [r], with those of the identity's row where it is watched."""
+        if self._kept is None:
+            return wanted, weight
+        return np.pad(wanted, ((0, 0), (0, 1))), np.append(weight, IDENTITY_WEIGHT)
+
+    def measure(self, latents: np.ndarray) -> np.ndarray:
+        """Positions float64 [n, r] of the pictures of latents [n, d]."""
+        import torch
+
+        size = batch_size(self.canvas.generator.resolution)
+        with torch.no_grad():
+            parts = [
+                self._see(torch.from_numpy(latents[first : first + size]), slice(first, first + size))
+                for first in range(0, len(latents), size)
+            ]
+        return torch.cat(parts).double().numpy(force=True)
+
+    def slopes(self, latents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Positions float64 [n, r], and slopes float64 [n, r, d] in whitened coordinates."""
+        import torch
+
+        seen, slopes = [], []
+        size = min(32, batch_size(self.canvas.generator.resolution))
+        for first in range(0, len(latents), size):
+            part = slice(first, first + size)
+            see = partial(self._see, part=part)
+            values, gradients = _jacobian(see, torch.from_numpy(latents[part]), len(self.global_slopes))
+            seen.append(values.double().numpy(force=True))
+            slopes.append(gradients.double().numpy(force=True) @ self.canvas.axes.metric.root)
+        return np.concatenate(seen), np.concatenate(slopes)
+
+    def _see(self, latents: Tensor, part: slice) -> Tensor:
+        """Positions [n, r], differentiable in the latents [n, d] where anything is; `part`: which of the kept."""
+        import torch
+
+        images = self.canvas.synthesize(latents).clamp(-1, 1)
+        views = [view(images) for view in VIEWS]
+        each = self.canvas.positions(torch.cat(views), self.rows)
+        seen = each.view(len(views), len(images), -1).mean(dim=0)
+        if self._kept is None:
+            return seen
+        change = self.canvas.embedding(images) - self._kept[part]
+        distance = (change.square().sum(dim=1) + 1e-12).sqrt() / self._unit
+        return torch.cat([seen, distance[:, None].to(seen.dtype)], dim=1)
+
+
+def _as_it_is(images: Tensor) -> Tensor:
+    return images
+
+
+def _mirrored(images: Tensor) -> Tensor:
+    return images.flip(-1)
+
+
+#: Views [n, C, H, W] -> [n, C, H, W] over which what is seen is averaged.
+VIEWS: tuple[Callable[[Tensor], Tensor], ...] = (_as_it_is, _mirrored)
+
+
+def _jacobian(see: Callable[[Tensor], Tensor], latents: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """`see` [n, d] -> [n, count] at `latents`, and its derivative [n, count, d].
+
+    One backward pass a feature. A single picture is too small a job for the processor: there the latent is repeated
+    and all features go back in one pass.
+    """
+    import torch
+
+    if len(latents) == 1:
+        repeated = latents.repeat(count, 1).requires_grad_(True)
+        values = see(repeated)
+        (gradient,) = torch.autograd.grad(values.diagonal().sum(), repeated)
+        return values[:1].detach(), gradient[None]
+    latents = latents.clone().requires_grad_(True)
+    values = see(latents)
+    rows = [torch.autograd.grad(value.sum(), latents, retain_graph=True)[0] for value in values.unbind(dim=1)]
+    return values.detach(), torch.stack(rows, dim=1)

@@ -1,0 +1,225 @@
+"""Exact edits against a world whose truth is known: what is measured is what was asked."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from algebra import random_axes
+
+from tlgan.axes import AxisLearner
+from tlgan.editing import Canvas, Edit, Editor, path, refine, refine_all, solve
+from tlgan.editing.exact import _learned
+from tlgan.errors import TlganError
+from tlgan.extractors import Feature
+from tlgan.generators import wrap_generator
+
+DIM = 12
+
+
+class Bars(torch.nn.Module):
+    """z [n, DIM] -> four bars whose levels are entangled, bent functions of z."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        rng = torch.Generator().manual_seed(3)
+        self.mix = torch.nn.Parameter(torch.randn(4, DIM, generator=rng) / DIM**0.5)
+        self.bend = torch.nn.Parameter(torch.randn(4, DIM, generator=rng) / DIM**0.5)
+
+    def levels(self, z: torch.Tensor) -> torch.Tensor:
+        common = z[:, :1] * 0.5
+        return torch.tanh(0.6 * (z @ self.mix.T + common) + 0.3 * torch.sin(1.5 * z @ self.bend.T))
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        return self.levels(z).repeat_interleave(8, dim=1)[:, None, None, :].expand(-1, 3, 32, -1)
+
+
+class Ruler:
+    """Measures the four bars; differentiable where `logits` is there."""
+
+    name = "ruler"
+    input_size = 32
+    features = (*(Feature(f"bar{k}", "quantity") for k in range(3)), Feature("bar3", "probability"))
+
+    def extract(self, images: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            values = self.raw(images)
+        return torch.cat([values[:, :3], values[:, 3:].sigmoid()], dim=1)
+
+    def raw(self, images: torch.Tensor) -> torch.Tensor:
+        return images.mean((1, 2)).unflatten(1, (4, 8)).mean(2) * 2
+
+
+class DifferentiableRuler(Ruler):
+    """The same with its gradient, and an embedding."""
+
+    logits = Ruler.raw
+
+    def embedding(self, images: torch.Tensor) -> torch.Tensor:
+        return images.mean((1, 2)).unflatten(1, (4, 8)).mean(2)
+
+
+# A mirrored picture of bars is another picture: these worlds are looked at straight.
+pytestmark = pytest.mark.usefixtures("straight")
+
+
+@pytest.fixture
+def straight(monkeypatch):
+    from tlgan.editing import sight
+
+    monkeypatch.setattr(sight, "VIEWS", sight.VIEWS[:1])
+
+
+@pytest.fixture(scope="module")
+def worlds() -> dict[str, Canvas]:
+    generator = wrap_generator(Bars(), latent_dim=DIM)
+    found = {}
+    for name, extractor in (("gradients", DifferentiableRuler()), ("broyden", Ruler())):
+        learner = AxisLearner(extractor.features, DIM, white=True)
+        z = generator.sample(3000, seed=5)
+        learner.add(z.numpy(), extractor.extract(generator.synthesize(z)).numpy())
+        found[name] = Canvas(generator, extractor, learner.axes(generator=generator.fingerprint, space="z"))
+    return found
+
+
+@pytest.fixture(params=["gradients", "broyden"])
+def canvas(request, worlds) -> Canvas:
+    return worlds[request.param]
+
+
+def changes(canvas: Canvas, edit: Edit, latent: np.ndarray) -> np.ndarray:
+    before, after = canvas.measure(np.stack([edit.latent, latent]))
+    return after - before
+
+
+def faces(canvas: Canvas, count: int = 12) -> list[Edit]:
+    return [
+        Edit(canvas.start(seed), seed=seed).ask({"bar0": 1.0}).lock({"bar1", "bar2", "bar3"}) for seed in range(count)
+    ]
+
+
+def test_the_loop_closes(canvas):
+    edits = faces(canvas)
+    opened = np.stack([changes(canvas, e, solve(canvas.axes, e).latent) for e in edits])
+    closed = np.stack([changes(canvas, e, refine(canvas, e, looks=6).latent) for e in edits])
+    wanted = np.array([1.0, 0, 0, 0])
+    assert np.abs(closed - wanted).mean() < 0.25 * np.abs(opened - wanted).mean()
+    # The bars saturate: some faces can't be moved so far. Most can, and then they are where they should be.
+    assert np.median(np.abs(closed - wanted).max(axis=1)) < 0.05
+
+
+def test_reached_is_what_is_measured(canvas):
+    for edit in faces(canvas, 4):
+        solution = refine(canvas, edit)
+        np.testing.assert_allclose(solution.reached, changes(canvas, edit, solution.latent), atol=1e-5)
+
+
+def test_more_looks_do_no_harm(canvas):
+    def miss(looks):
+        return np.mean([np.abs(refine(canvas, e, looks).reached - [1, 0, 0, 0]).mean() for e in faces(canvas)])
+
+    assert miss(8) < miss(3) < miss(1)
+
+
+def test_many_edits_at_once_are_the_same_edits(canvas):
+    edits = [*faces(canvas, 5), Edit(canvas.start(9)).ask({"bar2": -0.7}), Edit(canvas.start(10))]
+    together = refine_all(canvas, edits)
+    for edit, solution in zip(edits, together, strict=True):
+        np.testing.assert_allclose(solution.latent, refine(canvas, edit).latent, atol=2e-4)
+
+
+def test_nothing_asked_is_nothing_done(canvas):
+    edit = Edit(canvas.start(1), locks=frozenset({"bar1"}))
+    np.testing.assert_array_equal(refine(canvas, edit).latent, edit.latent)
+
+
+def test_gradients_are_those_of_small_differences(worlds):
+    from tlgan.editing.sight import Sight
+
+    canvas = worlds["gradients"]
+    sight = Sight(canvas, np.array([1, 3]))
+    z = canvas.sample(3, seed=4)
+    _, slopes = sight.slopes(z)
+    _, single = sight.slopes(z[:1])
+    np.testing.assert_allclose(single[0], slopes[0], atol=1e-5)
+    step = 1e-2
+    for k in range(DIM):
+        e = np.zeros(DIM, np.float32)
+        e[k] = step
+        difference = (sight.measure(z + e) - sight.measure(z - e)) / (2 * step)
+        np.testing.assert_allclose(slopes[:, :, k], difference, atol=5e-3)
+
+
+def test_broyden_explains_the_last_step_and_nothing_else():
+    rng = np.random.default_rng(0)
+    slopes, step, change = rng.normal(size=(2, 3, 5)), rng.normal(size=(2, 5)), rng.normal(size=(2, 3))
+    learned = _learned(slopes, step, change)
+    np.testing.assert_allclose(np.einsum("nrd,nd->nr", learned, step), change, atol=1e-9)
+    across = rng.normal(size=(2, 5))
+    across -= step * ((across * step).sum(1) / (step**2).sum(1))[:, None]
+    np.testing.assert_allclose(np.einsum("nrd,nd->nr", learned - slopes, across), 0, atol=1e-9)
+
+
+def test_impossible_wishes_stay_in_the_population_and_are_told(canvas):
+    edit = Edit(canvas.start(3)).ask({"bar0": 30.0}).lock({"bar1"})
+    solution = refine(canvas, edit)
+    start = np.linalg.norm(edit.latent)
+    assert np.linalg.norm(solution.latent) <= max(canvas.axes.latent_radius, start) * 1.0001
+    assert solution.share < 0.5
+
+
+def test_a_path_is_linear_and_locks_hold_all_along(canvas):
+    edit = Edit(canvas.start(2), exact=True).lock({"bar1", "bar2", "bar3"})
+    asks = np.linspace(-0.6, 0.6, 9)
+    latents = path(canvas, edit, "bar0", asks)
+    own = canvas.measure(edit.latent[None])
+    seen = canvas.measure(latents) - own
+    np.testing.assert_allclose(seen[:, 0], asks, atol=0.06)
+    np.testing.assert_allclose(seen[:, 1:], 0, atol=0.06)
+    steps = np.linalg.norm(np.diff(latents, axis=0), axis=1)
+    assert steps.max() < 4 * np.median(steps)
+    np.testing.assert_allclose(latents[4], edit.latent, atol=1e-5)
+
+
+def test_the_editor_closes_the_loop_when_exact(canvas):
+    editor = Editor(canvas, Edit(canvas.start(0), seed=0)).set(bar0=1.0).lock("all")
+    assert set(editor.edit.locks) == {"bar1", "bar2", "bar3"}
+    exact = editor.exact()
+    assert abs(exact.changed()["bar0"] - 1) <= abs(editor.changed()["bar0"] - 1) + 1e-6
+    assert exact.changed()["bar0"] == pytest.approx(1, abs=0.05)
+    assert not exact.exact(False).edit.exact
+
+
+def test_natural_units_are_reached(canvas):
+    editor = Editor(canvas, Edit(canvas.start(4))).exact().to(bar0=0.4, bar3=0.6, lock="all")
+    assert editor.edit.locks == {"bar1", "bar2"}
+    measured = editor.measured()
+    assert measured["bar0"] == pytest.approx(0.4, abs=0.03)
+    assert measured["bar3"] == pytest.approx(0.6, abs=0.03)
+
+
+def test_identity_is_kept_where_it_can_be_seen(worlds):
+    canvas = worlds["gradients"]
+    edit = Edit(canvas.start(5)).ask({"bar0": 1.0})
+
+    def distance(e):
+        one, other = canvas.embed(np.stack([e.latent, refine(canvas, e, 6).latent]))
+        return float((one - other).norm())
+
+    from dataclasses import replace
+
+    assert distance(replace(edit, identity=True)) < distance(edit)
+    with pytest.raises(TlganError, match="identity"):
+        refine(worlds["broyden"], replace(edit, identity=True))
+
+
+@pytest.mark.parametrize("looks", [0, -1, 10_000])
+def test_a_senseless_number_of_looks_is_refused(canvas, looks):
+    with pytest.raises(TlganError, match="looks"):
+        refine(canvas, faces(canvas, 1)[0], looks)
+
+
+def test_axes_of_another_generator_are_refused(worlds):
+    canvas = worlds["gradients"]
+    with pytest.raises(TlganError, match="another generator"):
+        Canvas(canvas.generator, canvas.extractor, random_axes(np.random.default_rng(0), DIM, 4, white=True))
