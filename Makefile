@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: demo test check clean
 
 demo: $(VENV)/.demo  ## default generator, 40+ sliders, the studio in the browser
-	$(BIN)/tlgan demo $(ARGS)
+	@$(BIN)/tlgan demo $(ARGS)
 
 test: $(VENV)/.test check  ## everything, the browser tests included (they need Chromium)
 	$(BIN)/python -m pytest $(ARGS)
@@ -25,14 +25,17 @@ clean:
 
 $(VENV)/.torch:
 	@$(PYTHON) -c 'import sys; sys.exit("tlgan needs Python 3.11 or newer, this is %d.%d: name another with make PYTHON=..." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet $(TORCH)
+	@echo "• making a virtual environment in $(VENV) and installing $(TORCH) (once; minutes)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet $(TORCH)
 	@touch $@
 
 $(VENV)/.demo: $(VENV)/.torch pyproject.toml
-	$(BIN)/pip install --quiet --editable .
+	@echo "• installing tlgan and what it needs"
+	@$(BIN)/pip install --quiet --editable .
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.torch pyproject.toml
-	$(BIN)/pip install --quiet --editable ".[test]"
+	@echo "• installing tlgan and what its tests need"
+	@$(BIN)/pip install --quiet --editable ".[test]"
 	@touch $@ $(VENV)/.demo
