@@ -152,7 +152,9 @@ def feature_name(words: str) -> str:
     plain = unicodedata.normalize("NFKD", words).encode("ascii", "ignore").decode().lower()
     name = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:60].strip("_")
     if not name:
-        raise TlganError(f"{words!r} holds no letter or digit that a feature's name could be made of: name it otherwise")
+        raise TlganError(
+            f"{words!r} holds no letter or digit that a feature's name could be made of: name it otherwise"
+        )
     return name
 
 

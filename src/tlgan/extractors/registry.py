@@ -6,10 +6,12 @@ The extractors that ship with the package and those of other packages are listed
 
 from __future__ import annotations
 
+import functools
 import importlib
 import re
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path, PurePath
 from typing import Any
 
 from tlgan.errors import TlganError
@@ -24,6 +26,16 @@ BUILT_IN = {
     "colour": "tlgan.extractors.colour:ColourExtractor",
 }
 
+#: References that name a file or a scheme: how they begin or end, and who loads them. A prefix of a sentence
+#: (`text:`) is taken off; everything else is handed on whole.
+SCHEMES = {"text:": "tlgan.extractors.text:load_prompts"}
+ENDINGS = {
+    ".onnx": "tlgan.extractors.onnx_file:load_onnx",
+    ".toml": "tlgan.extractors.described:load_described",
+    ".safetensors": "tlgan.extractors.trained:load_safetensors",
+}
+REPOSITORIES = "tlgan.extractors.huggingface:load_classifier"
+
 _MODULE_REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 
@@ -35,7 +47,8 @@ def known_extractors() -> tuple[str, ...]:
 def load_extractor(ref: Any, **options: Any) -> Extractor:
     """Return the extractor that ``ref`` names.
 
-    ``ref`` is a known name (:func:`known_extractors`), ``"module:attribute"``, a callable or ``torch.nn.Module``
+    ``ref`` is a known name (:func:`known_extractors`), an ONNX file or its description (``model.onnx``,
+    ``model.toml``), ``hf:owner/repo``, ``text:a sentence``, ``"module:attribute"``, a callable or ``torch.nn.Module``
     from pictures [n, C, H, W] in [-1, 1] to values [n, f] (or a mapping of name to [n]), or an extractor, which is
     returned as it is. ``options`` go to the extractor's factory; for a callable see
     :func:`tlgan.extractors.callables.wrap_callable`. Raises :class:`TlganError` where nothing can be made of ``ref``.
@@ -55,11 +68,23 @@ def _load_named(ref: str, options: dict[str, Any]) -> Extractor:
         except (ImportError, AttributeError) as error:
             raise TlganError(f"extractor {ref!r} of {points[ref].value} can't be imported: {error}") from error
         return _call_factory(factory, options, ref)
+    for scheme, loader in SCHEMES.items():
+        if ref.startswith(scheme):
+            return _call_factory(functools.partial(_import_attribute(loader), ref.removeprefix(scheme)), options, ref)
+    path = PurePath(ref.partition("@")[0] if ref.startswith("hf:") else ref)
+    loader = ENDINGS.get(path.suffix) or (REPOSITORIES if _is_repository(ref) else None)
+    if loader is not None:
+        return _call_factory(functools.partial(_import_attribute(loader), ref), options, ref)
     if _MODULE_REFERENCE.fullmatch(ref):
         return _as_extractor(_import_attribute(ref), options, described=ref)
     raise TlganError(
-        f"unknown extractor {ref!r}: expected one of {', '.join(known_extractors())}, or module:function for your own"
+        f"unknown extractor {ref!r}: expected one of {', '.join(known_extractors())}, a file (.onnx, .toml), "
+        "hf:owner/repo, text:words, or module:function for your own"
     )
+
+
+def _is_repository(ref: str) -> bool:
+    return ref.startswith("hf:") or (Path(ref) / "config.json").is_file()
 
 
 def _import_attribute(ref: str) -> Any:

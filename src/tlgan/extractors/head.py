@@ -1,0 +1,125 @@
+"""A linear head on another extractor's embedding: what some dozens of clicks become.
+
+The file holds the head's numbers and the reference of the extractor it reads. Since numbers fitted to one embedding
+mean nothing on another, it also holds what that extractor made of one fixed picture, and is refused where that has
+changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from tlgan.errors import TlganError
+from tlgan.files import replacing
+
+from .base import Extractor, Feature
+from .images import check_images
+from .registry import load_extractor
+from .values import check_values
+
+METADATA_KEY = "tlgan.head"
+_SAME = 0.999  # cosine: the same network in another precision or on another processor passes, another network does not
+
+
+class LinearHead:
+    """logit = weight · embedding + bias: one probability. ``weight`` [e], ``bias`` []."""
+
+    def __init__(self, backbone: Extractor, feature: Feature, weight: Tensor, bias: Tensor, name: str) -> None:
+        self.backbone = backbone
+        self.features = (feature,)
+        self.input_size = backbone.input_size
+        self.weight, self.bias = weight.float(), bias.float()
+        self.name = name
+
+    def extract(self, images: Tensor) -> Tensor:
+        """[n, C, H, W] in [-1, 1] -> float32 [n, 1]."""
+        check_images(images)
+        with torch.no_grad():
+            parts = [self._read(part) for part in images.split(256)] or [torch.zeros(0, 1)]
+            return check_values(torch.cat(parts).sigmoid(), len(images), self.features, self.name)
+
+    def embedding(self, images: Tensor) -> Tensor:
+        """[n, C, H, W] -> [n, e], the backbone's."""
+        return embedding_of(self.backbone, images)
+
+    def _read(self, images: Tensor) -> Tensor:
+        return (self.embedding(images) @ self.weight + self.bias)[:, None]
+
+
+class DifferentiableHead(LinearHead):
+    """The same on a backbone that gradients can be taken through."""
+
+    def logits(self, images: Tensor) -> Tensor:
+        """[n, C, H, W] -> [n, 1], differentiable."""
+        return self._read(images)
+
+
+def has_embedding(extractor: object) -> bool:
+    """Whether a head can be put on this extractor."""
+    return hasattr(extractor, "embedding")
+
+
+def embedding_of(extractor: Extractor, images: Tensor) -> Tensor:
+    """The extractor's embedding [n, e]. Raises TlganError where it has none."""
+    if not has_embedding(extractor):
+        raise TlganError(f"extractor {extractor.name!r} gives no embedding that a new feature could be read from")
+    found: Tensor = extractor.embedding(images)  # type: ignore[attr-defined]
+    return found
+
+
+def save_head(path: Path, backbone_ref: str, feature: Feature, weight: np.ndarray, bias: float) -> None:
+    """Write a head, atomically: ``weight`` float [e] and ``bias`` on the embedding of `backbone_ref`."""
+    tensors = {
+        "weight": torch.from_numpy(np.ascontiguousarray(weight, dtype=np.float32)),
+        "bias": torch.tensor(float(bias)),
+        "probe": _probe(load_extractor(backbone_ref)),
+    }
+    described = json.dumps({"backbone": backbone_ref, "feature": asdict(feature)})
+    with replacing(path) as temporary:
+        temporary.write_bytes(save(tensors, metadata={METADATA_KEY: described}))
+
+
+def load_head(ref: str | Path) -> LinearHead:
+    """Read what `save_head` wrote. Raises TlganError for another file, or where the backbone is another by now."""
+    path = Path(ref)
+    try:
+        with safe_open(path, framework="pt") as file:
+            described = json.loads((file.metadata() or {})[METADATA_KEY])
+            tensors = {key: file.get_tensor(key) for key in ("weight", "bias", "probe")}
+        feature = Feature(**described["feature"])
+        backbone_ref = str(described["backbone"])
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+        raise TlganError(f"{path} is not a head made by `tlgan label` ({error})") from error
+    backbone = load_extractor(backbone_ref)
+    now = _probe(backbone)
+    if (
+        now.shape != tensors["probe"].shape
+        or tensors["weight"].shape != now.shape
+        or _cosine(now, tensors["probe"]) < _SAME
+    ):
+        raise TlganError(
+            f"{path.name} was fitted on another version of {backbone_ref!r}: run `tlgan label` again (the clicks are kept)"
+        )
+    kind = DifferentiableHead if hasattr(backbone, "logits") else LinearHead
+    digest = hashlib.sha256(tensors["weight"].numpy().tobytes()).hexdigest()
+    return kind(backbone, feature, tensors["weight"], tensors["bias"], f"{path.stem}-{digest[:8]}")
+
+
+def _probe(backbone: Extractor) -> Tensor:
+    side = backbone.input_size or 64
+    picture = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(20)) * 2 - 1
+    with torch.no_grad():
+        return embedding_of(backbone, picture)[0].float().clone()
+
+
+def _cosine(one: Tensor, other: Tensor) -> float:
+    return float(torch.nn.functional.cosine_similarity(one, other, dim=0))
