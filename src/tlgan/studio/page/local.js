@@ -31,6 +31,7 @@ export class Local {
     worker.onerror = (event) => this.fail(event.message || "The engine of this page could not be started.");
     const backend = new URLSearchParams(location.search).get("backend") ?? undefined;
     worker.postMessage({ open: { manifest, base: document.baseURI, backend } });
+    if (manifest.cache) navigator.serviceWorker?.register(new URL("sw.js", document.baseURI)).catch(() => {}); // for offline
   }
 
   async describe() {

@@ -3,10 +3,12 @@
 // from every look (Broyden 1965).
 
 import { dot, norm } from "./axes.js";
-import { Span, granted, keepInside, shell, shortened, unmoved, wishesOf } from "./solve.js";
+import { Span, granted, inTheWay, keepInside, shell, shortened, unmoved, wishesOf } from "./solve.js";
 
 /** @typedef {import("./axes.js").Axes} Axes */
 /** @typedef {import("./solve.js").Edit} Edit */
+
+const ENOUGH = 0.9; // what was granted to less than this share is worth a word about what stands in the way
 
 /**
  * The latent at which the picture, measured, shows what an edit asks for: the best of the points looked at.
@@ -51,7 +53,9 @@ export async function refine(axes, edit, look, looks) {
     if (turn < looks) [before, point] = [point, corrected(point, seen)];
   }
   const reached = best.seen.all.map((value, k) => value - own.all[k]);
-  return { latent: axes.colour(best.point), reached, share: granted(wishes, rows.map((row) => reached[row])) };
+  const share = granted(wishes, rows.map((row) => reached[row]));
+  const blocked = share < ENOUGH ? inTheWay(axes, wishes, new Span(slopes, noise)) : [];
+  return { latent: axes.colour(best.point), reached, share, in_the_way: blocked };
 }
 
 /** Slopes [r, d] changed least so that they explain the measured change [r] of a step [d]. */

@@ -10,8 +10,13 @@ import { eigen } from "./eigen.js";
 /**
  * @typedef {{latent: Float32Array, asked: Record<string, number>, locks: string[], exact: boolean}} Edit
  * @typedef {{rows: number[], wanted: number[], moved: boolean[]}} Wishes
- * @typedef {{latent: Float32Array, reached: Float32Array, share: number}} Solution
+ * @typedef {{latent: Float32Array, reached: Float32Array, share: number, in_the_way: string[]}} Solution
+ *   `share`: the part of the wishes that was granted; `in_the_way`: the locks that cost most where that is little
  */
+
+/** A lock stands in the way where the move would be shorter by more than this share without it. */
+const IN_THE_WAY = 0.1;
+const NEARLY_ALL = 0.99;
 
 /** Rows that an edit speaks of, ascending, the wanted change of each, and which were asked to move. @returns {Wishes} */
 export function wishesOf(axes, edit) {
@@ -40,12 +45,14 @@ export function solve(axes, edit) {
   const end = keepInside(start, move, span, shell(axes, start));
   const change = end.map((value, k) => value - start[k]);
   const promised = slopes.map((row) => dot(row, 0, change));
-  return { latent: axes.colour(end), reached: axes.reached(change), share: granted(wishes, promised) };
+  const share = granted(wishes, promised);
+  const blocked = share < NEARLY_ALL ? inTheWay(axes, wishes, span) : [];
+  return { latent: axes.colour(end), reached: axes.reached(change), share, in_the_way: blocked };
 }
 
 /** Nothing is asked: the face as it is. */
 export function unmoved(axes, edit) {
-  return { latent: Float32Array.from(edit.latent), reached: new Float32Array(axes.count), share: 1 };
+  return { latent: Float32Array.from(edit.latent), reached: new Float32Array(axes.count), share: 1, in_the_way: [] };
 }
 
 /** What some slopes [r, d] span, and the pseudo-inverse of their Gram matrix. */
@@ -123,6 +130,21 @@ export function granted({ wanted, moved }, changed) {
     whole += wanted[k] ** 2;
   }
   return Math.min(1, Math.max(0, part / Math.max(whole, 1e-12)));
+}
+
+/**
+ * The locks without which the move would be shorter by more than a tenth, the costliest first. Leaving row r out of a
+ * move of squared length tᵀK⁻¹t lowers it by α_r² / (K⁻¹)_rr, for α = K⁻¹t.
+ */
+export function inTheWay(axes, { rows, wanted, moved }, { inverse }) {
+  const size = rows.length;
+  const multipliers = rows.map((_, i) => dot(inverse, i * size, wanted));
+  const squared = Math.max(dot(multipliers, 0, wanted), 1e-12);
+  const found = rows.map((row, i) => {
+    const saved = multipliers[i] ** 2 / Math.max(inverse[i * size + i], 1e-12) / squared;
+    return { name: axes.names[row], shorter: moved[i] ? 0 : 1 - Math.sqrt(1 - Math.min(1, Math.max(0, saved))) };
+  });
+  return found.filter(({ shorter }) => shorter > IN_THE_WAY).sort((a, b) => b.shorter - a.shorter).map(({ name }) => name);
 }
 
 /** A move no longer than `longest`. */

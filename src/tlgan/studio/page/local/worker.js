@@ -60,7 +60,7 @@ async function paint(painter, { id, view }) {
     const picture = await painter.networks.paint(latent);
     const measured = await painter.measured(picture);
     const reached = measured.map(() => 0);
-    await send(painter, id, picture, { measured, own: measured, reached, share: 1, latent: encode(latent), final: true });
+    await send(painter, id, picture, { measured, own: measured, reached, share: 1, in_the_way: [], latent: encode(latent), final: true });
     return;
   }
   const edit = await painter.edit(view.face);
@@ -70,9 +70,9 @@ async function paint(painter, { id, view }) {
   if (closes && !newest) await look(painter, id, edit, await painter.refined(edit), true);
 }
 
-async function look(painter, id, edit, { latent, reached, share }, final) {
+async function look(painter, id, edit, { latent, reached, share, in_the_way }, final) {
   const picture = await painter.networks.paint(latent);
-  const numbers = { reached: Array.from(reached), share };
+  const numbers = { reached: Array.from(reached), share, in_the_way };
   let own = painter.ownOf(edit.latent);
   if (own) {
     await send(painter, id, picture, { ...numbers, own, measured: null, final: false });

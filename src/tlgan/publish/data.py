@@ -1,0 +1,100 @@
+"""What the page computes with besides the networks: the axes, and where the sampled faces stand.
+
+Numbers go into one safetensors file, in the precision that Python computes with; words and constants go into JSON. The
+constants come from `tlgan.axes` and `tlgan.editing` themselves, so that the page can't drift away from them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tlgan.axes.response import EDGE
+from tlgan.editing.exact import STEP
+from tlgan.editing.solve import NOISE, TRUST
+
+if TYPE_CHECKING:
+    from tlgan.axes import Axes
+    from tlgan.generators import Generator
+    from tlgan.workspace import Workspace
+
+#: Sampled faces that the page can search; each is its row number and a byte a feature.
+SEARCHED = 4000
+#: What one step of those bytes means, in standard deviations: +-7.9 in all.
+STEPS = 1 / 16
+#: Corrections of an exact edit in the page. It can't differentiate, so it needs more looks than Python.
+LOOKS = 6
+#: Side of the picture that a visitor's graphics processor is tried on.
+PROBE = 16
+
+
+def axes_file(workspace: Workspace) -> tuple[bytes, int]:
+    """The numbers of the algebra as a safetensors file, and how many sampled faces are among them."""
+    from safetensors.numpy import save
+
+    axes = workspace.axes
+    arrays = {
+        "directions": axes.directions.astype(np.float32),
+        "mean": axes.mean.astype(np.float32),
+        "sd": axes.sd.astype(np.float32),
+        "latent_mean": axes.latent_mean.astype(np.float32),
+        "samples": _searched(workspace),
+    }
+    if axes.latent_covariance is not None:
+        arrays["root"] = axes.metric.root
+    return save({name: np.ascontiguousarray(array) for name, array in arrays.items()}), len(arrays["samples"])
+
+
+def facts(workspace: Workspace, resolution: int, columns: list[int], rows: int) -> dict[str, Any]:
+    """The words and constants of the algebra.
+
+    ``columns``: each feature's place in what the exported extractor gives, -1 where it has none; ``rows``: sampled
+    faces in `axes_file`.
+    """
+    axes, generator = workspace.axes, workspace.generator
+    return {
+        "names": list(axes.names),
+        "kinds": [feature.kind for feature in axes.features],
+        "weak": [bool(weak) for weak in axes.weak],
+        "base": list(axes.base),
+        "space": axes.space,
+        "generator": axes.generator,
+        "white": axes.latent_covariance is None,
+        "radius": float(axes.latent_radius),
+        "edge": EDGE,
+        "noise": NOISE,
+        "trust": TRUST,
+        "step": STEP,
+        "looks": LOOKS,
+        "scale": draw_scale(generator, axes),
+        "latentDim": generator.latent_dim,
+        "samples": {"seed": workspace.settings.seed, "rows": rows, "step": STEPS},
+        "columns": columns,
+        "picture": {"channels": generator.channels, "resolution": resolution},
+    }
+
+
+def draw_scale(generator: Generator, axes: Axes) -> float:
+    """What the standard normal latents of a draw are multiplied by: truncation, where a generator has no w."""
+    if axes.space != "z" or generator.w_dim:
+        return 1.0
+    return float(axes.truncation if axes.truncation != 1.0 else getattr(generator, "truncation", 1.0))
+
+
+def probe(latent: np.ndarray, picture: np.ndarray) -> dict[str, Any]:
+    """A latent [d] and a few pixels of its picture [C, H, W], for trying a visitor's graphics processor on."""
+    side = min(PROBE, picture.shape[-1])
+    at = np.floor(np.arange(side) * (picture.shape[-1] / side)).astype(int)
+    levels = np.rint((np.clip(picture, -1, 1) + 1) * 127.5).astype(int)[:, at][:, :, at]
+    return {"latent": [float(f"{v:.9g}") for v in latent], "side": side, "pixels": levels.reshape(-1).tolist()}
+
+
+def _searched(workspace: Workspace) -> np.ndarray:
+    """Positions of the first sampled faces as int8 [n, f], in `STEPS`; no rows where the samples are gone."""
+    axes = workspace.axes
+    blocks = [values for _, values in workspace.samples.read_arrays(stop=SEARCHED)]
+    if not blocks:
+        return np.zeros((0, len(axes.features)), dtype=np.int8)
+    positions = axes.positions(np.concatenate(blocks)[:SEARCHED])
+    return np.clip(np.rint(positions / STEPS), -127, 127).astype(np.int8)

@@ -1,0 +1,176 @@
+"""Networks as ONNX: the generator, its mapping and whatever looks at its pictures, as a browser can run them.
+
+Each is traced with a free batch dimension, simplified, and stored with half-precision weights behind a cast: half the
+download, and the runtime still computes in float32 (the casts are folded when a session is made). Whether halves are
+good enough is for `checks.py` to say; everything here exists in both precisions until then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tlgan.errors import TlganError
+
+if TYPE_CHECKING:
+    import onnx
+    from torch import Tensor
+
+    from tlgan.axes import Axes
+    from tlgan.extractors import Extractor
+    from tlgan.generators import Generator
+
+#: Tensors smaller than this stay as they are: their bytes don't count, and constants of formulas are among them.
+SMALL = 1024
+#: The largest number a half holds.
+MOST_HALF = 65504.0
+
+
+def export_generator(generator: Generator, axes: Axes, resolution: int | None = None) -> onnx.ModelProto:
+    """`latents` [n, d] in the space of the axes -> `images` [n, C, H, W], constant noise, the workspace's label.
+
+    Raises TlganError where the generator can't be written as ONNX.
+    """
+
+    def paint(latents: Tensor) -> Tensor:
+        label = label_of(generator, axes)
+        return generator.synthesize(latents, space=axes.space, label=label, resolution=resolution)
+
+    return _export(paint, axes.latent_dim, "latents", "images", what=generator.name)
+
+
+def export_mapping(generator: Generator, axes: Axes) -> onnx.ModelProto | None:
+    """`z` [n, latent_dim] -> `w` [n, w_dim], truncated and labelled as the samples were; None where axes live in z."""
+    if axes.space == "z":
+        return None
+    psi = None if axes.truncation == 1.0 else axes.truncation
+
+    def mapped(z: Tensor) -> Tensor:
+        return generator.map(z, label=label_of(generator, axes), truncation=psi)
+
+    return _export(mapped, generator.latent_dim, "z", "w", what=f"the mapping of {generator.name}")
+
+
+def export_extractor(extractors: list[Extractor], channels: int, side: int) -> onnx.ModelProto:
+    """`images` [n, C, side, side] in [-1, 1] -> `responses` [n, f]: logits of probabilities, quantities as they are.
+
+    Raises TlganError where one of them is not made of differentiable tensor operations.
+    """
+    import torch
+
+    def look(images: Tensor) -> Tensor:
+        return torch.cat([part.logits(images) for part in extractors], dim=1)  # type: ignore[attr-defined]
+
+    names = ", ".join(part.name for part in extractors)
+    return _export(look, (channels, side, side), "images", "responses", what=f"the extractor {names}")
+
+
+def label_of(generator: Generator, axes: Axes) -> int | None:
+    """The class that the workspace paints, the first one where it names none; None for a generator without classes."""
+    return (axes.label or 0) if generator.label_dim else None
+
+
+def exportable(extractor: Extractor) -> bool:
+    """Whether the extractor is a function of tensors (it has `logits`), and so can be traced."""
+    return hasattr(extractor, "logits")
+
+
+def halved(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same graph with its large weights in half precision, each cast to float32 before it is used."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    half = onnx.ModelProto()
+    half.CopyFrom(model)
+    casts = []
+    for tensor in half.graph.initializer:
+        if tensor.data_type != TensorProto.FLOAT or int(np.prod(tensor.dims)) < SMALL:
+            continue
+        values = numpy_helper.to_array(tensor)
+        if np.abs(values).max() > MOST_HALF:
+            continue
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
+        casts.append(helper.make_node("Cast", [tensor.name], [name], to=TensorProto.FLOAT))
+    nodes = list(half.graph.node)
+    del half.graph.node[:]
+    half.graph.node.extend([*casts, *nodes])
+    onnx.checker.check_model(half)
+    return half
+
+
+def _export(
+    function: Callable[[Tensor], Tensor], shape: int | tuple[int, ...], given: str, made: str, *, what: str
+) -> onnx.ModelProto:
+    import onnx
+    import torch
+
+    class Traced(torch.nn.Module):
+        def forward(self, rows: Tensor) -> Tensor:
+            return function(rows)
+
+    try:
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise TlganError("publishing needs the extra `onnx`: pip install 'tlgan[onnx]'") from error
+    example = torch.zeros(2, *([shape] if isinstance(shape, int) else shape))
+    buffer = io.BytesIO()
+    try:
+        with _quiet(), torch.no_grad():
+            program = torch.onnx.export(
+                Traced().eval(),
+                (example,),
+                dynamo=True,
+                input_names=[given],
+                output_names=[made],
+                dynamic_shapes=({0: torch.export.Dim("n")},),
+                opset_version=20,
+                verbose=False,
+            )
+            if program is None:
+                raise RuntimeError("the exporter returned nothing")
+            program.save(buffer)
+    except Exception as error:  # the exporter raises whatever its many passes raise
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise TlganError(
+            f"{what} can't be written as ONNX ({reason[:200]}): it can't be published as a page"
+        ) from error
+    model = onnx.load_from_string(buffer.getvalue())
+    _strip(model)
+    onnx.checker.check_model(model)
+    return model
+
+
+def _strip(model: onnx.ModelProto) -> None:
+    """Take out what only debugging reads: names of source files and lines, which also say where this was run."""
+    del model.metadata_props[:]
+    del model.graph.metadata_props[:]
+    model.producer_name, model.producer_version, model.doc_string = "tlgan", "", ""
+    for node in model.graph.node:
+        node.doc_string = ""
+        del node.metadata_props[:]
+    for value in [*model.graph.value_info, *model.graph.input, *model.graph.output, *model.graph.initializer]:
+        value.doc_string = ""
+        del value.metadata_props[:]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter explains itself at length on stderr and stdout; an error of ours says what matters."""
+    loggers: list[Any] = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir", "torch.export")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
