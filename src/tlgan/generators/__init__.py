@@ -7,18 +7,41 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .base import Generator, LatentGenerator
+    from .batching import batch_size, synthesize_batches
+    from .catalogue import KnownModel, known_models
+    from .inspection import Inspection, convert_checkpoint, inspect_checkpoint
     from .latents import sample_latents
     from .loading import load_generator
     from .wrapped import wrap_generator
 
 _HOMES = {
     "Generator": ".base",
+    "Inspection": ".inspection",
+    "KnownModel": ".catalogue",
     "LatentGenerator": ".base",
+    "batch_size": ".batching",
+    "convert_checkpoint": ".inspection",
+    "inspect_checkpoint": ".inspection",
+    "known_models": ".catalogue",
     "load_generator": ".loading",
     "sample_latents": ".latents",
+    "synthesize_batches": ".batching",
     "wrap_generator": ".wrapped",
 }
-__all__ = ["Generator", "LatentGenerator", "load_generator", "sample_latents", "wrap_generator"]
+__all__ = [
+    "Generator",
+    "Inspection",
+    "KnownModel",
+    "LatentGenerator",
+    "batch_size",
+    "convert_checkpoint",
+    "inspect_checkpoint",
+    "known_models",
+    "load_generator",
+    "sample_latents",
+    "synthesize_batches",
+    "wrap_generator",
+]
 
 
 def __getattr__(name: str) -> Any:

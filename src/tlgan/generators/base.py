@@ -8,6 +8,7 @@ painting smaller pictures), so that an architecture only says how it maps and ho
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -31,6 +32,7 @@ class Generator(Protocol):
     channels: int  # 3, or 1
     spaces: tuple[str, ...]  # ("z",) or ("z", "w", "w+")
     label_dim: int  # 0 where the generator takes no class label
+    differentiable: bool  # do gradients flow from pictures to latents?
 
     def sample(
         self, n: int, *, seed: int, start: int = 0, space: str = "z", truncation: float | None = None, label: Any = None
@@ -57,6 +59,9 @@ class LatentGenerator(ABC):
     label_dim = 0
     spaces: tuple[str, ...] = ("z",)
     truncation = 1.0  # psi used where none is given
+    differentiable = True
+    load_options: tuple[str, ...] = ()  # keywords of `load_generator` for this architecture
+    paint_options: tuple[str, ...] = ()  # further keywords of `synthesize`
 
     def __init__(
         self, *, name: str, fingerprint: str, latent_dim: int, resolution: int, channels: int, device: str = "cpu"
@@ -149,8 +154,6 @@ class LatentGenerator(ABC):
 
     # -- what an architecture says -----------------------------------------------------------------------------
 
-    paint_options: tuple[str, ...] = ()  # further keywords of `synthesize`
-
     def _map(self, z: Tensor, label: Tensor | None) -> Tensor:
         """z [n, latent_dim] -> w [n, w_dim], not truncated."""
         raise NotImplementedError
@@ -217,7 +220,7 @@ class LatentGenerator(ABC):
         return w if w.ndim == 3 else w[:, None].expand(-1, self.num_ws, -1)  # [n, num_ws, w_dim]
 
     @staticmethod
-    def _gradients(latents: Tensor) -> Any:
+    def _gradients(latents: Tensor) -> AbstractContextManager[Any]:
         return torch.set_grad_enabled(torch.is_grad_enabled() and latents.requires_grad)
 
     def __repr__(self) -> str:

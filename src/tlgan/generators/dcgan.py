@@ -71,6 +71,8 @@ class DCGAN(LatentGenerator):
     state_dict: the defaults are those of the paper (Radford et al., 2015).
     """
 
+    load_options = ("activation", "output")
+
     def __init__(
         self,
         blueprint: Blueprint,
@@ -78,17 +80,10 @@ class DCGAN(LatentGenerator):
         name: str,
         fingerprint: str,
         device: str = "cpu",
-        activation: str | None = None,
-        output: str | None = None,
     ) -> None:
         options = blueprint.reader()
-        activation = activation or options.choice("activation", tuple(_ACTIVATIONS), "relu")
-        output = output or options.choice("output", tuple(_OUTPUTS), "tanh")
-        if activation not in _ACTIVATIONS or output not in _OUTPUTS:
-            raise TlganError(
-                f"activation {activation!r} with output {output!r} is unknown: "
-                f"use one of {', '.join(_ACTIVATIONS)} and one of {', '.join(_OUTPUTS)}"
-            )
+        activation = options.choice("activation", tuple(_ACTIVATIONS), "relu")
+        output = options.choice("output", tuple(_OUTPUTS), "tanh")
         order = [name for name in options.texts("order") if not name.endswith("num_batches_tracked")]
         state = {name: blueprint.load(name, *blueprint.shape(name)) for name in order}
         project, bias, side, layers = _parse(_modules(state))
@@ -120,7 +115,7 @@ class DCGAN(LatentGenerator):
         self, latents: Tensor, *, label: Tensor | None, noise: str, resolution: int | None, **options: Any
     ) -> Tensor:
         x = torch.addmm(self._bias, latents, self._project)
-        x = self._activation(x).unflatten(1, (-1, self._side, self._side))
+        x = self._activation(x).view(-1, x.shape[1] // self._side**2, self._side, self._side)
         for layer in self._layers[:-1]:
             x = self._activation(layer(x))
         return self._output(self._layers[-1](x))

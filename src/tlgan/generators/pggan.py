@@ -84,6 +84,7 @@ class _Layer:
 class PGGAN(LatentGenerator):
     """z [n, latent_dim] and labels [n, label_dim] -> pictures. `lod` 0 paints every detail, 1 half the size, ..."""
 
+    load_options = ("lod",)
     paint_options = ("lod",)
 
     def __init__(self, blueprint: Blueprint, *, name: str, fingerprint: str, device: str = "cpu") -> None:
@@ -176,7 +177,7 @@ class PGGAN(LatentGenerator):
         x = latents if label is None else torch.cat([latents, label], dim=1)
         if self._normalize:
             x = x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + self._epsilon)
-        x = (x @ self._dense).reshape(len(x), -1, 4, 4)
+        x = (x @ self._dense).view(-1, self._dense.shape[1] // 16, 4, 4)
         x = self._activate(x + self._dense_bias[:, None, None])
         depth = len(self._blocks) - 1 - lod  # 0: 4x4 alone; 1.4: 40 % of 16x16 over 60 % of 8x8
         last = min(max(math.ceil(depth), 0), finest)

@@ -77,7 +77,7 @@ class ModulatedLayer:
         if self._demodulate:
             x = x * ((style.square() @ self._energy) + _EPSILON).rsqrt()[:, :, None, None]
         if noise == "random":
-            x = x + torch.randn(len(x), 1, *x.shape[2:], device=x.device) * self._noise_strength
+            x = x + torch.randn(x.shape[0], 1, *x.shape[2:], device=x.device) * self._noise_strength
         elif noise == "const" and self._noise is not None:
             x = x + self._noise
         clamp = None if self._clamp is None else self._clamp * gain
@@ -227,7 +227,7 @@ class StyleGAN2(LatentGenerator):
     ) -> Tensor:
         const = self._blocks[0].const
         assert const is not None
-        x = const.expand(len(latents), -1, -1, -1)
+        x = const.expand(latents.shape[0], -1, -1, -1)
         image: Tensor | None = None
         layer = 0
         for index, block in enumerate(self._blocks):

@@ -16,7 +16,7 @@ def is_stylegan2_module(module: Module) -> bool:
     return "mapping" in module and "synthesis" in module and "b4" in module.child("synthesis")
 
 
-def read_stylegan2_module(module: Module, code: str) -> Blueprint:
+def read_stylegan2_module(module: Module) -> Blueprint:
     """The blueprint of a pickled `Generator` whose synthesis is made of blocks b4, b8, ..."""
     synthesis = module.child("synthesis")
     tensors = {
@@ -37,14 +37,16 @@ def read_stylegan2_module(module: Module, code: str) -> Blueprint:
                     options[name]["affine"] = layer.child("affine").attributes(*_DENSE)
         blocks.append(options)
         side *= 2
-    return Blueprint("stylegan2", mapping_options(module) | {"blocks": blocks}, tensors, {"format": code})
+    return Blueprint(
+        "stylegan2", mapping_options(module) | {"blocks": blocks}, tensors, {"format": "StyleGAN2 (official PyTorch)"}
+    )
 
 
 def mapping_options(module: Module) -> dict[str, Any]:
     """Options of the mapping network: its sizes and the gains of each layer."""
     mapping = module.child("mapping")
     sizes = {name: mapping.attribute(name, module.attribute(name)) for name in ("z_dim", "c_dim", "w_dim", "num_ws")}
-    layers = []
+    layers: list[dict[str, Any]] = []
     while f"fc{len(layers)}" in mapping:
         layers.append(mapping.child(f"fc{len(layers)}").attributes(*_DENSE))
         if len(layers) > MAX_LAYERS:

@@ -93,7 +93,8 @@ class FourierInput:
             + phases[:, None, None, :]
         )  # [n, h, w, c]
         waves = torch.sin(turns * (2 * math.pi)) * amplitudes[:, None, None, :]
-        return (waves @ self._weight).permute(0, 3, 1, 2)
+        features: Tensor = waves @ self._weight
+        return features.permute(0, 3, 1, 2)
 
     def _own_transform(self, w: Tensor) -> Tensor:
         """The rotation and shift that w asks for, [n, 3, 3]."""

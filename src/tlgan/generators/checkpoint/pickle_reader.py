@@ -222,7 +222,7 @@ def _quoted(reader: PickleReader) -> bytes | str:
     line = reader._line()
     if len(line) < 2 or line[0] != line[-1] or line[:1] not in (b"'", b'"'):
         raise TlganError("it holds a string without quotes")
-    raw: bytes = codecs.escape_decode(line[1:-1])[0]  # type: ignore[attr-defined]
+    raw: bytes = codecs.escape_decode(line[1:-1])[0]
     return _ascii(raw)
 
 

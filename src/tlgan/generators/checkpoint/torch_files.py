@@ -153,7 +153,7 @@ def zip_members(data: memoryview, allowance: Allowance) -> dict[str, memoryview]
     members: dict[str, memoryview] = {}
     position, end = offset, offset + size
     for _ in range(count):
-        if position + 46 > end or data[position : position + 4] != b"PK\x01\x02":
+        if position + 46 > end or bytes(data[position : position + 4]) != b"PK\x01\x02":
             raise TlganError("its zip directory is damaged")
         fields = struct.unpack_from("<HHHHHHIIIHHHHHII", data, position + 4)
         flags, method, packed, length = fields[2], fields[3], fields[7], fields[8]
@@ -171,7 +171,7 @@ def zip_members(data: memoryview, allowance: Allowance) -> dict[str, memoryview]
 
 
 def _member(data: memoryview, local: int, length: int) -> memoryview:
-    if local + 30 > len(data) or data[local : local + 4] != ZIP_HEAD:
+    if local + 30 > len(data) or bytes(data[local : local + 4]) != ZIP_HEAD:
         raise TlganError("its zip directory points at something that is no file: damaged")
     name_size, extra_size = struct.unpack_from("<HH", data, local + 26)
     start = local + 30 + name_size + extra_size
@@ -187,12 +187,12 @@ def _central_directory(data: memoryview) -> tuple[int, int, int]:
     if found < 0 or found + 22 > len(tail):
         raise TlganError("it starts as a zip archive and has no directory: the file is cut off")
     count, size, offset = struct.unpack_from("<HII", tail, found + 10)
-    if 0xFFFF in (count,) or 0xFFFFFFFF in (size, offset):
+    if count == 0xFFFF or 0xFFFFFFFF in (size, offset):
         locator = found - 20
         if locator < 0 or tail[locator : locator + 4] != b"PK\x06\x07":
             raise TlganError("its zip directory is damaged")
         (where,) = struct.unpack_from("<Q", tail, locator + 8)
-        if where + 56 > len(data) or data[where : where + 4] != b"PK\x06\x06":
+        if where + 56 > len(data) or bytes(data[where : where + 4]) != b"PK\x06\x06":
             raise TlganError("its zip directory is damaged")
         count, size, offset = struct.unpack_from("<QQQ", data, where + 32)
     return count, size, offset

@@ -1,0 +1,65 @@
+"""The public checkpoints that are known by name: where they are, how large, under which terms."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.resources import files
+from itertools import product
+from typing import Any
+
+from .. import hub
+
+
+@dataclass(frozen=True, slots=True)
+class KnownModel:
+    """One public checkpoint. `address` is a reference as `tlgan.hub` takes it, empty where only a person can fetch."""
+
+    name: str
+    kind: str
+    resolution: int  # pixels
+    terms: str
+    page: str  # the publisher's own page
+    read: str  # the day that page was last read, ISO
+    address: str = ""
+    size: int | None = None  # bytes, where known
+    sha256: str | None = None
+    archive_sha256: str | None = None
+    about: str = ""
+
+    @property
+    def cached(self) -> bool:
+        """Is it on this disk already?"""
+        return bool(self.address) and hub.cached(self.address) is not None
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"cached": self.cached}
+
+
+@cache
+def known_models() -> dict[str, KnownModel]:
+    """Every known public checkpoint by its name, in the order of the list."""
+    table = tomllib.loads(files(__package__).joinpath("catalogue.toml").read_text("utf-8"))
+    return {model.name: model for family in table["family"] for model in _models(family)}
+
+
+def _models(family: dict[str, Any]) -> Iterator[KnownModel]:
+    common = {key: family[key] for key in ("kind", "terms", "page", "read")}
+    base = family.get("base", "")
+    for entry in family.get("models", []):
+        file = entry.pop("file", entry["name"])
+        yield KnownModel(**common, **{"address": base.format(name=entry["name"], file=file)} | entry)
+    for pattern in family.get("names", []):
+        for name in _expand(pattern):
+            resolution = int(name.rpartition("x")[2])
+            yield KnownModel(**common, name=name, resolution=resolution, address=base.format(name=name, file=name))
+
+
+def _expand(pattern: str) -> Iterator[str]:
+    """ "a-{b,c}" -> "a-b", "a-c" """
+    parts = re.split(r"\{([^}]*)\}", pattern)
+    choices = [part.split(",") if index % 2 else [part] for index, part in enumerate(parts)]
+    return ("".join(words) for words in product(*choices))
