@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -60,8 +60,8 @@ class LatentGenerator(ABC):
     spaces: tuple[str, ...] = ("z",)
     truncation = 1.0  # psi used where none is given
     differentiable = True
-    load_options: tuple[str, ...] = ()  # keywords of `load_generator` for this architecture
-    paint_options: tuple[str, ...] = ()  # further keywords of `synthesize`
+    load_options: ClassVar[tuple[str, ...]] = ()  # keywords of `load_generator` for this architecture
+    paint_options: ClassVar[tuple[str, ...]] = ()  # further keywords of `synthesize`
 
     def __init__(
         self, *, name: str, fingerprint: str, latent_dim: int, resolution: int, channels: int, device: str = "cpu"
@@ -177,8 +177,8 @@ class LatentGenerator(ABC):
     def _psi(self, truncation: float | None) -> float:
         return self.truncation if truncation is None else float(truncation)
 
-    def _latents(self, latents: Any, space: str) -> Tensor:
-        latents = torch.as_tensor(latents, dtype=torch.float32, device=self.device)
+    def _latents(self, given: Any, space: str) -> Tensor:
+        latents: Tensor = torch.as_tensor(given, dtype=torch.float32, device=self.device)
         expected: tuple[tuple[int, ...], ...] = ((self.latent_dim,),)
         if space == "w":
             expected = ((self.w_dim,), (self.num_ws, self.w_dim))  # a cutoff makes w differ by layer

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -71,7 +71,7 @@ class DCGAN(LatentGenerator):
     state_dict: the defaults are those of the paper (Radford et al., 2015).
     """
 
-    load_options = ("activation", "output")
+    load_options: ClassVar = ("activation", "output")
 
     def __init__(
         self,

@@ -40,10 +40,6 @@ class ForeignGenerator(LatentGenerator):
             if images.ndim != 4 or images.shape[1] not in (1, 3) or images.shape[2] != images.shape[3]:
                 raise TlganError(f"{name} paints {list(images.shape)}: expected [n, 1 or 3, side, side]")
             if picture_range is None:
-                while len(images) < 8:
-                    images = (
-                        torch.cat([images, images[:1]]) if fixed_batch else self._call(_more(latent_dim, self.device))
-                    )
                 picture_range = found_range(images, name)
         if not picture_range[0] < picture_range[1]:
             raise TlganError(f"picture_range {picture_range} is not a range: expected (low, high) with low < high")

@@ -22,7 +22,10 @@ from .stylegan3 import StyleGAN3, is_stylegan3_module, read_stylegan3_module
 class Architecture(Protocol):
     """A class of generators that is made from a blueprint."""
 
-    load_options: tuple[str, ...]  # options of the blueprint that `load_generator` may set
+    @property
+    def load_options(self) -> tuple[str, ...]:
+        """Options of the blueprint that `load_generator` may set."""
+        ...
 
     def __call__(self, blueprint: Blueprint, *, name: str, fingerprint: str, device: str = "cpu") -> LatentGenerator:
         """The generator, its weights in memory."""

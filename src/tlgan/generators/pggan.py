@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -84,8 +84,8 @@ class _Layer:
 class PGGAN(LatentGenerator):
     """z [n, latent_dim] and labels [n, label_dim] -> pictures. `lod` 0 paints every detail, 1 half the size, ..."""
 
-    load_options = ("lod",)
-    paint_options = ("lod",)
+    load_options: ClassVar = ("lod",)
+    paint_options: ClassVar = ("lod",)
 
     def __init__(self, blueprint: Blueprint, *, name: str, fingerprint: str, device: str = "cpu") -> None:
         options = blueprint.reader()

@@ -8,7 +8,7 @@ and filters are read from the file.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -176,7 +176,7 @@ class StyleGAN3(LatentGenerator):
     """z -> w by a mapping network; w+ [n, num_ws, w_dim] -> pictures. `transform` [3, 3] moves and turns them."""
 
     spaces = ("z", "w", "w+")
-    paint_options = ("transform",)
+    paint_options: ClassVar = ("transform",)
 
     def __init__(self, blueprint: Blueprint, *, name: str, fingerprint: str, device: str = "cpu") -> None:
         options = blueprint.reader()
