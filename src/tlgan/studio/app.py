@@ -327,7 +327,7 @@ def _start(start: wire.Json) -> wire.Json:
 
 
 def _seed(text: str) -> int:
-    if not text.isdecimal() or len(text) > 10 or int(text) >= wire.SEEDS:
+    if not (text.isascii() and text.isdecimal()) or len(text) > 10 or int(text) >= wire.SEEDS:
         raise TlganError(f"the seed {text[:20]!r} is not a whole number from 0 to {wire.SEEDS - 1}")
     return int(text)
 

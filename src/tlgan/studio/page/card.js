@@ -36,7 +36,7 @@ export function open(description) {
   const { generator, samples, base, about } = description;
   const label = (name) => description.features.find((feature) => feature.name === name)?.label ?? name;
   const model = [
-    ["Generator", `${generator.name}, ${generator.resolution} × ${generator.resolution} pixels, ${generator.dimensions} dimensions (${generator.space})`],
+    ["Painted by", `${generator.name}, ${generator.resolution} × ${generator.resolution} pixels, ${generator.dimensions} dimensions (${generator.space})`],
     ["Fingerprint", generator.fingerprint],
     ["Axes from", `${samples.toLocaleString("en")} faces${base.length ? `; kept clear of ${base.map(label).join(" and ")}` : ""}`],
     ...flat(about),
@@ -50,7 +50,6 @@ export function open(description) {
       {},
       make("section", {}, make("h3", {}, "What the numbers mean"), make("p", {}, NUMBERS)),
       make("section", {}, make("h3", {}, "What this is made of"), make("dl.about", {}, ...model.flatMap(([term, words]) => [make("dt", {}, term), make("dd", {}, String(words))]))),
-      make("p.quiet", {}, "The people in these pictures do not exist."),
     ),
   );
   dialog.show("tlgan studio", body, "wide help");

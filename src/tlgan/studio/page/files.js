@@ -17,6 +17,7 @@ export class Files {
   constructor(engine, description, store, picture, face) {
     Object.assign(this, { engine, description, store, picture, face });
     this.listen();
+    store.subscribe(() => complain("file-error")); // the person went on
   }
 
   async save() {
@@ -25,10 +26,10 @@ export class Files {
       const file = await png.write(await this.picture.png(), await this.engine.state(face));
       const name = faceName({ start: face }).replaceAll(" ", "-");
       download(file, `${this.description.name}-${name}.png`);
-      complain("picture-error");
+      complain("file-error");
       tell("Saved. Drop the file on this page and the face is back.");
     } catch (error) {
-      complain("picture-error", error);
+      complain("file-error", error);
     }
   }
 
@@ -37,10 +38,10 @@ export class Files {
       const face = await this.face();
       const address = new URL(link.write(face, this.description.generator.fingerprint), location.href.split("#")[0]);
       history.replaceState(null, "", address.hash);
-      complain("picture-error");
+      complain("file-error");
       await copy(address.href);
     } catch (error) {
-      complain("picture-error", error);
+      complain("file-error", error);
     }
   }
 
@@ -49,7 +50,7 @@ export class Files {
     try {
       return link.read(location.hash, this.description);
     } catch (error) {
-      complain("picture-error", error);
+      complain("file-error", error);
       return null;
     }
   }
@@ -59,10 +60,10 @@ export class Files {
       if (file.size > MOST_BYTES) throw new Error("That file is too large to be a picture saved here.");
       const face = await this.engine.open(await png.read(file));
       this.store.do((state) => restore(state, face));
-      complain("picture-error");
+      complain("file-error");
       tell("The face is back.");
     } catch (error) {
-      complain("picture-error", error);
+      complain("file-error", error);
     }
   }
 

@@ -16,6 +16,7 @@ export function listen(actions, hold) {
       return;
     }
     if (event.altKey || dialog.isOpen() || inText(event.target)) return;
+    if (event.key.startsWith("Arrow") && event.target.matches?.("input[type=range]")) return; // its own keys
     if (event.key === " ") {
       if (event.target.closest?.("button, summary, input")) return; // there it presses
       event.preventDefault();

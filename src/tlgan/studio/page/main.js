@@ -96,6 +96,7 @@ const files = new Files(engine, description, store, picture, shownFace);
 // -- painting ------------------------------------------------------------------------------------------------------
 
 let painting = "";
+let painted = "";
 
 /** Ask the engine for what the state says, if it is not on its way already. */
 function paint() {
@@ -106,7 +107,10 @@ function paint() {
   painting = wanted;
   const entry = gestures.current(state);
   engine.render(view, { onframe: (frame) => arrived(state, entry, frame) }).then(
-    () => complain("picture-error"),
+    () => {
+      painted = wanted;
+      complain("picture-error");
+    },
     (error) => {
       if (error.name !== "AbortError") painting = "";
       complain("picture-error", error);
@@ -115,6 +119,7 @@ function paint() {
 }
 
 function arrived(state, entry, frame) {
+  document.documentElement.dataset.ready = ""; // a face is on the screen
   picture.show(frame.bitmap);
   if (state.at === null) {
     numbers.set(entry.id, frame);
@@ -161,7 +166,8 @@ function showNumbers() {
   });
   effects.update(held, entry, walking ? undefined : known);
   byId("face-name").textContent = walking ? `${Math.round(100 * state.at)} % of the way from A to B` : faceName(entry);
-  byId("short").textContent = !walking && known ? shortfall(entry, known) : "";
+  const short = !walking && known ? shortfall(entry, known) : "";
+  byId("short").textContent = byId("short").title = short;
 }
 
 /** What to say where less was granted than asked. */
@@ -300,7 +306,33 @@ if (named) {
   arrived(store.state, gestures.current(store.state), { ...first.frame, bitmap: image, final: true });
 }
 show(store.state);
-document.documentElement.dataset.ready = "";
+/** For scripts and for the console: the same gestures by name. */
+window.studio = {
+  engine,
+  description,
+  /** Ask for changes in standard deviations. @param {Record<string, number>} asked */
+  set: (asked) => change((state) => Object.entries(asked).reduce((s, [name, value]) => gestures.ask(s, name, value), state)),
+  /** Keep two seeds as A and B. */
+  ends: (a, b) => {
+    for (const [end, seed] of [["a", a], ["b", b]]) {
+      store.do((state) => gestures.keep(gestures.addFace(state, { seed, asked: {}, locks: [], exact: false }), end));
+    }
+  },
+  /** Where the extractor sees the picture, by feature. */
+  measured: () => byName((k) => shown()?.measured[k] ?? null),
+  /** How far each feature is from the face's own place, by feature. */
+  changes: () => byName((k) => (shown() ? shown().measured[k] - shown().own[k] : null)),
+  /** Whether the newest picture is on the screen. */
+  idle: () => painted === painting && store.history.key === null,
+};
+
+function shown() {
+  return store.state.at === null ? numbers.get(gestures.current(store.state).id) : mixed;
+}
+
+function byName(value) {
+  return Object.fromEntries(description.features.map(({ name }, k) => [name, value(k)]));
+}
 
 async function load(url) {
   const image = make("img", { src: url });

@@ -28,7 +28,6 @@ export class Morph {
       store.do((state) => gestures.walk(state, this.bar.value / 1000), "walk");
     });
     this.bar.addEventListener("change", () => store.settle());
-    this.bar.addEventListener("keydown", (event) => event.stopPropagation());
     this.playButton.addEventListener("click", () => this.toggle());
     this.filmButton.addEventListener("click", () => this.askFormat());
   }

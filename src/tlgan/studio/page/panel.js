@@ -116,6 +116,6 @@ export class Panel {
 
   /** Mark the slider in hand. */
   hold(name) {
-    for (const [other, slider] of this.sliders) slider.element.classList.toggle("held", other === name);
+    for (const [other, slider] of this.sliders) slider.hold(other === name);
   }
 }

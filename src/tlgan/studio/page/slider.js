@@ -27,6 +27,7 @@ export class Slider {
     /** @type {Reading} */
     this.reading = { asked: 0, own: null, measured: null, locked: false, kept: false };
     this.key = "";
+    this.held = false;
     this.build();
     this.listen();
     this.draw();
@@ -114,6 +115,14 @@ export class Slider {
     return [Math.min(range[0], place - 0.5, place + reach), Math.max(range[1], place + 0.5, place + reach)];
   }
 
+  /** In hand, or not any more. @param {boolean} held */
+  hold(held) {
+    if (held === this.held) return;
+    this.held = held;
+    this.element.classList.toggle("held", held);
+    this.draw();
+  }
+
   draw() {
     const { asked, own, measured, locked, kept } = this.reading;
     const { band, low, high, label } = this.feature;
@@ -134,11 +143,11 @@ export class Slider {
     if (document.activeElement !== this.number || !this.typing) this.number.value = signed(asked);
 
     const drifts = locked && change !== null && Math.abs(change - asked) >= DRIFT;
-    this.note.textContent = drifts
-      ? `drifts ${signed(change - asked)}`
-      : asked !== 0 && change !== null
-        ? `measured ${signed(change)}`
-        : "";
+    const note = [];
+    if (this.held) note.push(natural(this.feature, measured ?? place));
+    if (drifts) note.push(`drifts ${signed(change - asked)}`);
+    else if (asked !== 0 && change !== null) note.push(`measured ${signed(change)}`);
+    this.note.textContent = note.join(" · ");
     this.note.classList.toggle("drift", drifts);
     if (this.lockButton.getAttribute("aria-pressed") !== String(locked)) {
       this.lockButton.setAttribute("aria-pressed", String(locked));
@@ -155,7 +164,6 @@ export class Slider {
     this.track.setAttribute("aria-valuenow", asked.toFixed(2));
     this.track.setAttribute("aria-valuetext", words.join(", "));
     this.track.setAttribute("title", `${low} to ${high}`);
-    if (this.dragging || this.pointed === undefined) this.point(place);
   }
 
   /** Say what a place on the track is, in the feature's own unit. */
@@ -186,10 +194,6 @@ export class Slider {
     this.track.addEventListener("pointermove", (event) => this.drag(event));
     this.track.addEventListener("pointerup", (event) => this.drop(event));
     this.track.addEventListener("pointercancel", () => this.release());
-    this.track.addEventListener("pointerleave", () => {
-      this.pointed = undefined;
-      this.draw();
-    });
     this.track.addEventListener("dblclick", () => {
       this.ask(0);
       this.end();
@@ -251,10 +255,7 @@ export class Slider {
 
   drag(event) {
     if (!this.dragging) {
-      if (event.pointerType === "mouse") {
-        this.pointed = this.at(event) + (this.reading.own ?? 0);
-        this.point(this.pointed);
-      }
+      if (event.pointerType === "mouse") this.point(this.at(event) + (this.reading.own ?? 0));
       return;
     }
     // A finger that scrolls the page passes over sliders: wait until it is clear that it goes sideways.

@@ -20,7 +20,9 @@ export function toState(axes, face, latent) {
     latent: Array.from(latent, (value) => Number(value.toPrecision(9))),
     asked: Object.fromEntries(sorted(Object.keys(face.asked)).map((name) => [name, face.asked[name]])),
     locks: sorted(face.locks),
+    soft: {},
     exact: face.exact,
+    identity: false,
   };
 }
 

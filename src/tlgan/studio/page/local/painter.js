@@ -92,12 +92,13 @@ export class Painter {
     return this.axes.positions(columns.map((column) => (column < 0 ? NaN : responses[column])));
   }
 
-  /** What an exact edit sees: the mean over the picture and its mirror image, which is the same face. */
+  /** What an exact edit sees: the picture, and the mean over it and its mirror image, which is the same face. */
   async sight(latent) {
     const picture = await this.networks.paint(latent);
     const { resolution } = this.axes.facts.picture;
-    const views = [await this.positions(picture), await this.positions(mirrored(picture, resolution))];
-    return views[0].map((value, k) => (value + views[1][k]) / 2);
+    const plain = await this.positions(picture);
+    const other = await this.positions(mirrored(picture, resolution));
+    return { plain, mean: plain.map((value, k) => (value + other[k]) / 2) };
   }
 
   /** Where the unedited face is seen, if that is known already. */

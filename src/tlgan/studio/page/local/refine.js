@@ -11,10 +11,15 @@ import { Span, granted, inTheWay, keepInside, shell, shortened, unmoved, wishesO
 const ENOUGH = 0.9; // what was granted to less than this share is worth a word about what stands in the way
 
 /**
+ * What is seen of a latent's picture, each [f]: `plain`, where its features stand; `mean`, the same averaged over views.
+ * @typedef {{plain: Float32Array, mean: Float32Array}} Look
+ */
+
+/**
  * The latent at which the picture, measured, shows what an edit asks for: the best of the points looked at.
  * @param {Axes} axes @param {Edit} edit
- * @param {(latent: Float32Array) => Promise<Float32Array>} look where the features of a latent's picture stand: [f]
- * @param {number} looks corrections; each costs one look, and so does the beginning
+ * @param {(latent: Float32Array) => Promise<Look>} look
+ * @param {number} looks corrections; each costs one look, and so do the beginning and the first move
  * @returns {Promise<import("./solve.js").Solution>}
  */
 export async function refine(axes, edit, look, looks) {
@@ -24,35 +29,36 @@ export async function refine(axes, edit, look, looks) {
   const { rows, wanted } = wishes;
   const start = axes.whiten(edit.latent);
   const norms = shell(axes, start);
-  let slopes = rows.map((row) => Float64Array.from(axes.slopesOf(row)));
-
   const see = async (point) => {
-    const all = await look(axes.colour(point));
-    return { all, here: rows.map((row) => all[row]) };
+    const { plain, mean } = await look(axes.colour(point));
+    return { point, plain, here: rows.map((row) => mean[row]) };
   };
-  const corrected = (point, seen) => {
-    const soFar = point.map((value, k) => value - start[k]);
-    const goal = wanted.map((value, i) => value - (seen.here[i] - own.here[i]) + dot(slopes[i], 0, soFar));
+  const own = await see(start);
+  let best = own;
+  let slopes = rows.map((row) => Float64Array.from(axes.slopesOf(row)));
+  let least = Infinity;
+  let believed = step;
+
+  const corrected = () => {
+    const soFar = minus(best.point, start);
+    const goal = wanted.map((value, i) => value - (best.here[i] - own.here[i]) + dot(slopes[i], 0, soFar));
     const span = new Span(slopes, noise);
     const whole = shortened(span.leastMove(goal), trust * radius);
-    const turn = shortened(whole.map((value, k) => value - soFar[k]), step);
+    const turn = shortened(minus(whole, soFar), believed);
     return keepInside(start, soFar.map((value, k) => value + turn[k]), span, norms);
   };
 
-  const own = await see(start);
-  let [before, seen] = [start, own];
-  let point = corrected(start, own);
-  let best = { point: start, seen: own, miss: Infinity };
   for (let turn = 0; turn <= looks; turn++) {
-    const now = await see(point);
-    const moved = point.map((value, k) => value - before[k]);
-    slopes = learned(slopes, moved, now.here.map((value, i) => value - seen.here[i]));
-    seen = now;
+    const now = await see(corrected());
     const miss = wanted.reduce((sum, value, i) => sum + (now.here[i] - own.here[i] - value) ** 2, 0);
-    if (miss < best.miss) best = { point, seen: now, miss };
-    if (turn < looks) [before, point] = [point, corrected(point, seen)];
+    // a step that failed still teaches what the slopes are
+    slopes = learned(slopes, minus(now.point, best.point), now.here.map((value, i) => value - best.here[i]));
+    const better = miss < least;
+    if (better) best = now;
+    least = Math.min(miss, least);
+    believed = better ? Math.min(1.5 * believed, step) : believed / 3;
   }
-  const reached = best.seen.all.map((value, k) => value - own.all[k]);
+  const reached = best.plain.map((value, k) => value - own.plain[k]);
   const share = granted(wishes, rows.map((row) => reached[row]));
   const blocked = share < ENOUGH ? inTheWay(axes, wishes, new Span(slopes, noise)) : [];
   return { latent: axes.colour(best.point), reached, share, in_the_way: blocked };
@@ -66,3 +72,5 @@ function learned(slopes, step, change) {
     return row.map((value, k) => value + unexplained * step[k]);
   });
 }
+
+const minus = (one, other) => one.map((value, k) => value - other[k]);

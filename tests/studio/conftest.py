@@ -1,0 +1,118 @@
+"""A cartoon workspace, the studio over it, and a real browser that looks at the studio."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from cartoon import cartoon_workspace
+from tlgan.studio import create_app, running
+from tlgan.workspace import Workspace
+
+ADDRESS = "http://127.0.0.1:8000"
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+
+
+@pytest.fixture(scope="session")
+def cartoons(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A finished workspace of cartoon faces."""
+    return cartoon_workspace(tmp_path_factory.mktemp("cartoons") / "cartoons")
+
+
+@pytest.fixture(scope="session")
+def client(cartoons: Workspace) -> Iterator[TestClient]:
+    """The application, spoken to without a network."""
+    with TestClient(create_app(cartoons), base_url=ADDRESS) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def address(cartoons: Workspace) -> Iterator[str]:
+    """The studio on a free port."""
+    with running(cartoons) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """The system's Chromium; without one these tests are skipped, or fail where TLGAN_REQUIRE_BROWSER=1."""
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    path = os.environ.get("TLGAN_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        _no_browser("the package playwright is not installed")
+    if path is None:
+        _no_browser("there is no Chromium on PATH (or set TLGAN_CHROMIUM to one)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+def _no_browser(why: str) -> None:
+    if os.environ.get("TLGAN_REQUIRE_BROWSER") == "1":
+        pytest.fail(f"a browser is required here, but {why}")
+    pytest.skip(why)
+
+
+class Watched:
+    """A page, and everything about it that must not happen."""
+
+    def __init__(self, browser: Any, address: str, **context: Any) -> None:
+        self.address = address
+        self.context = browser.new_context(
+            **({"viewport": {"width": 1280, "height": 860}, "permissions": ["clipboard-read", "clipboard-write"]} | context)
+        )
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(15_000)
+        self.faults: list[str] = []
+        self.page.on("console", lambda m: m.type in ("error", "warning") and self.faults.append(m.text))
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("request", lambda request: self._check(request.url))
+
+    def _check(self, url: str) -> None:
+        if not url.startswith((self.address, self.address.replace("http", "ws"), "data:", "blob:")):
+            self.faults.append(f"a request left the page: {url}")
+
+    def open(self, fragment: str = "") -> Any:
+        """The page, loaded and painted."""
+        self.page.goto(self.address + fragment)
+        self.page.wait_for_selector("html[data-ready]")
+        return self.page
+
+
+@pytest.fixture
+def watched(browser: Any, address: str) -> Iterator[Watched]:
+    """A page on a desk; it must end without a fault on the console and without a request elsewhere."""
+    watched = Watched(browser, address)
+    yield watched
+    watched.context.close()
+    assert watched.faults == []
+
+
+@pytest.fixture
+def page(watched: Watched) -> Any:
+    """The page of face 7."""
+    return watched.open("#seed=7")
+
+
+@pytest.fixture
+def phone(browser: Any, address: str) -> Iterator[Any]:
+    """The page on a phone."""
+    watched = Watched(browser, address, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    yield watched.open("#seed=7")
+    watched.context.close()
+    assert watched.faults == []

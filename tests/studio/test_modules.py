@@ -1,0 +1,185 @@
+"""The page's pure modules, in the browser they are written for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def run(browser: Any, address: str) -> Any:
+    """Run a piece of JavaScript beside the page's modules and return what it returns."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(address)
+
+    def run(modules: str, body: str) -> Any:
+        names = [name.strip() for name in modules.split(",")]
+        imports = "".join(f"const {name} = await import('{address}{name}.js');" for name in names)
+        return page.evaluate(f"async () => {{ {imports} {body} }}")
+
+    yield run
+    context.close()
+
+
+def test_gestures_leave_the_old_state_alone(run: Any) -> None:
+    found = run(
+        "state",
+        """
+        const before = state.begin({seed: 3, asked: {}, locks: [], exact: false});
+        const frozen = JSON.stringify(before);
+        let s = state.ask(before, "smiling", 1.234);
+        s = state.lock(s, "male");
+        s = state.lockOthers(s, true);
+        const face = state.toFace(state.current(s), ["smiling", "male", "young"]);
+        s = state.ask(s, "smiling", 0);
+        return {same: JSON.stringify(before) === frozen, face, asked: state.current(s).asked,
+                unlocked: state.current(state.lock(s, "male")).locks};
+        """,
+    )
+    assert found["same"]
+    assert found["face"] == {"seed": 3, "asked": {"smiling": 1.23}, "locks": ["male", "young"], "exact": False}
+    assert found["asked"] == {}
+    assert found["unlocked"] == []
+
+
+def test_a_new_face_inherits_habits_and_a_restored_one_does_not(run: Any) -> None:
+    found = run(
+        "state",
+        """
+        let s = state.begin({seed: 3, asked: {smiling: 1}, locks: ["male"], exact: true});
+        const fresh = state.current(state.addFace(s, {seed: 4, asked: {}, locks: [], exact: false}));
+        const back = state.current(state.restore(s, {seed: 5, asked: {a: 1}, locks: [], exact: false}));
+        for (let k = 0; k < 100; k++) s = state.addFace(s, {seed: k, asked: {}, locks: [], exact: false});
+        return {fresh, back, kept: s.faces.length === state.FACES, last: state.current(s).start.seed};
+        """,
+    )
+    assert (found["fresh"]["asked"], found["fresh"]["locks"], found["fresh"]["exact"]) == ({}, ["male"], True)
+    assert (found["back"]["asked"], found["back"]["locks"], found["back"]["exact"]) == ({"a": 1}, [], False)
+    assert found["kept"]
+    assert found["last"] == 99
+
+
+def test_one_gesture_is_one_step(run: Any) -> None:
+    found = run(
+        "history",
+        """
+        let h = history.begin(0);
+        for (const n of [1, 2, 3]) h = history.step(h, n, "drag 1");
+        h = history.settle(h);
+        h = history.step(h, 4, "drag 2");
+        h = history.step(h, 5);
+        const seen = [h.present];
+        for (let k = 0; k < 5; k++) { h = history.undo(h); seen.push(h.present); }
+        for (let k = 0; k < 5; k++) { h = history.redo(h); seen.push(h.present); }
+        h = history.undo(h);
+        h = history.step(h, 9);
+        const cut = history.redo(h).present;
+        let idle = history.settle(history.step(history.begin({a: 1}), {a: 1}, "drag"));
+        return {seen, cut, idle: idle.past.length};
+        """,
+    )
+    assert found["seen"] == [5, 4, 3, 0, 0, 0, 3, 4, 5, 5, 5]
+    assert found["cut"] == 9  # a new step forgets what was undone
+    assert found["idle"] == 0  # a gesture that led nowhere leaves no trace
+
+
+DESCRIPTION = """{generator: {fingerprint: "abcdef0123456789", name: "g"}, limits: {asked: 12},
+  features: [{name: "smiling"}, {name: "5_o_clock_shadow"}]}"""
+
+
+def test_links_come_back_as_they_went(run: Any) -> None:
+    faces = [
+        {"seed": 7, "asked": {"smiling": -1.25, "5_o_clock_shadow": 2}, "locks": ["smiling"], "exact": True},
+        {"seed": 0, "asked": {}, "locks": [], "exact": False},
+        {"latent": "AAAA+/8=", "asked": {"smiling": 1}, "locks": [], "exact": False},
+    ]
+    found = run(
+        "link",
+        f"const d = {DESCRIPTION}; return {faces!r}.map((f) => link.read(link.write(f, d.generator.fingerprint), d));".replace(
+            "True", "true"
+        ).replace("False", "false"),
+    )
+    assert found == faces
+
+
+def test_wishes_are_read_as_people_write_them(run: Any) -> None:
+    features = """[
+      {name: "smiling", label: "Smile", low: "neutral", high: "smiling"},
+      {name: "eyeglasses", label: "Eyeglasses", low: "no glasses", high: "glasses"},
+      {name: "young", label: "Young", low: "older", high: "younger"}]"""
+    found = run(
+        "wish",
+        f"""const features = {features};
+        return ["smiling +2, glasses", "older", "older +1.5; smile -1", "Eyeglasses=3", "young −1", "no glasses"]
+          .map((text) => wish.readWish(text, features));""",
+    )
+    assert found == [
+        {"smiling": 2, "eyeglasses": 2},
+        {"young": -2},
+        {"young": -1.5, "smiling": -1},
+        {"eyeglasses": 3},
+        {"young": -1},
+        {"eyeglasses": -2},
+    ]
+    for text in ("", "zebra", "zebra +2"):
+        assert run("wish", f"try {{ wish.readWish({text!r}, {features}); return null; }} catch (e) {{ return e.message; }}")
+
+
+def test_png_checksums_are_the_standard_s(run: Any) -> None:
+    import zlib
+
+    data = bytes(range(256)) * 3
+    assert run("png_state", f"return png_state.crc(Uint8Array.from({list(data)}));") == zlib.crc32(data)
+
+
+def test_a_written_png_is_read_back_and_is_still_a_png(run: Any) -> None:
+    found = run(
+        "png_state",
+        """
+        const canvas = new OffscreenCanvas(5, 4);
+        canvas.getContext("2d").fillRect(0, 0, 5, 4);
+        const state = {words: "é ☺", numbers: [1, 2.5]};
+        const file = await png_state.write(await canvas.convertToBlob({type: "image/png"}), state);
+        const bitmap = await createImageBitmap(file);
+        return {size: [bitmap.width, bitmap.height], state: await png_state.read(file)};
+        """,
+    )
+    assert found == {"size": [5, 4], "state": {"words": "é ☺", "numbers": [1, 2.5]}}
+
+
+def test_enlarging_keeps_flat_pictures_flat_and_edges_where_they_are(run: Any) -> None:
+    found = run(
+        "upscale",
+        """
+        const picture = (paint) => {
+          const image = new ImageData(16, 16);
+          for (let y = 0; y < 16; y++) for (let x = 0; x < 16; x++) image.data.set([...paint(x, y), 255], (y * 16 + x) * 4);
+          return image;
+        };
+        const flat = upscale.enlarge(picture(() => [10, 128, 250]));
+        const edge = upscale.enlarge(picture((x) => (x < 8 ? [0, 0, 0] : [255, 255, 255])));
+        const row = Array.from({length: 64}, (_, x) => edge.data[(32 * 64 + x) * 4]);
+        const half = row.findIndex((value) => value >= 128);
+        return {size: [flat.width, flat.height], half, ends: [row[0], row[63]],
+                flat: [Math.min(...flat.data.filter((_, k) => k % 4 === 1)), Math.max(...flat.data.filter((_, k) => k % 4 === 1))],
+                opaque: flat.data.every((value, k) => k % 4 !== 3 || value === 255)};
+        """,
+    )
+    assert found == {"size": [64, 64], "half": 32, "ends": [0, 255], "flat": [128, 128], "opaque": True}
+
+
+def test_places_are_said_in_the_feature_s_own_unit(run: Any) -> None:
+    found = run(
+        "engine",
+        """
+        const p = {kind: "probability", mean: 0, sd: 2, unit: ""};
+        const q = {kind: "quantity", mean: 40, sd: 10, unit: "years"};
+        const f = {kind: "quantity", mean: 0, sd: 0.1, unit: ""};
+        return [engine.natural(p, 0), engine.natural(p, 3), engine.natural(q, -1.5), engine.natural(f, -1)];
+        """,
+    )
+    assert found == ["50 %", "100 %", "25 years", "−0.10"]
