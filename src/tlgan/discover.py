@@ -16,7 +16,7 @@ import numpy as np
 
 from .axes import SURE, AxisLearner, Progress
 from .errors import TlganError
-from .sampling import draw
+from .sampling import draw, measure_part
 from .workspace import AXES_FILE, SETTINGS_FILE, Settings, Workspace, open_workspace, settle
 
 if TYPE_CHECKING:
@@ -91,6 +91,11 @@ def learn(workspace: Workspace, watcher: Watcher, sure: float = SURE) -> AxisLea
     learner = AxisLearner(workspace.extractor.features, store.recipe.latent_dim, white=white)
     held = store.rows()
     progress = learner.progress()
+    measured = store.measured()
+    if measured < held:
+        watcher.stage(f"measuring the {held - measured:,} samples that an added extractor has not seen")
+        for number in range(measured // store.recipe.part_rows, -(-held // store.recipe.part_rows)):
+            measure_part(workspace.generator, workspace.extractor, store, number)
     if held:
         watcher.stage(f"learning from the {held:,} samples that are already there")
         # A last part that is not full is drawn again whole below, unless the cap leaves it as it is.
@@ -130,6 +135,10 @@ def _check_same(old: Settings, workspace: Workspace) -> None:
         raise TlganError(
             f"workspace {workspace.path} was made from another generator ({old.generator}): choose another folder with -o"
         )
+    if set(new.extractors) < set(old.extractors):  # some were added since, and stay
+        new = replace(new, extractors=old.extractors)
+        workspace.settings = new
+        del workspace.extractor
     for name in ("space", "truncation", "label", "extractors", "seed"):
         before, now = getattr(old, name), getattr(new, name)
         if before != now:

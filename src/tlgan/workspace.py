@@ -38,7 +38,7 @@ class Settings:
 
     ``generator``: reference as `load_generator` takes it; ``sha256``: its fingerprint, checked at every opening;
     ``space``: "z", "w" or "" for the better one there is; ``truncation`` and ``label`` of the sampled pictures;
-    ``extractors``: references as `load_extractor` takes them; ``seed`` of the samples and ``max_samples`` their cap;
+    ``extractors``: references as `load_extractor` takes them, or files inside the workspace; ``seed`` of the samples and ``max_samples`` their cap;
     ``base``: axes that every other axis is kept clear of (None: male and young, where there are such features).
     """
 
@@ -129,7 +129,7 @@ class Workspace:
         from .extractors import load_extractor
         from .extractors.combined import CombinedExtractor
 
-        return CombinedExtractor([load_extractor(ref) for ref in self.settings.extractors])
+        return CombinedExtractor([load_extractor(located(ref, self.path)) for ref in self.settings.extractors])
 
     @cached_property
     def axes(self) -> Axes:
@@ -160,9 +160,14 @@ class Workspace:
     @property
     def recipe(self) -> Recipe:
         """What determines every sample row."""
-        from .sampling import Recipe
+        from .sampling import Recipe, SampleStore
 
         generator, extractor = self.generator, self.extractor
+        thumbnail = min(extractor.input_size or 64, generator.resolution)
+        part_rows = 1000 if generator.resolution <= 128 else 250
+        if (self.path / SAMPLES_FOLDER / "part-00000.parquet").exists():  # an extractor added since changes no row
+            drawn = SampleStore.open(self.path / SAMPLES_FOLDER).recipe
+            thumbnail, part_rows = drawn.thumbnail, drawn.part_rows
         return Recipe(
             generator=generator.fingerprint,
             space=self.settings.space,
@@ -172,8 +177,8 @@ class Workspace:
             features=tuple(feature.name for feature in extractor.features),
             truncation=self.settings.truncation,
             label=self.settings.label,
-            thumbnail=min(extractor.input_size or 64, generator.resolution),
-            part_rows=1000 if generator.resolution <= 128 else 250,
+            thumbnail=thumbnail,
+            part_rows=part_rows,
         )
 
     @property
@@ -267,6 +272,12 @@ def open_workspace(path: str | Path) -> Workspace:
     except (OSError, UnicodeDecodeError) as error:
         raise TlganError(f"{file} can't be read: {error}") from error
     return Workspace(path, Settings.from_toml(text, str(file)))
+
+
+def located(ref: str, folder: Path) -> str:
+    """An extractor's reference as `load_extractor` takes it: a file inside the workspace is named from there."""
+    inside = folder / ref
+    return str(inside) if "/" in ref and not Path(ref).is_absolute() and inside.is_file() else ref
 
 
 def settle(settings: Settings, generator: Generator, feature_names: tuple[str, ...]) -> Settings:

@@ -97,8 +97,7 @@ class AxisLearner:
         progress = self.progress()
         deviation = np.sqrt(np.diag(both.response_scatter) / both.count)
         safe = np.where(deviation > 0, deviation, 1.0)
-        survey_latents = np.concatenate([latents for latents, _ in self._survey])
-        survey_responses = np.concatenate([responses for _, responses in self._survey])
+        survey_responses, survey_latents = self.survey()
         latent_mean = np.zeros(both.latent_dim) if self.white else both.latent_mean
         covariance = self._covariance()
         return Axes(
@@ -113,7 +112,7 @@ class AxisLearner:
             quantile_levels=np.array(QUANTILE_LEVELS, dtype=np.float32),
             quantiles=np.quantile(survey_responses, QUANTILE_LEVELS, axis=0).T.astype(np.float32),
             r2=progress.r2.astype(np.float32),
-            auc=_auc(self.features, survey_responses, survey_latents, fits),
+            auc=axis_auc(self.features, survey_responses, survey_latents, fits),
             calibration=((calibration(fits[0], other) + calibration(fits[1], one)) / 2).astype(np.float32),
             agreement=progress.agreement.astype(np.float32),
             weak=(progress.r2 < WEAK_R2) | (deviation <= 0),
@@ -125,6 +124,15 @@ class AxisLearner:
             **origin,  # type: ignore[arg-type]
         )
 
+    def moments(self) -> Moments:
+        """Moments of all rows so far."""
+        return self._halves[0] + self._halves[1]
+
+    def survey(self) -> tuple[np.ndarray, np.ndarray]:
+        """Responses [n, f] and latents [n, d] of the first rows."""
+        responses = np.concatenate([responses for _, responses in self._survey])
+        return responses, np.concatenate([latents for latents, _ in self._survey])
+
     def _covariance(self) -> np.ndarray:
         both = self._halves[0] + self._halves[1]
         if self.white:
@@ -132,7 +140,7 @@ class AxisLearner:
         return np.asarray(both.latent_scatter / max(both.count, 1))
 
 
-def _auc(features: Sequence[Feature], responses: np.ndarray, latents: np.ndarray, fits: tuple) -> np.ndarray:  # type: ignore[type-arg]
+def axis_auc(features: Sequence[Feature], responses: np.ndarray, latents: np.ndarray, fits: tuple) -> np.ndarray:  # type: ignore[type-arg]
     """AUC [f] of "probability over one half" from the axis; every row is predicted by the half it is not in."""
     from sklearn.metrics import roc_auc_score
 

@@ -201,7 +201,7 @@ def _feature(row: Any, where: str, known: Sequence[str]) -> Feature:
     _known(row, known, where)
     words = {key: _get(row, key, str, "", where) for key in _FEATURE if key in row}
     name = _get(row, "name", str, ..., where)
-    return Feature(**{"kind": "probability", "label": readable(name), "group": ADDED, **words})  # type: ignore[arg-type]
+    return Feature(**{"kind": "probability", "label": readable(name), "group": ADDED, **words})
 
 
 def readable(name: str) -> str:

@@ -64,7 +64,7 @@ class Classifier:
         check_images(images)
         probability = torch.tensor([feature.kind == "probability" for feature in self.features])
         with torch.no_grad():
-            parts = [self.logits(part) for part in images.split(_BATCH)] or [torch.zeros(0, len(self.features))]
+            parts = [self.logits(part) for part in torch.split(images, _BATCH)] or [torch.zeros(0, len(self.features))]
             raw = torch.cat(parts).float().cpu()
         return check_values(torch.where(probability, raw.sigmoid(), raw), len(images), self.features, self.name)
 
@@ -115,8 +115,8 @@ def import_transformers(ref: str) -> Any:
         import transformers
     except ImportError as error:
         raise TlganError(f"{ref} needs transformers: pip install 'tlgan[text]'") from error
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
+    transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     return transformers
 
 

@@ -72,9 +72,9 @@ def _load_named(ref: str, options: dict[str, Any]) -> Extractor:
         if ref.startswith(scheme):
             return _call_factory(functools.partial(_import_attribute(loader), ref.removeprefix(scheme)), options, ref)
     path = PurePath(ref.partition("@")[0] if ref.startswith("hf:") else ref)
-    loader = ENDINGS.get(path.suffix) or (REPOSITORIES if _is_repository(ref) else None)
-    if loader is not None:
-        return _call_factory(functools.partial(_import_attribute(loader), ref), options, ref)
+    reads = ENDINGS.get(path.suffix) or (REPOSITORIES if _is_repository(ref) else None)
+    if reads is not None:
+        return _call_factory(functools.partial(_import_attribute(reads), ref), options, ref)
     if _MODULE_REFERENCE.fullmatch(ref):
         return _as_extractor(_import_attribute(ref), options, described=ref)
     raise TlganError(

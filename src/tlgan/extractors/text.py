@@ -51,7 +51,7 @@ class TextPrompts:
         """[n, C, H, W] in [-1, 1] -> float32 [n, f]."""
         check_images(images)
         with torch.no_grad():
-            parts = [self.logits(part) for part in images.split(_BATCH)] or [torch.zeros(0, len(self.features))]
+            parts = [self.logits(part) for part in torch.split(images, _BATCH)] or [torch.zeros(0, len(self.features))]
             return check_values(torch.cat(parts).sigmoid(), len(images), self.features, self.name)
 
     def logits(self, images: Tensor) -> Tensor:

@@ -57,7 +57,7 @@ class TrainedNetwork:
         """[n, C, H, W] in [-1, 1] -> float32 [n, f]."""
         check_images(images)
         with torch.inference_mode():
-            parts = [self.logits(part) for part in images.split(_BATCH)] or [torch.zeros(0, len(self.features))]
+            parts = [self.logits(part) for part in torch.split(images, _BATCH)] or [torch.zeros(0, len(self.features))]
             raw = torch.cat(parts)
             values = torch.where(self._probability.to(raw.device), raw.sigmoid(), raw)
         return check_values(values, len(images), self.features, self.name).clone()
@@ -68,7 +68,7 @@ class TrainedNetwork:
 
     def embedding(self, images: Tensor) -> Tensor:
         """[n, C, H, W] -> [n, e], differentiable."""
-        found: Tensor = self.module.embed(self._prepare(images))  # type: ignore[operator]
+        found: Tensor = self.module.embed(self._prepare(images))
         return found
 
     def _prepare(self, images: Tensor) -> Tensor:

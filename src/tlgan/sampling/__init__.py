@@ -1,6 +1,7 @@
 """Step 3, Generate: many (latent, features, thumbnail) rows, resumable, in constant memory."""
 
 from .draw import batch_size, class_labels, draw, paint_rows, thumbnails
+from .measure import measure_part
 from .nearest import nearest
 from .recipe import Recipe
 from .store import SampleStore, features_of, latents_of
@@ -13,6 +14,7 @@ __all__ = [
     "draw",
     "features_of",
     "latents_of",
+    "measure_part",
     "nearest",
     "paint_rows",
     "thumbnails",

@@ -1,7 +1,8 @@
 """What determines every sample row.
 
 Two runs with the same recipe write the same rows, wherever and in whatever order they draw them; a folder of samples
-carries its recipe, and parts of another recipe are refused rather than mixed.
+carries its recipe, and parts of other rows are refused rather than mixed. Columns are another matter: an extractor that
+is added later measures the rows that are there, so a part may carry fewer features than are asked for, until it does.
 """
 
 from __future__ import annotations
@@ -52,9 +53,13 @@ class Recipe:
             raise TlganError("these samples carry no readable recipe: expected a part file written by tlgan") from error
 
     def difference(self, other: Recipe) -> str:
-        """The first field in which two recipes differ, in words; empty where they agree."""
+        """The first field in which two recipes draw other rows, in words; empty where the rows are the same."""
         for f in fields(self):
             mine, theirs = getattr(self, f.name), getattr(other, f.name)
-            if mine != theirs:
+            if f.name not in ("extractors", "features") and mine != theirs:
                 return f"{f.name} {theirs!r} instead of {mine!r}"
         return ""
+
+    def covers(self, other: Recipe) -> bool:
+        """Whether rows of this recipe carry every feature of the other, measured by the same extractors."""
+        return set(other.extractors) <= set(self.extractors) and set(other.features) <= set(self.features)

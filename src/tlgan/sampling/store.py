@@ -6,7 +6,7 @@ there is whole; what has been drawn is simply the number of leading parts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,19 +52,10 @@ class SampleStore:
         return found
 
     def rows(self) -> int:
-        """Rows drawn so far. Every part is checked: another recipe or a broken file raises TlganError."""
-        import pyarrow.parquet as pq
-
+        """Rows drawn so far. Every part is checked: other rows or a broken file raise TlganError."""
         total = 0
         for number, path in enumerate(self.parts()):
-            try:
-                file = pq.ParquetFile(path)
-                metadata = file.schema_arrow.metadata or {}
-                count = file.metadata.num_rows
-                file.close()
-            except (OSError, ValueError) as error:
-                raise _unreadable(path, error) from error
-            theirs = Recipe.from_json(metadata.get(_METADATA_KEY, b"").decode("utf-8", "replace"))
+            theirs, count = self.inspect(number)
             if difference := self.recipe.difference(theirs):
                 raise TlganError(
                     f"{path} was drawn with {difference}: use another workspace folder, or delete {self.folder} to begin again"
@@ -74,6 +65,30 @@ class SampleStore:
                     f"{path} follows a part that is not full ({total} rows): delete it and the parts after it, "
                     "then run `tlgan discover` again"
                 )
+            total += count
+        return total
+
+    def inspect(self, number: int) -> tuple[Recipe, int]:
+        """The recipe that part `number` carries, and how many rows it has."""
+        import pyarrow.parquet as pq
+
+        path = self.folder / part_name(number)
+        try:
+            file = pq.ParquetFile(path)
+            metadata = file.schema_arrow.metadata or {}
+            count = int(file.metadata.num_rows)
+            file.close()
+        except (OSError, ValueError) as error:
+            raise _unreadable(path, error) from error
+        return Recipe.from_json(metadata.get(_METADATA_KEY, b"").decode("utf-8", "replace")), count
+
+    def measured(self) -> int:
+        """Rows of the leading parts that carry every feature of the recipe: those that `read_arrays` gives."""
+        total = 0
+        for number in range(len(self.parts())):
+            theirs, count = self.inspect(number)
+            if not theirs.covers(self.recipe):
+                break
             total += count
         return total
 
@@ -90,8 +105,23 @@ class SampleStore:
             pq.write_table(table, temporary, compression=compression, use_dictionary=False)
         return path
 
-    def read(self, columns: Sequence[str], *, start: int = 0, stop: int | None = None) -> Iterator[pa.Table]:
-        """The given columns of rows [start, stop), a table a part, in order; memory is that of one part."""
+    def amend(self, number: int, columns: Mapping[str, np.ndarray]) -> None:
+        """Put newly measured feature columns (each float32 [rows]) beside those that part `number` has already.
+
+        The part is replaced whole or not at all; columns that the recipe does not name are left out of it.
+        """
+        import pyarrow as pa
+
+        table = next(self.read(None, start=number * self.recipe.part_rows, stop=(number + 1) * self.recipe.part_rows))
+        kept = {name: table[name] for name in table.column_names if name in ("index", "z", "w")}
+        for name in self.recipe.features:
+            kept[name] = pa.array(np.asarray(columns[name], dtype=np.float32)) if name in columns else table[name]
+        kept["thumbnail"] = table["thumbnail"]
+        metadata = {_METADATA_KEY: self.recipe.to_json().encode()}
+        self.write(number, pa.table(kept).replace_schema_metadata(metadata))
+
+    def read(self, columns: Sequence[str] | None, *, start: int = 0, stop: int | None = None) -> Iterator[pa.Table]:
+        """The given columns (None: all) of rows [start, stop), a table a part, in order; memory is that of one part."""
         import pyarrow.parquet as pq
 
         first = start // self.recipe.part_rows
@@ -100,7 +130,9 @@ class SampleStore:
             if stop is not None and offset >= stop:
                 return
             try:
-                table = pq.read_table(path, columns=list(columns), memory_map=True, partitioning=None)
+                table = pq.read_table(
+                    path, columns=None if columns is None else list(columns), memory_map=True, partitioning=None
+                )
             except (OSError, ValueError, KeyError) as error:
                 raise _unreadable(path, error) from error
             low = max(start - offset, 0)
@@ -108,7 +140,10 @@ class SampleStore:
             yield table.slice(low, high - low)
 
     def read_arrays(self, *, start: int = 0, stop: int | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Latents float32 [rows, d] and features float32 [rows, f], a part at a time."""
+        """Latents float32 [rows, d] and features float32 [rows, f], a part at a time, up to the first part that some
+        feature has not been measured on yet."""
+        measured = self.measured()
+        stop = measured if stop is None else min(stop, measured)
         for table in self.read([self.recipe.space, *self.recipe.features], start=start, stop=stop):
             yield latents_of(table, self.recipe.space), features_of(table, self.recipe.features)
 

@@ -1,0 +1,77 @@
+"""A workspace keeps what its extractors need: models given as files are copied into it, with everything that was said
+or found about them, so that the reference in `tlgan.toml` alone brings them back wherever the folder goes.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .errors import TlganError
+from .files import replacing
+
+if TYPE_CHECKING:
+    from .extractors import Extractor
+
+EXTRACTORS_FOLDER = "extractors"
+
+
+def adopt(
+    folder: str | Path,
+    ref: str = "",
+    *,
+    texts: Sequence[str] = (),
+    model: str = "",
+    labels: str | Path | Sequence[str] | None = None,
+    kind: str = "",
+    size: int = 0,
+) -> tuple[str, Extractor]:
+    """Load an extractor and make the workspace in `folder` keep it: (the reference to store, the extractor).
+
+    ``ref``: as `load_extractor` takes it; ``labels``, ``kind`` and ``size`` say what an ONNX file does not. Or, in place
+    of a reference, ``texts``: sentences for a text-image ``model``. The same call again changes nothing.
+    """
+    from .extractors import load_extractor
+    from .extractors.described import load_described
+
+    folder = Path(folder)
+    if bool(ref) == bool(texts):
+        raise TlganError("name either an extractor (--extractor) or sentences (--text), and not both")
+    if texts:
+        from .extractors.text import load_prompts
+
+        made = load_prompts(list(texts), model)
+        return _write(folder, made.name, made.description.to_toml()), made
+    path = Path(ref)
+    told = {key: value for key, value in (("labels", labels), ("kind", kind), ("size", size)) if value}
+    if told and not ref.endswith(".onnx"):
+        raise TlganError(f"--{next(iter(told))} belongs to an ONNX file; {ref} is none")
+    extractor = load_extractor(ref, **told)
+    if ref.endswith(".safetensors") and path.is_file():
+        return _copied(folder, path, f"{extractor.name}.safetensors"), extractor
+    if not ref.endswith((".onnx", ".toml")) or not hasattr(extractor, "description"):
+        return ref, extractor
+    description = extractor.description
+    if hasattr(extractor, "file") and Path(description.model).is_file():
+        _copied(folder, extractor.file, f"{extractor.name}.onnx")
+        description = replace(description, model=f"{extractor.name}.onnx")
+    stored = _write(folder, extractor.name, description.to_toml())
+    return stored, load_described(folder / stored) if description.kind == "onnx" else extractor
+
+
+def _write(folder: Path, name: str, text: str) -> str:
+    path = folder / EXTRACTORS_FOLDER / f"{name}.toml"
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return f"{EXTRACTORS_FOLDER}/{path.name}"
+
+
+def _copied(folder: Path, source: Path, name: str) -> str:
+    target = folder / EXTRACTORS_FOLDER / name
+    if not (target.exists() and target.samefile(source)):
+        with replacing(target) as temporary:
+            shutil.copyfile(source, temporary)
+    return f"{EXTRACTORS_FOLDER}/{name}"

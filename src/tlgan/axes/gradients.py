@@ -1,0 +1,58 @@
+"""Axes from gradients: for Gaussian z, E[∇f(z)] = E[z f(z)] (Stein, 1981), so the mean gradient of a feature *is* its
+least-squares slope, and a few hundred gradients say as much as some thousands of samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .response import EDGE
+
+if TYPE_CHECKING:
+    from tlgan.extractors import Extractor
+    from tlgan.generators import Generator
+
+#: Where in the latent stream gradients are taken: far from the rows that samples are drawn from.
+START = 2**40
+
+
+def differentiable(generator: Generator, extractor: Extractor, *, seed: int, label: int | None = None) -> bool:
+    """Whether gradients of every feature flow back to the latent."""
+    if not hasattr(extractor, "logits"):
+        return False
+    try:
+        next(mean_gradients(generator, extractor, seed=seed, label=label, batch=1))
+    except (RuntimeError, TypeError, AttributeError, NotImplementedError):
+        return False
+    return True
+
+
+def mean_gradients(
+    generator: Generator, extractor: Extractor, *, seed: int, label: int | None = None, batch: int = 16
+) -> Iterator[np.ndarray]:
+    """Gradients of the responses (logits, quantities) of every feature in z, float64 [batch, f, d], without end.
+
+    A saturated logit does not count, as it does not in a fit. Raises RuntimeError where no gradient flows.
+    """
+    import torch
+
+    from tlgan.sampling import class_labels
+
+    edge = float(np.log(1 / EDGE - 1))
+    bound = torch.tensor([edge if feature.kind == "probability" else np.inf for feature in extractor.features])
+    start = START
+    while True:
+        z = generator.sample(batch, seed=seed, start=start).detach().requires_grad_(True)
+        start += batch
+        with torch.enable_grad():
+            images = generator.synthesize(z, label=class_labels(generator, label, batch))
+            responses = extractor.logits(images.clamp(-1, 1))  # type: ignore[attr-defined]
+            responses = torch.minimum(torch.maximum(responses, -bound), bound)
+            columns = [
+                torch.autograd.grad(responses[:, column].sum(), z, retain_graph=column + 1 < len(bound))[0]
+                for column in range(len(bound))
+            ]
+        yield torch.stack(columns, dim=1).double().cpu().numpy()
