@@ -15,14 +15,21 @@ from starlette.testclient import TestClient
 sys.path.insert(0, str(Path(__file__).parent))
 
 from cartoon import cartoon_workspace
+from watched import Watched
+
 from tlgan.studio import create_app, running
 from tlgan.workspace import Workspace
 
 ADDRESS = "http://127.0.0.1:8000"
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 @pytest.fixture(scope="session")
@@ -66,32 +73,6 @@ def _no_browser(why: str) -> None:
     if os.environ.get("TLGAN_REQUIRE_BROWSER") == "1":
         pytest.fail(f"a browser is required here, but {why}")
     pytest.skip(why)
-
-
-class Watched:
-    """A page, and everything about it that must not happen."""
-
-    def __init__(self, browser: Any, address: str, **context: Any) -> None:
-        self.address = address
-        self.context = browser.new_context(
-            **({"viewport": {"width": 1280, "height": 860}, "permissions": ["clipboard-read", "clipboard-write"]} | context)
-        )
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(15_000)
-        self.faults: list[str] = []
-        self.page.on("console", lambda m: m.type in ("error", "warning") and self.faults.append(m.text))
-        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
-        self.page.on("request", lambda request: self._check(request.url))
-
-    def _check(self, url: str) -> None:
-        if not url.startswith((self.address, self.address.replace("http", "ws"), "data:", "blob:")):
-            self.faults.append(f"a request left the page: {url}")
-
-    def open(self, fragment: str = "") -> Any:
-        """The page, loaded and painted."""
-        self.page.goto(self.address + fragment)
-        self.page.wait_for_selector("html[data-ready]")
-        return self.page
 
 
 @pytest.fixture

@@ -12,7 +12,9 @@ from tlgan.workspace import Workspace
 ADDRESS = "http://127.0.0.1:8000"
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "", "[", "localhost.evil"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "", "[", "localhost.evil"]
+)
 def test_a_wrong_host_is_refused(client: TestClient, host: str) -> None:
     answer = client.get("/api/describe", headers={"host": host})
     assert answer.status_code == 403
@@ -28,8 +30,9 @@ def test_loopback_by_any_name_is_served(client: TestClient, host: str) -> None:
 def test_another_origin_can_neither_post_nor_listen(client: TestClient, origin: str) -> None:
     answer = client.post("/api/measure", json={"face": {"seed": 1}}, headers={"origin": origin})
     assert answer.status_code == 403
-    with pytest.raises(WebSocketDisconnect), client.websocket_connect(
-        "/live", headers={"origin": origin, "host": "127.0.0.1:8000"}
+    with (
+        pytest.raises(WebSocketDisconnect),
+        client.websocket_connect("/live", headers={"origin": origin, "host": "127.0.0.1:8000"}),
     ):
         pass
 

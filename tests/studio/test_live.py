@@ -92,9 +92,10 @@ def test_the_newest_wins_and_stale_ones_are_never_painted(cartoons: Workspace, m
 
     monkeypatch.setattr(painter, "frame", slow)
     headers = {"host": "127.0.0.1:8000"}
-    with TestClient(app, base_url="http://127.0.0.1:8000") as client, client.websocket_connect(
-        "/live", headers=headers
-    ) as socket:
+    with (
+        TestClient(app, base_url="http://127.0.0.1:8000") as client,
+        client.websocket_connect("/live", headers=headers) as socket,
+    ):
         socket.receive_json()
         for k in range(60):
             socket.send_json({"id": k, "face": {"seed": 7, "asked": {"smiling": (k + 1) / 100}}})
@@ -115,8 +116,11 @@ def test_too_many_pages_are_told_so(cartoons: Workspace, monkeypatch: pytest.Mon
     monkeypatch.setattr(module, "CONNECTIONS", 1)
     headers = {"host": "127.0.0.1:8000"}
     with TestClient(create_app(cartoons), base_url="http://127.0.0.1:8000") as client:
-        with client.websocket_connect("/live", headers=headers):
-            with pytest.raises(WebSocketDisconnect), client.websocket_connect("/live", headers=headers):
-                pass
+        with (
+            client.websocket_connect("/live", headers=headers),
+            pytest.raises(WebSocketDisconnect),
+            client.websocket_connect("/live", headers=headers),
+        ):
+            pass
         with client.websocket_connect("/live", headers=headers) as socket:  # the first one left
             assert socket.receive_json()["version"] == 1

@@ -126,7 +126,9 @@ def test_wishes_are_read_as_people_write_them(run: Any) -> None:
         {"eyeglasses": -2},
     ]
     for text in ("", "zebra", "zebra +2"):
-        assert run("wish", f"try {{ wish.readWish({text!r}, {features}); return null; }} catch (e) {{ return e.message; }}")
+        assert run(
+            "wish", f"try {{ wish.readWish({text!r}, {features}); return null; }} catch (e) {{ return e.message; }}"
+        )
 
 
 def test_png_checksums_are_the_standard_s(run: Any) -> None:

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from watched import Watched
 
 from tlgan.editing.state import read_png
+from tlgan.studio import running
 from tlgan.studio.describe import describe
 from tlgan.workspace import Workspace
 
@@ -553,10 +555,6 @@ def test_the_card_says_keys_numbers_and_what_the_model_is(page: Any, cartoons: W
 
 
 def test_a_lost_connection_is_said_and_taken_up_again(browser: Any, cartoons: Workspace) -> None:
-    from conftest import Watched
-
-    from tlgan.studio import running
-
     with running(cartoons) as address:
         port = int(address.rsplit(":", 1)[1].strip("/"))
         watched = Watched(browser, address)
@@ -591,8 +589,6 @@ def test_everything_has_a_name_for_a_screen_reader(page: Any) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_has_enough_contrast(browser: Any, address: str, scheme: str) -> None:
-    from conftest import Watched
-
     watched = Watched(browser, address, color_scheme=scheme)
     page = watched.open("#seed=7")
     page.evaluate("window.studio.set({smiling: 1})")

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import io
 import json
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,11 @@ Answer = Callable[[Request], Awaitable[Response]]
 
 
 def create_app(
-    workspace: Workspace, *, hosts: Collection[str] | None = LOOPBACK, token: str | None = None, threads: int | None = None
+    workspace: Workspace,
+    *,
+    hosts: Collection[str] | None = LOOPBACK,
+    token: str | None = None,
+    threads: int | None = None,
 ) -> Starlette:
     """The application for one workspace.
 
@@ -113,7 +118,7 @@ class Studio:
     async def random(self, request: Request) -> Response:
         """GET ?seed=: the face of a seed; without one, of a random seed."""
         text = request.query_params.get("seed")
-        seed = int(np.random.default_rng().integers(wire.SEEDS)) if text is None else _seed(text)
+        seed = secrets.randbelow(wire.SEEDS) if text is None else _seed(text)
         return JSONResponse({"seed": seed, "asked": {}, "locks": [], "exact": False})
 
     async def render(self, request: Request) -> Response:
@@ -199,7 +204,9 @@ class Studio:
         painting: asyncio.Task[None] | None = None
         try:
             await socket.accept()
-            await socket.send_json({"version": wire.VERSION, "generator": self.axes.generator, "name": self.workspace.name})
+            await socket.send_json(
+                {"version": wire.VERSION, "generator": self.axes.generator, "name": self.workspace.name}
+            )
             painting = asyncio.create_task(self._stream(socket, newest))
             while (message := await socket.receive())["type"] == "websocket.receive":
                 newest.put(message.get("text") or "")
@@ -213,7 +220,8 @@ class Studio:
     async def _stream(self, socket: WebSocket, newest: Newest) -> None:
         with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # the peer left while a frame was on its way
             while True:
-                text, identity = await newest.get(), 0
+                text = await newest.get()
+                identity = 0
                 try:
                     message = wire.parse(text)
                     identity = wire.integer(message, "id", 0, 2**32 - 1)

@@ -51,7 +51,13 @@ VERBS: dict[str, tuple[str, str, dict[str, Any], str, dict[str, Any]]] = {
     "describe": ("GET", "The generator, its features with ranges and quality, groups, correlations.", {}, _JSON, {}),
     "random": ("GET", "The face of ?seed=, or of a random seed.", {}, _JSON, _FACE),
     "render": ("POST", "A picture of a face or of a mix, with the state inside it.", _ONE_OR_MIX, "image/png", {}),
-    "measure": ("POST", "What the extractor measures on it.", _ONE_OR_MIX, _JSON, {"$ref": "#/components/schemas/Measured"}),
+    "measure": (
+        "POST",
+        "What the extractor measures on it.",
+        _ONE_OR_MIX,
+        _JSON,
+        {"$ref": "#/components/schemas/Measured"},
+    ),
     "solve": ("POST", "The latent that an edit leads to.", _ONE_OR_MIX, _JSON, {}),
     "gallery": (
         "POST",
@@ -114,7 +120,9 @@ def page() -> str:
     """The same as HTML."""
     rows = []
     for name, (verb, summary, body, content, _) in VERBS.items():
-        fields = "".join(f"<li><code>{escape(key)}</code> {escape(_words(schema))}</li>" for key, schema in body.items())
+        fields = "".join(
+            f"<li><code>{escape(key)}</code> {escape(_words(schema))}</li>" for key, schema in body.items()
+        )
         rows.append(
             f"<section><h2><code>{verb} api/{name}</code></h2><p>{escape(summary)}</p>"
             f"{'<ul>' + fields + '</ul>' if fields else ''}<p class='quiet'>answers with {content}</p></section>"
@@ -150,8 +158,8 @@ def _path(name: str) -> dict[str, Any]:
 
 def _words(schema: dict[str, Any]) -> str:
     if "$ref" in schema:
-        return schema["$ref"].rsplit("/", 1)[-1].lower()
+        return str(schema["$ref"]).rsplit("/", 1)[-1].lower()
     if "enum" in schema:
         return " or ".join(schema["enum"])
     bounds = [str(schema[key]) for key in ("minimum", "maximum") if key in schema]
-    return schema.get("type", "") + (f", {' to '.join(bounds)}" if bounds else "")
+    return str(schema.get("type", "")) + (f", {' to '.join(bounds)}" if bounds else "")

@@ -147,10 +147,14 @@ def decode_latent(text: object, size: int) -> NDArray[np.float32]:
 
 def numbers(values: NDArray[Any]) -> list[Any]:
     """Nested lists with three decimals; what is not finite becomes null, since JSON has no word for it."""
-    rounded = np.round(np.asarray(values, dtype=np.float64), 3)
-    if np.isfinite(rounded).all():
-        return list(rounded.tolist())
-    return list(np.where(np.isfinite(rounded), rounded, None).tolist())
+    rounded: list[Any] = np.round(np.asarray(values, dtype=np.float64), 3).tolist()
+    return _without_nan(rounded)
+
+
+def _without_nan(values: list[Any]) -> list[Any]:
+    return [
+        _without_nan(value) if isinstance(value, list) else value if math.isfinite(value) else None for value in values
+    ]
 
 
 def encode_picture(picture: NDArray[np.uint8], size: int | None = None) -> bytes:
