@@ -1,12 +1,13 @@
 """The networks that teach: unlike each other, so that their mistakes differ and averaging removes them.
 
-Neither ships. Beside the residual network of the package's own kind, one weighs its channels and starts at full
-resolution.
+Neither ships. Beside the residual network of the package's own kind, one weighs its channels and
+normalises before it convolves.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -29,27 +30,25 @@ class ExcitedBlock(nn.Module):
         self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
-        a = F.silu(self.norm1(x))
-        y = self.conv2(F.silu(self.norm2(self.conv1(a))))
-        weight = self.excite(F.silu(self.squeeze(y.mean(dim=(2, 3))))).sigmoid()
+        a = F.relu(self.norm1(x))
+        y = self.conv2(F.relu(self.norm2(self.conv1(a))))
+        weight = self.excite(F.relu(self.squeeze(y.mean(dim=(2, 3))))).sigmoid()
         shortcut = x if self.shortcut is None else self.shortcut(F.avg_pool2d(a, self.stride))
         return shortcut + y * weight[:, :, None, None]
 
 
 class ExcitedNet(nn.Module):
-    """Squeeze-and-excitation network with a full-resolution stem."""
+    """Squeeze-and-excitation network, shallow where pictures are large."""
 
-    def __init__(self, outputs: int, widths: tuple[int, ...] = (40, 80, 160, 240)) -> None:
+    def __init__(self, outputs: int, widths: tuple[int, ...] = (32, 56, 112, 208)) -> None:
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16), nn.SiLU())
-        blocks: list[nn.Module] = []
-        inner = 16
-        for width in widths:
+        self.stem = nn.Conv2d(3, widths[0], 3, 2, 1, bias=False)  # (n, widths[0], 32, 32)
+        blocks: list[nn.Module] = [ExcitedBlock(widths[0], widths[0], 1)]
+        for inner, width in pairwise(widths):
             blocks += [ExcitedBlock(inner, width, 2), ExcitedBlock(width, width, 1)]
-            inner = width
-        self.blocks = nn.Sequential(*blocks, nn.BatchNorm2d(inner), nn.SiLU())  # (n, widths[-1], 4, 4)
+        self.blocks = nn.Sequential(*blocks, nn.BatchNorm2d(widths[-1]), nn.ReLU())  # (n, widths[-1], 4, 4)
         self.dropout = nn.Dropout(0.1)
-        self.head = nn.Linear(inner, outputs)
+        self.head = nn.Linear(widths[-1], outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         """[n, 3, 64, 64] -> [n, outputs]."""
