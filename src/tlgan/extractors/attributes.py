@@ -15,7 +15,7 @@ PICTURE = "Light and picture"
 _ROWS = (
     ("5_o_clock_shadow", "Five o'clock shadow", "clean-shaven", "stubbled", HAIR),
     ("arched_eyebrows", "Arched eyebrows", "flat", "arched", FACE),
-    ("attractive", "Attractive (as annotators said)", "less", "more", PERSON),
+    ("attractive", "Attractive (to annotators)", "less", "more", FACE),
     ("bags_under_eyes", "Bags under eyes", "none", "heavy", FACE),
     ("bald", "Bald", "full hair", "bald", HAIR),
     ("bangs", "Bangs", "bare forehead", "bangs", HAIR),
@@ -23,7 +23,7 @@ _ROWS = (
     ("big_nose", "Nose size", "small", "big", FACE),
     ("black_hair", "Black hair", "other colour", "black", HAIR),
     ("blond_hair", "Blond hair", "other colour", "blond", HAIR),
-    ("blurry", "Sharpness", "sharp", "blurry", PICTURE),
+    ("blurry", "Blur", "sharp", "blurry", PICTURE),
     ("brown_hair", "Brown hair", "other colour", "brown", HAIR),
     ("bushy_eyebrows", "Eyebrow thickness", "thin", "bushy", FACE),
     ("chubby", "Chubby", "lean", "chubby", FACE),
@@ -52,7 +52,7 @@ _ROWS = (
     ("wearing_lipstick", "Lipstick", "none", "lipstick", WEARING),
     ("wearing_necklace", "Necklace", "none", "necklace", WEARING),
     ("wearing_necktie", "Necktie", "none", "necktie", WEARING),
-    ("young", "Young", "older", "younger", PERSON),
+    ("young", "Youth", "older", "younger", PERSON),
 )
 
 CELEBA_ATTRIBUTES: tuple[Feature, ...] = tuple(
