@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tlgan.axes.response import EDGE
+from tlgan.editing.editor import LOOKS
 from tlgan.editing.exact import STEP
 from tlgan.editing.solve import NOISE, TRUST
 
@@ -23,36 +24,32 @@ if TYPE_CHECKING:
 SEARCHED = 4000
 #: What one step of those bytes means, in standard deviations: +-7.9 in all.
 STEPS = 1 / 16
-#: Corrections of an exact edit in the page. It can't differentiate, so it needs more looks than Python.
-LOOKS = 6
 #: Side of the picture that a visitor's graphics processor is tried on.
 PROBE = 16
 
 
-def axes_file(workspace: Workspace) -> tuple[bytes, int]:
-    """The numbers of the algebra as a safetensors file, and how many sampled faces are among them."""
+def axes_file(axes: Axes, samples: np.ndarray) -> bytes:
+    """The numbers of the algebra as a safetensors file; ``samples``: what `searched` gives."""
     from safetensors.numpy import save
 
-    axes = workspace.axes
     arrays = {
         "directions": axes.directions.astype(np.float32),
         "mean": axes.mean.astype(np.float32),
         "sd": axes.sd.astype(np.float32),
         "latent_mean": axes.latent_mean.astype(np.float32),
-        "samples": _searched(workspace),
+        "samples": samples,
     }
     if axes.latent_covariance is not None:
         arrays["root"] = axes.metric.root
-    return save({name: np.ascontiguousarray(array) for name, array in arrays.items()}), len(arrays["samples"])
+    return save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
 
 
-def facts(workspace: Workspace, resolution: int, columns: list[int], rows: int) -> dict[str, Any]:
+def facts(axes: Axes, generator: Generator, *, resolution: int, columns: list[int], samples: int) -> dict[str, Any]:
     """The words and constants of the algebra.
 
-    ``columns``: each feature's place in what the exported extractor gives, -1 where it has none; ``rows``: sampled
-    faces in `axes_file`.
+    ``columns``: each feature's place in what the exported extractor gives, -1 where it has none; ``samples``: how many
+    sampled faces are in `axes_file`.
     """
-    axes, generator = workspace.axes, workspace.generator
     return {
         "names": list(axes.names),
         "kinds": [feature.kind for feature in axes.features],
@@ -69,7 +66,7 @@ def facts(workspace: Workspace, resolution: int, columns: list[int], rows: int) 
         "looks": LOOKS,
         "scale": draw_scale(generator, axes),
         "latentDim": generator.latent_dim,
-        "samples": {"seed": workspace.settings.seed, "rows": rows, "step": STEPS},
+        "samples": {"seed": axes.seed, "rows": samples, "step": STEPS},
         "columns": columns,
         "picture": {"channels": generator.channels, "resolution": resolution},
     }
@@ -90,7 +87,7 @@ def probe(latent: np.ndarray, picture: np.ndarray) -> dict[str, Any]:
     return {"latent": [float(f"{v:.9g}") for v in latent], "side": side, "pixels": levels.reshape(-1).tolist()}
 
 
-def _searched(workspace: Workspace) -> np.ndarray:
+def searched(workspace: Workspace) -> np.ndarray:
     """Positions of the first sampled faces as int8 [n, f], in `STEPS`; no rows where the samples are gone."""
     axes = workspace.axes
     blocks = [values for _, values in workspace.samples.read_arrays(stop=SEARCHED)]

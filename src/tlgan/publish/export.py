@@ -1,8 +1,8 @@
 """Networks as ONNX: the generator, its mapping and whatever looks at its pictures, as a browser can run them.
 
 Each is traced with a free batch dimension, simplified, and stored with half-precision weights behind a cast: half the
-download, and the runtime still computes in float32 (the casts are folded when a session is made). Whether halves are
-good enough is for `checks.py` to say; everything here exists in both precisions until then.
+download, and the runtime still computes in float32 (the casts are folded when a session is made). Weights may be rounded
+further, to fewer bits of their fraction: the file compresses the better. How few are enough is for `checks.py` to say.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
 #: Tensors smaller than this stay as they are: their bytes don't count, and constants of formulas are among them.
 SMALL = 1024
-#: The largest number a half holds.
+#: The largest number a half holds, and the bits of its fraction.
 MOST_HALF = 65504.0
+HALF_BITS = 10
 
 
 def export_generator(generator: Generator, axes: Axes, resolution: int | None = None) -> onnx.ModelProto:
@@ -81,8 +82,11 @@ def exportable(extractor: Extractor) -> bool:
     return hasattr(extractor, "logits")
 
 
-def halved(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same graph with its large weights in half precision, each cast to float32 before it is used."""
+def halved(model: onnx.ModelProto, bits: int = HALF_BITS) -> onnx.ModelProto:
+    """The same graph with its large weights in half precision, each cast to float32 before it is used.
+
+    ``bits``: of the fraction, at most 10; fewer leave zeros that compress away.
+    """
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
@@ -96,13 +100,20 @@ def halved(model: onnx.ModelProto) -> onnx.ModelProto:
         if np.abs(values).max() > MOST_HALF:
             continue
         name = tensor.name
-        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
+        tensor.CopyFrom(numpy_helper.from_array(_rounded(values, bits), f"{name}.half"))
         casts.append(helper.make_node("Cast", [tensor.name], [name], to=TensorProto.FLOAT))
     nodes = list(half.graph.node)
     del half.graph.node[:]
     half.graph.node.extend([*casts, *nodes])
     onnx.checker.check_model(half)
     return half
+
+
+def _rounded(values: np.ndarray, bits: int) -> np.ndarray:
+    """Values as float16 whose fraction has only `bits` bits, to the nearest."""
+    fraction, exponent = np.frexp(values.astype(np.float64))
+    coarse = np.ldexp(np.rint(np.ldexp(fraction, bits + 1)), exponent - bits - 1)
+    return np.clip(coarse, -MOST_HALF, MOST_HALF).astype(np.float16)
 
 
 def _export(

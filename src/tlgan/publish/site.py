@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 #: A generator over this many bytes keeps visitors waiting, and GitHub takes no such file.
 HEAVY = 100_000_000
 
+#: Bits of a half's fraction that weights are rounded to where that costs no more than a quarter of what is allowed.
+ROUNDED = 7
+
 Stage = Callable[[str], None]
 
 
@@ -109,10 +112,12 @@ def publish(
         tell("compressing the networks and the axes")
         for name, model in networks.models.items():
             site.add_data(name, model.SerializeToString())
-        numbers, rows = data.axes_file(workspace)
-        site.add_data("axes", numbers)
+        samples = data.searched(workspace)
+        site.add_data("axes", data.axes_file(workspace.axes, samples))
         tell("painting the first picture")
-        known = data.facts(workspace, side, networks.columns, rows) | {"probe": networks.probe}
+        known = data.facts(
+            workspace.axes, workspace.generator, resolution=side, columns=networks.columns, samples=len(samples)
+        ) | {"probe": networks.probe}
         result = _finish(workspace, site, painter, known, networks, out=out, embed=embed, title=title, address=address)
     finally:
         painter.close()
@@ -180,11 +185,12 @@ def _networks(workspace: Workspace, side: int, tell: Stage) -> _Networks:
 
 
 def _chosen(model: onnx.ModelProto, compare: Callable[[onnx.ModelProto], Check]) -> tuple[onnx.ModelProto, Check]:
-    """Half-precision weights where they are good enough, else the whole ones, else a TlganError."""
-    half = export.halved(model)
-    check = compare(half)
-    if check.passed:
-        return half, check
+    """The coarsest weights that are good enough: rounded halves, halves, whole ones. Else a TlganError."""
+    for bits, allowed in ((ROUNDED, 0.25), (export.HALF_BITS, 1.0)):
+        smaller = export.halved(model, bits)
+        check = compare(smaller)
+        if check.mean <= allowed * check.bound:
+            return smaller, check
     return model, checks.require(compare(model))
 
 
