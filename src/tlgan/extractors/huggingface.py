@@ -94,8 +94,11 @@ def load_classifier(ref: str | Path, *, heads: Sequence[Head] | None = None) -> 
     transformers = import_transformers(str(ref))
     folder = folder_of(ref)
     try:
+        described = json.loads((folder / "config.json").read_text("utf-8"))
+        if not any("ImageClassification" in name for name in described.get("architectures") or ()):
+            raise ValueError(f"it is a {', '.join(described.get('architectures') or ()) or 'model of no named kind'}")
         model = transformers.AutoModelForImageClassification.from_pretrained(folder, **SAFE)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
         raise TlganError(
             f"{ref} is not an image classifier that transformers can load ({line(error)}); a text-image model is named "
             'with --text "..." and --model'

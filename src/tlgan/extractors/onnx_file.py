@@ -64,7 +64,7 @@ class OnnxExtractor:
     def extract(self, images: Tensor) -> Tensor:
         """[n, C, H, W] in [-1, 1] -> float32 [n, f]."""
         check_images(images)
-        rows = [self._values(part) for part in torch.split(images, _BATCH)]
+        rows = [self._values(part) for part in torch.split(images, _BATCH) if len(part)]
         values = np.concatenate(rows) if rows else np.zeros((0, len(self.features)), dtype=np.float32)
         return check_values(torch.from_numpy(values), len(images), self.features, self.name)
 
