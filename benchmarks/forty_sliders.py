@@ -14,7 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tlgan.discover import Watcher, discover
+from tlgan.discover import discover
+from tlgan.watcher import Watcher
 from tlgan.workspace import Settings
 
 ORIGINAL_SAMPLES = 256_000

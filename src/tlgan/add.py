@@ -21,10 +21,10 @@ from .axes import SURE, AxisLearner
 from .axes.extend import extended, with_slopes
 from .axes.gradients import differentiable, mean_gradients
 from .axes.learner import WEAK_R2
-from .discover import Watcher
 from .errors import TlganError
 from .extractors.combined import CombinedExtractor
 from .sampling import SampleStore, measure_part
+from .watcher import Watcher
 from .workspace import AXES_FILE, Workspace, open_workspace
 
 if TYPE_CHECKING:

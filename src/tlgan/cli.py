@@ -31,6 +31,10 @@ WorkspaceArgument = Annotated[Path, typer.Argument(metavar="WORKSPACE", help="Fo
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 HostOption = Annotated[str, typer.Option(help="Address to listen on; beyond this machine a token is asked for.")]
 PortOption = Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")]
+NetworkOption = Annotated[
+    str | None, typer.Option(help="Which network of the file, like G for the raw one; by default the averaged one.")
+]
+TrustOption = Annotated[bool, typer.Option("--trust", help="The generator's file may hold code (TorchScript); run it.")]
 BrowserOption = Annotated[bool, typer.Option("--browser/--no-browser", help="Open the studio in the browser.")]
 
 
@@ -58,7 +62,7 @@ def demo(
     from .terminal import console, discovering, print_axes
 
     with discovering(20_000, _sure()) as display:
-        workspace, made = demo_workspace(out, watcher=display)  # type: ignore[arg-type]
+        workspace, made = demo_workspace(out, watcher=display)
     if made:
         print_axes(workspace.axes)
     console.print(f"[bold]•[/bold] workspace {workspace.path} has {len(workspace.axes.features)} sliders")
@@ -81,6 +85,7 @@ def discover(
     base: Annotated[
         list[str] | None, typer.Option("--base", help="Axis that all others are kept clear of; 'none' for none.")
     ] = None,
+    trust: TrustOption = False,
     json: JsonOption = False,
 ) -> None:
     """Draw samples, name their features, find the axes. Goes on where it was cut off; stops when sure."""
@@ -99,7 +104,7 @@ def discover(
         base=None if base is None else tuple(name for name in base if name != "none"),
     )
     with discovering(max_samples, sure) as display:
-        workspace = run(out, settings, watcher=display, sure=sure)  # type: ignore[arg-type]
+        workspace = run(out, settings, watcher=display, sure=sure, trust=trust)
     if json:
         print_json(workspace.summary())
     else:
@@ -113,11 +118,12 @@ def studio(
     host: HostOption = "127.0.0.1",
     port: PortOption = 8000,
     browser: BrowserOption = True,
+    trust: TrustOption = False,
 ) -> None:
     """Open the sliders in the browser."""
     from .workspace import open_workspace
 
-    _serve(open_workspace(workspace), host, port, browser)
+    _serve(open_workspace(workspace, trust=trust), host, port, browser)
 
 
 @app.command()
@@ -144,6 +150,7 @@ def edit(
     seconds: Annotated[float, typer.Option(min=0.1, max=600, help="Length of a film.")] = 3.0,
     fps: Annotated[int, typer.Option(min=1, max=60, help="Pictures a second in a film.")] = 25,
     out: Annotated[Path, typer.Option("-o", "--out", help="File to write.")] = Path("out.png"),
+    trust: TrustOption = False,
     json: JsonOption = False,
 ) -> None:
     """Move a face along its axes: a picture, a strip, a grid, a GIF or an MP4."""
@@ -152,7 +159,7 @@ def edit(
     from .terminal import print_fields, print_json
     from .workspace import open_workspace
 
-    opened = open_workspace(workspace)
+    opened = open_workspace(workspace, trust=trust)
     if picture is not None and seed is not None:
         raise TlganError("both --seed and --from were given: a face starts from one of them")
     editor = opened.editor_from_png(picture) if picture is not None else opened.editor(seed=seed or 0)
@@ -176,6 +183,53 @@ def edit(
         }
         locked = {name: f"locked, measured {change:+.2f} sd" for name, change in result["locked"].items()}
         print_fields({**moved, **locked, "written": out})
+
+
+@app.command()
+def models(json: JsonOption = False) -> None:
+    """The public generators that are known by name, with their licences."""
+    from .generators import known_models
+    from .terminal import print_json, print_models
+
+    if json:
+        print_json([model.as_dict() for model in known_models().values()])
+    else:
+        print_models(known_models().values())
+
+
+@app.command()
+def inspect(
+    generator: Annotated[str, typer.Argument(metavar="GENERATOR", help="Path, https:, hf:, pypi: or a known name.")],
+    network: NetworkOption = None,
+    json: JsonOption = False,
+) -> None:
+    """What a generator's file is, without loading its weights or running anything in it."""
+    from .generators import inspect_checkpoint
+    from .terminal import downloading, print_fields, print_json
+
+    with downloading() as progress:
+        found = inspect_checkpoint(generator, network=network, progress=progress).as_dict()
+    if json:
+        print_json(found)
+        return
+    tensors, options = found.pop("tensors"), found.pop("options")
+    known = {name: value for name, value in (found | options).items() if isinstance(value, str | int | float)}
+    print_fields(known | ({"tensors": len(tensors)} if tensors else {}))
+
+
+@app.command()
+def convert(
+    generator: Annotated[str, typer.Argument(metavar="GENERATOR", help="Path, https:, hf:, pypi: or a known name.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="File to write, ending in .safetensors.")],
+    network: NetworkOption = None,
+) -> None:
+    """Write a pickle-free copy of a generator that loads faster and says what it is."""
+    from .generators import convert_checkpoint
+    from .terminal import downloading
+
+    with downloading() as progress:
+        written = convert_checkpoint(generator, out, network=network, progress=progress)
+    typer.echo(f"{written}: {written.stat().st_size / 1e6:.1f} MB, nothing in it can run")
 
 
 @app.command()

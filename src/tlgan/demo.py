@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .discover import Watcher, discover
+from .discover import discover
+from .watcher import Watcher
 from .workspace import AXES_FILE, SETTINGS_FILE, Settings, Workspace, open_workspace
 
 DEFAULT_GENERATOR = "face64"

@@ -14,27 +14,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .axes import SURE, AxisLearner, Progress
+from .axes import SURE, AxisLearner
 from .errors import TlganError
-from .sampling import draw, measure_part
+from .sampling import Source, draw, measure_part
+from .watcher import Watcher
 from .workspace import AXES_FILE, SETTINGS_FILE, Settings, Workspace, open_workspace, settle
 
 if TYPE_CHECKING:
     from .extractors.combined import CombinedExtractor
     from .generators import Generator
-
-
-class Watcher:
-    """What a caller may want to hear while `discover` works; every method may be overridden, none has to be."""
-
-    def stage(self, words: str) -> None:
-        """A new stage has begun."""
-
-    def rows(self, n: int) -> None:
-        """`n` more rows were painted and measured."""
-
-    def progress(self, progress: Progress) -> None:
-        """A part was learned from."""
 
 
 def discover(
@@ -43,18 +31,19 @@ def discover(
     *,
     watcher: Watcher | None = None,
     sure: float = SURE,
+    trust: bool = False,
     load: Callable[[Settings], tuple[Generator, CombinedExtractor]] | None = None,
 ) -> Workspace:
     """Make or continue the workspace in folder `path`, up to its axes and its report.
 
     ``sure``: split-half cosine at which every learnable axis counts as known. ``load`` replaces the loading of the
-    networks by reference (for a generator that only exists in memory). Raises TlganError where the folder holds a
-    workspace of something else, and whatever loading the networks raises.
+    networks by reference (for a generator that only exists in memory). ``trust``: the generator's file may hold code.
+    Raises TlganError where the folder holds a workspace of something else, and whatever loading the networks raises.
     """
     watcher = watcher or Watcher()
     path = Path(path)
     _check_free(path)
-    workspace = Workspace(path, settings)
+    workspace = Workspace(path, settings, trust=trust, on_download=watcher.download)
     watcher.stage(f"loading generator {settings.generator} and extractors {', '.join(settings.extractors)}")
     if load is not None:
         workspace.generator, workspace.extractor = load(settings)
@@ -87,7 +76,7 @@ def discover(
 def learn(workspace: Workspace, watcher: Watcher, sure: float = SURE) -> AxisLearner:
     """Draw and learn until every learnable axis is known or the cap is reached; parts already drawn count."""
     settings, store = workspace.settings, workspace.samples
-    white = settings.space == "z" and settings.truncation == 1.0
+    white = Source.of(workspace.generator, store.recipe).white
     learner = AxisLearner(workspace.extractor.features, store.recipe.latent_dim, white=white)
     held = store.rows()
     progress = learner.progress()

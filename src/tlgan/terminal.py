@@ -4,22 +4,64 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TransferSpeedColumn,
+)
+
+from .watcher import Watcher
 
 if TYPE_CHECKING:
     from .axes import Axes
     from .axes import Progress as LearningProgress
+    from .generators import KnownModel
 
 #: Words for people go to the error stream, so that what a verb prints with --json can be piped.
 console = Console(stderr=True, highlight=False)
 
 
-class DiscoverDisplay:
+class DownloadDisplay:
+    """A bar that appears with the first bytes; called with bytes so far and in all."""
+
+    def __init__(self) -> None:
+        columns = TextColumn("  download"), BarColumn(bar_width=32), DownloadColumn(), TransferSpeedColumn()
+        self._bar = Progress(*columns, console=console, transient=True)
+
+    def __call__(self, done: int, total: int | None) -> None:
+        if not self._bar.task_ids:
+            self._bar.add_task("download", total=total)
+            self._bar.start()
+        self._bar.update(self._bar.task_ids[0], completed=done, total=total)
+        if done == total:
+            self.close()
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        self._bar.stop()
+
+
+@contextmanager
+def downloading() -> Iterator[DownloadDisplay]:
+    """A `DownloadDisplay` that is closed whatever happens."""
+    display = DownloadDisplay()
+    try:
+        yield display
+    finally:
+        display.close()
+
+
+class DiscoverDisplay(Watcher):
     """Shows `discover` at work: a line a stage, and a bar of samples with how many axes are known."""
 
     def __init__(self, max_samples: int, sure: float) -> None:
@@ -36,11 +78,15 @@ class DiscoverDisplay:
             transient=False,
         )
         self._task: Any = None
-        self._drawn = 0
+        self._download = DownloadDisplay()
 
     def stage(self, words: str) -> None:
         """A new stage has begun."""
         console.print(f"[bold]•[/bold] {words}")
+
+    def download(self, done: int, total: int | None) -> None:
+        """Bytes of a generator have arrived."""
+        self._download(done, total)
 
     def rows(self, n: int) -> None:
         """More rows were painted and measured."""
@@ -61,6 +107,7 @@ class DiscoverDisplay:
 
     def close(self) -> None:
         """Leave the terminal as it was."""
+        self._download.close()
         self._bar.stop()
 
 
@@ -86,6 +133,16 @@ def print_axes(axes: Axes) -> None:
         note = "[yellow]weak on this generator[/yellow]" if axes.weak[row] else ""
         table.add_row(axes.names[row], f"{axes.r2[row]:.2f}", auc, f"{axes.agreement[row]:.3f}", note)
     console.print(table)
+
+
+def print_models(models: Iterable[KnownModel]) -> None:
+    """The list of known generators on standard output, under the terms they come with."""
+    for (kind, terms), members in groupby(models, key=lambda model: (model.kind, model.terms)):
+        sys.stdout.write(f"{kind} · {terms}\n")
+        for model in members:
+            size = f"{model.size / 1e6:.0f} MB" if model.size else ""
+            here = "here already" if model.cached else ("" if model.address else f"by hand: {model.page}")
+            sys.stdout.write(f"  {model.name:<34} {model.resolution:>4} px  {size:>7}  {here}".rstrip() + "\n")
 
 
 def print_json(values: Any) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .editing import Canvas, Editor
     from .extractors.combined import CombinedExtractor
     from .generators import Generator
+    from .hub import Progress
     from .sampling import Recipe, SampleStore
 
 SETTINGS_FILE = "tlgan.toml"
@@ -100,9 +101,15 @@ class Workspace:
     Networks are loaded when first asked for.
     """
 
-    def __init__(self, path: str | Path, settings: Settings) -> None:
+    def __init__(
+        self, path: str | Path, settings: Settings, *, trust: bool = False, on_download: Progress | None = None
+    ) -> None:
+        """``trust`` lets a generator's file hold code (TorchScript); it is never read from the folder, which may come
+        from a stranger. ``on_download(done, total)`` hears of bytes as a generator is fetched."""
         self.path = Path(path)
         self.settings = settings
+        self.trust = trust
+        self.on_download = on_download
 
     @property
     def name(self) -> str:
@@ -114,7 +121,9 @@ class Workspace:
         """The trained generator. Raises TlganError where the reference now leads to another one."""
         from .generators import load_generator
 
-        generator = load_generator(self.settings.generator)
+        generator = load_generator(
+            self.settings.generator, device=_best_device(), trust=self.trust, progress=self.on_download
+        )
         if self.settings.sha256 and generator.fingerprint != self.settings.sha256:
             raise TlganError(
                 f"{self.settings.generator} is now another generator ({generator.fingerprint[:12]}) than the one that "
@@ -258,8 +267,8 @@ class Workspace:
             temporary.write_text(self.settings.to_toml(), encoding="utf-8")
 
 
-def open_workspace(path: str | Path) -> Workspace:
-    """Open a workspace folder. Raises TlganError where it is none."""
+def open_workspace(path: str | Path, *, trust: bool = False) -> Workspace:
+    """Open a workspace folder. Raises TlganError where it is none. `trust` as for `Workspace`."""
     path = Path(path)
     file = path / SETTINGS_FILE
     try:
@@ -271,7 +280,7 @@ def open_workspace(path: str | Path) -> Workspace:
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise TlganError(f"{file} can't be read: {error}") from error
-    return Workspace(path, Settings.from_toml(text, str(file)))
+    return Workspace(path, Settings.from_toml(text, str(file)), trust=trust)
 
 
 def located(ref: str, folder: Path) -> str:
@@ -289,7 +298,16 @@ def settle(settings: Settings, generator: Generator, feature_names: tuple[str, .
     base = settings.base
     if base is None:
         base = tuple(name for name in DEFAULT_BASE if name in feature_names)
-    return replace(settings, sha256=generator.fingerprint, space=space, base=base)
+    local = Path(settings.generator)
+    ref = str(local.resolve()) if local.is_file() else settings.generator  # the same from any working directory
+    return replace(settings, generator=ref, sha256=generator.fingerprint, space=space, base=base)
+
+
+def _best_device() -> str:
+    """Where to paint: the first GPU that torch can use, else the processor."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 class _Reader:

@@ -53,7 +53,7 @@ def calibration(fitted: LinearFit, held_out: Moments) -> np.ndarray:
     """Slope [f] of the measured on the predicted response in held-out rows: 1 where predictions keep their promise."""
     predicted = np.einsum("fd,de,fe->f", fitted.slopes, held_out.latent_scatter, fitted.slopes)
     joint = np.einsum("fd,df->f", fitted.slopes, held_out.cross_scatter)
-    return np.where(predicted > 0, joint / np.where(predicted > 0, predicted, 1), 0.0)
+    return np.asarray(np.where(predicted > 0, joint / np.where(predicted > 0, predicted, 1), 0.0))
 
 
 def agreement(one: LinearFit, other: LinearFit, covariance: np.ndarray) -> np.ndarray:
@@ -65,7 +65,7 @@ def agreement(one: LinearFit, other: LinearFit, covariance: np.ndarray) -> np.nd
     lengths = np.einsum("fd,de,fe->f", one.slopes, covariance, one.slopes) * np.einsum(
         "fd,de,fe->f", other.slopes, covariance, other.slopes
     )
-    return np.where(lengths > 0, cross / np.sqrt(np.where(lengths > 0, lengths, 1)), 0.0)
+    return np.asarray(np.where(lengths > 0, cross / np.sqrt(np.where(lengths > 0, lengths, 1)), 0.0))
 
 
 def _residual_scatter(fitted: LinearFit, held_out: Moments) -> np.ndarray:
@@ -76,4 +76,4 @@ def _residual_scatter(fitted: LinearFit, held_out: Moments) -> np.ndarray:
         + np.einsum("fd,de,fe->f", b, held_out.latent_scatter, b)
     )
     offset = held_out.response_mean - fitted.intercepts - b @ held_out.latent_mean
-    return centred + held_out.count * offset**2
+    return np.asarray(centred + held_out.count * offset**2)

@@ -39,16 +39,16 @@ def mean_gradients(
     """
     import torch
 
-    from tlgan.sampling import class_labels
+    from tlgan.sampling import Source
 
     edge = float(np.log(1 / EDGE - 1))
     bound = torch.tensor([edge if feature.kind == "probability" else np.inf for feature in extractor.features])
-    start = START
+    source, start = Source(generator, label=label), START
     while True:
-        z = generator.sample(batch, seed=seed, start=start).detach().requires_grad_(True)
+        z = source.sample(batch, seed=seed, start=start)["z"].detach().requires_grad_(True)
         start += batch
         with torch.enable_grad():
-            images = generator.synthesize(z, label=class_labels(generator, label, batch))
+            images = source.synthesize(z)
             responses = extractor.logits(images.clamp(-1, 1))  # type: ignore[attr-defined]
             responses = torch.minimum(torch.maximum(responses, -bound), bound)
             columns = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from tlgan.axes import Axes, to_response
 from tlgan.errors import TlganError
-from tlgan.sampling import batch_size, class_labels
+from tlgan.sampling import Source
 
 if TYPE_CHECKING:
     import torch
@@ -36,6 +37,7 @@ class Canvas:
         self.generator = generator
         self.extractor = extractor
         self.axes = axes
+        self.source = Source(generator, axes.space, axes.truncation, axes.label)
 
     def start(self, seed: int) -> np.ndarray:
         """The latent float32 [d] of face number `seed`, in the space of the axes."""
@@ -44,10 +46,7 @@ class Canvas:
 
     def sample(self, n: int, *, seed: int, start: int = 0) -> np.ndarray:
         """Rows `start` to `start + n` of the latents of `seed`, float32 [n, d], in the space of the axes."""
-        label = class_labels(self.generator, self.axes.label, n)
-        rows: np.ndarray = self.generator.sample(
-            n, seed=seed, start=start, space=self.axes.space, truncation=self._truncation(), label=label
-        ).numpy(force=True)
+        rows: np.ndarray = self.source.sample(n, seed=seed, start=start)[self.axes.space].numpy(force=True)
         return rows
 
     def paint(self, latents: np.ndarray) -> np.ndarray:
@@ -63,10 +62,15 @@ class Canvas:
         both = [(_to_bytes(images), self._positions(images)) for images in self._batches(latents)]
         return np.concatenate([p for p, _ in both]), np.concatenate([m for _, m in both])
 
+    def paint_first(self, latents: np.ndarray) -> tuple[np.ndarray, Callable[[], np.ndarray]]:
+        """`look` in two steps, for those who can't wait: the pictures now, their measurement when it is called for."""
+        batches = list(self._batches(latents))
+        pictures = np.concatenate([_to_bytes(images) for images in batches])
+        return pictures, lambda: np.concatenate([self._positions(images) for images in batches])
+
     def synthesize(self, latents: torch.Tensor) -> torch.Tensor:
         """Latents [n, d] in the space of the axes as pictures [n, C, H, W]; differentiable in the latents."""
-        label = class_labels(self.generator, self.axes.label, len(latents))
-        return self.generator.synthesize(latents, space=self.axes.space, label=label)
+        return self.source.synthesize(latents)
 
     def positions(self, images: torch.Tensor, rows: np.ndarray) -> torch.Tensor:
         """Where the features `rows` [r] of pictures [n, C, H, W] stand: float32 [n, r], in population sd.
@@ -139,22 +143,13 @@ class Canvas:
             first += len(extractor.features)
         return owners
 
-    def _batches(self, latents: np.ndarray):  # type: ignore[no-untyped-def]
-        import torch
-
+    def _batches(self, latents: np.ndarray) -> Iterator[torch.Tensor]:
         if latents.ndim != 2 or latents.shape[1] != self.axes.latent_dim:
             raise TlganError(f"latents of shape {list(latents.shape)} were given, expected [n, {self.axes.latent_dim}]")
-        size = batch_size(self.generator.resolution)
-        with torch.inference_mode():
-            for first in range(0, len(latents), size):
-                rows = torch.from_numpy(np.ascontiguousarray(latents[first : first + size], dtype=np.float32))
-                yield self.synthesize(rows).clamp(-1, 1)
+        return self.source.pictures(latents)
 
     def _positions(self, images: torch.Tensor) -> np.ndarray:
         return self.axes.positions(self.extractor.extract(images).numpy(force=True))
-
-    def _truncation(self) -> float | None:
-        return None if self.axes.truncation == 1.0 else self.axes.truncation
 
 
 def _to_bytes(images: torch.Tensor) -> np.ndarray:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tlgan.errors import TlganError
-from tlgan.sampling import batch_size
+from tlgan.generators import batch_size
 
 from .canvas import Canvas
 
@@ -57,7 +57,7 @@ class Sight:
         """Positions float64 [n, r] of the pictures of latents [n, d]."""
         import torch
 
-        size = batch_size(self.canvas.generator.resolution)
+        size = batch_size(self.canvas.generator)
         with torch.no_grad():
             parts = [
                 self._see(torch.from_numpy(latents[first : first + size]), slice(first, first + size))
@@ -70,7 +70,7 @@ class Sight:
         import torch
 
         seen, slopes = [], []
-        size = min(32, batch_size(self.canvas.generator.resolution))
+        size = min(32, batch_size(self.canvas.generator))
         for first in range(0, len(latents), size):
             part = slice(first, first + size)
             see = partial(self._see, part=part)

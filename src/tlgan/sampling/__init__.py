@@ -1,16 +1,16 @@
 """Step 3, Generate: many (latent, features, thumbnail) rows, resumable, in constant memory."""
 
-from .draw import batch_size, class_labels, draw, paint_rows, thumbnails
+from .draw import draw, paint_rows, thumbnails
 from .measure import measure_part
 from .nearest import nearest
 from .recipe import Recipe
+from .source import Source
 from .store import SampleStore, features_of, latents_of
 
 __all__ = [
     "Recipe",
     "SampleStore",
-    "batch_size",
-    "class_labels",
+    "Source",
     "draw",
     "features_of",
     "latents_of",

@@ -17,6 +17,7 @@ import numpy as np
 from tlgan.errors import TlganError
 
 from .recipe import Recipe
+from .source import Source
 from .store import SampleStore, to_table
 
 if TYPE_CHECKING:
@@ -75,52 +76,20 @@ def paint_rows(
 
     Returns latents by space (float32 [rows, d]), features float32 [rows, f] and thumbnails uint8 [rows, s, s, C].
     """
-    import torch
-
-    latents: dict[str, list[np.ndarray]] = {"z": [], "w": []} if recipe.space != "z" else {"z": []}
+    source = Source.of(generator, recipe)
+    latents = {space: points.numpy() for space, points in source.sample(rows, seed=recipe.seed, start=start).items()}
     features: list[np.ndarray] = []
     pictures: list[np.ndarray] = []
-    size = batch_size(generator.resolution)
-    with torch.inference_mode():
-        for first in range(start, start + rows, size):
-            n = min(size, start + rows - first)
-            z = generator.sample(n, seed=recipe.seed, start=first)
-            label = class_labels(generator, recipe.label, n)
-            latents["z"].append(_numpy(z))
-            point = z
-            if recipe.space == "w":
-                point = generator.map(z, label=label, truncation=recipe.truncation)
-                latents["w"].append(_numpy(point))
-            images = generator.synthesize(point, space=recipe.space, label=label)
-            features.append(_numpy(extractor.extract(images.clamp(-1, 1))))
-            pictures.append(thumbnails(images, recipe.thumbnail))
-            if on_rows is not None:
-                on_rows(n)
+    for images in source.pictures(latents[recipe.space]):
+        features.append(extractor.extract(images).numpy())
+        pictures.append(thumbnails(images, recipe.thumbnail))
+        if on_rows is not None:
+            on_rows(len(images))
     measured = np.concatenate(features).astype(np.float32)
     if not np.isfinite(measured).all():
         bad = recipe.features[int(np.argwhere(~np.isfinite(measured))[0][1])]
         raise TlganError(f"the extractor gave a value that is not a number for feature {bad!r}: check the extractor")
-    return {space: np.concatenate(v) for space, v in latents.items()}, measured, np.concatenate(pictures)
-
-
-def batch_size(resolution: int) -> int:
-    """Pictures painted at once: about a million pixels, 1 to 250."""
-    return int(np.clip(2**20 // resolution**2, 1, 250))
-
-
-def class_labels(generator: Generator, label: int | None, n: int) -> torch.Tensor | None:
-    """One-hot labels float32 [n, label_dim] of class `label`; None for a generator that takes none."""
-    import torch
-
-    if generator.label_dim == 0:
-        if label is not None:
-            raise TlganError(f"label {label} was given, but {generator.name} takes no class label: leave it out")
-        return None
-    if label is None:
-        label = 0
-    if not 0 <= label < generator.label_dim:
-        raise TlganError(f"label {label} is outside 0 to {generator.label_dim - 1}, the classes of {generator.name}")
-    return torch.nn.functional.one_hot(torch.full((n,), label), generator.label_dim).float()
+    return latents, measured, np.concatenate(pictures)
 
 
 def thumbnails(images: torch.Tensor, side: int) -> np.ndarray:
@@ -154,8 +123,3 @@ def _encode_and_write(
     encoded = [encode_thumbnail(picture) for picture in pictures]
     table = to_table(store.recipe, start=start, latents=latents, features=features, thumbnails=encoded)
     return store.write(number, table)
-
-
-def _numpy(tensor: torch.Tensor) -> np.ndarray:
-    array: np.ndarray = tensor.detach().float().cpu().numpy()
-    return array

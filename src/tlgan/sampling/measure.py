@@ -15,7 +15,7 @@ import numpy as np
 
 from tlgan.errors import TlganError
 
-from .draw import batch_size, class_labels
+from .source import Source
 from .store import SampleStore, features_of, latents_of
 
 if TYPE_CHECKING:
@@ -72,20 +72,15 @@ def _kept(store: SampleStore, number: int) -> Iterator[torch.Tensor]:
         with ThreadPoolExecutor(2) as decoders:  # decoding releases the interpreter's lock
             levels = np.stack(list(decoders.map(_decode, encoded, chunksize=64)))
         images = torch.from_numpy(levels).permute(0, 3, 1, 2)
-        for part in torch.split(images, batch_size(images.shape[-1])):
+        for part in torch.split(images, 250):
             yield part.float() / 127.5 - 1
 
 
 def _painted(generator: Generator, store: SampleStore, number: int) -> Iterator[torch.Tensor]:
-    import torch
-
-    recipe = store.recipe
-    for table in _part(store, number, [recipe.space]):
-        latents = torch.from_numpy(latents_of(table, recipe.space).copy())
-        for part in torch.split(latents, batch_size(generator.resolution)):
-            label = class_labels(generator, recipe.label, len(part))
-            with torch.inference_mode():
-                yield generator.synthesize(part, space=recipe.space, label=label).clamp(-1, 1).float().cpu()
+    source = Source.of(generator, store.recipe)
+    for table in _part(store, number, [source.space]):
+        for images in source.pictures(latents_of(table, source.space)):
+            yield images.float().cpu()
 
 
 def _part(store: SampleStore, number: int, columns: list[str]) -> Iterator[pa.Table]:
