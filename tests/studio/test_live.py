@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import time
 from collections.abc import Iterator
@@ -10,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 from starlette.testclient import TestClient
 
 from tlgan.studio import create_app, wire
@@ -25,22 +23,27 @@ def socket(client: TestClient) -> Iterator[Any]:
         yield socket
 
 
-def _frame(socket: Any) -> tuple[dict[str, Any], dict[str, int], np.ndarray]:
-    words = socket.receive_json()
-    assert "error" not in words, words
+def _picture(socket: Any) -> tuple[int, np.ndarray]:
+    """The id and the pixels of a frame."""
     frame = socket.receive_bytes()
-    keys = ("magic", "version", "format", "flags", "id", "size")
-    header = dict(zip(keys, wire.HEADER.unpack(frame[:16]), strict=True))
-    return words, header, np.asarray(Image.open(io.BytesIO(frame[16:])))
+    magic, version, kind, side, identity, size = wire.HEADER.unpack(frame[:16])
+    assert (magic, version, kind, size) == (b"TLGF", 1, wire.RGBA, len(frame) - 16)
+    return identity, np.frombuffer(frame[16:], np.uint8).reshape(side, side, 4)[..., :3]
 
 
-def test_a_frame_is_words_then_a_picture_with_the_same_id(socket: Any, cartoons: Workspace) -> None:
+def _words(socket: Any) -> dict[str, Any]:
+    words: dict[str, Any] = socket.receive_json()
+    assert "error" not in words, words
+    return words
+
+
+def test_an_answer_is_a_picture_then_its_numbers_with_the_same_id(socket: Any, cartoons: Workspace) -> None:
     socket.send_json({"id": 5, "face": {"seed": 7, "asked": {"smiling": 1}}})
-    words, header, picture = _frame(socket)
+    identity, picture = _picture(socket)
+    words = _words(socket)
     editor = cartoons.editor(seed=7).set(smiling=1)
-    assert words["id"] == header["id"] == 5
+    assert words["id"] == identity == 5
     assert words["final"] is True
-    assert header["flags"] & wire.FINAL
     assert np.abs(picture - editor.picture().astype(int)).max() <= 1
     assert len(words["measured"]) == len(words["own"]) == len(cartoons.axes.features)
     assert words["measured"][0] - words["own"][0] == pytest.approx(editor.changed()["smiling"], abs=2e-3)
@@ -48,12 +51,13 @@ def test_a_frame_is_words_then_a_picture_with_the_same_id(socket: Any, cartoons:
 
 def test_exact_sends_a_first_guess_and_then_the_corrected_picture(socket: Any) -> None:
     socket.send_json({"id": 1, "face": {"seed": 7, "asked": {"smiling": 1.2}, "exact": True}})
-    guess, header, _ = _frame(socket)
+    _, first = _picture(socket)
+    guess = _words(socket)
     assert guess["final"] is False
-    assert not header["flags"] & wire.FINAL
-    exact, header, _ = _frame(socket)
+    _, second = _picture(socket)
+    exact = _words(socket)
     assert exact["final"] is True
-    assert header["flags"] & wire.FINAL
+    assert not np.array_equal(first, second)
 
     def miss(words: dict[str, Any]) -> float:
         return abs(words["measured"][0] - words["own"][0] - 1.2)
@@ -64,7 +68,8 @@ def test_exact_sends_a_first_guess_and_then_the_corrected_picture(socket: Any) -
 
 def test_a_mix_comes_with_its_latent(socket: Any, cartoons: Workspace) -> None:
     socket.send_json({"id": 1, "mix": {"a": {"seed": 1}, "b": {"seed": 2}, "at": 0.3}})
-    words, _, picture = _frame(socket)
+    _, picture = _picture(socket)
+    words = _words(socket)
     latent = wire.decode_latent(words["latent"], cartoons.axes.latent_dim)
     assert np.array_equal(cartoons.canvas.paint(latent[None])[0], picture)
 
@@ -76,21 +81,22 @@ def test_errors_are_words_and_the_connection_lives_on(socket: Any) -> None:
     socket.send_bytes(b"\x00\x01")
     assert socket.receive_json()["error"]
     socket.send_json({"id": 4, "face": {"seed": 1}})
-    assert _frame(socket)[0]["id"] == 4
+    assert _picture(socket)[0] == 4
+    assert _words(socket)["id"] == 4
 
 
 def test_the_newest_wins_and_stale_ones_are_never_painted(cartoons: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     app = create_app(cartoons)
     painter = app.state.studio.painter
     painted: list[float] = []
-    quick = painter.frame
+    quick = painter.paint
 
     def slow(edit: Any) -> Any:
         painted.append(edit.asked.get("smiling", 0.0))
         time.sleep(0.15)
         return quick(edit)
 
-    monkeypatch.setattr(painter, "frame", slow)
+    monkeypatch.setattr(painter, "paint", slow)
     headers = {"host": "127.0.0.1:8000"}
     with (
         TestClient(app, base_url="http://127.0.0.1:8000") as client,
@@ -100,10 +106,15 @@ def test_the_newest_wins_and_stale_ones_are_never_painted(cartoons: Workspace, m
         for k in range(60):
             socket.send_json({"id": k, "face": {"seed": 7, "asked": {"smiling": (k + 1) / 100}}})
             time.sleep(0.005)
-        identities = []
-        while not identities or identities[-1] != 59:
-            identities.append(_frame(socket)[0]["id"])
+        identities, numbers = [], []
+        while 59 not in numbers:
+            message = socket.receive()
+            if message.get("bytes"):
+                identities.append(wire.HEADER.unpack(message["bytes"][:16])[4])
+            else:
+                numbers.append(json.loads(message["text"])["id"])
     assert identities == sorted(identities)
+    assert set(numbers) <= set(identities)
     assert len(identities) <= 8  # a queue would have painted all sixty
     assert painted[-1] == 0.6
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import urllib.error
 import urllib.request
 
 import pytest
@@ -26,6 +28,23 @@ def test_a_port_in_use_is_one_clear_line(cartoons: Workspace) -> None:
 def test_a_place_that_cannot_be_served_on_is_said(host: str, port: int) -> None:
     with pytest.raises(TlganError, match="cannot serve on"):
         listen(host, port)
+
+
+def test_small_messages_are_not_held_back(cartoons: Workspace) -> None:
+    with running(cartoons) as address:
+        port = int(address.rsplit(":", 1)[1].strip("/"))
+        accepted = []
+        plain = asyncio.base_events._set_nodelay  # type: ignore[attr-defined]
+
+        def watched(sock: socket.socket) -> None:
+            plain(sock)
+            accepted.append(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(asyncio.base_events, "_set_nodelay", watched)
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10).close()
+    assert accepted
+    assert all(accepted)
 
 
 def test_it_runs_and_stops(cartoons: Workspace) -> None:

@@ -81,12 +81,23 @@ def test_a_face_that_cannot_be_meant_is_refused_in_words(cartoons: Workspace, fa
         wire.face({"face": face}, "face", cartoons.axes, cartoons.canvas.start)
 
 
-def test_frames_are_a_header_and_a_lossless_picture() -> None:
+def test_small_frames_are_a_header_and_pixels() -> None:
     picture = np.random.default_rng(1).integers(0, 256, (24, 24, 3), dtype=np.uint8)
-    frame = wire.pack(77, wire.encode_picture(picture), final=True)
-    magic, version, kind, flags, identity, size = wire.HEADER.unpack(frame[:16])
-    assert (magic, version, kind, flags, identity, size) == (b"TLGF", 1, 2, 1, 77, len(frame) - 16)
-    assert np.array_equal(np.asarray(Image.open(io.BytesIO(frame[16:]))), picture)
+    frame = wire.pack(77, picture)
+    assert wire.HEADER.unpack(frame[:16]) == (b"TLGF", 1, wire.RGBA, 24, 77, len(frame) - 16)
+    pixels = np.frombuffer(frame[16:], np.uint8).reshape(24, 24, 4)
+    assert np.array_equal(pixels[..., :3], picture)
+    assert np.all(pixels[..., 3] == 255)
+
+
+@pytest.mark.parametrize(("side", "size", "shown"), [(200, None, 200), (200, 64, 64), (24, 16, 16)])
+def test_other_frames_are_a_header_and_a_webp(side: int, size: int | None, shown: int) -> None:
+    picture = np.random.default_rng(1).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    frame = wire.pack(77, picture, size)
+    assert wire.HEADER.unpack(frame[:16]) == (b"TLGF", 1, wire.WEBP, shown, 77, len(frame) - 16)
+    decoded = np.asarray(Image.open(io.BytesIO(frame[16:])))
+    assert decoded.shape == (shown, shown, 3)
+    assert shown != side or np.array_equal(decoded, picture)
 
 
 def test_a_picture_is_shrunk_to_the_size_asked_for() -> None:

@@ -11,6 +11,7 @@ import contextlib
 import io
 import json
 import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ from ..errors import TlganError
 from . import films, openapi, wire
 from .describe import describe
 from .guard import LOOPBACK, Guard
-from .painter import CHUNK, Frame, Painter
+from .painter import CHUNK, Frame, Painted, Painter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 PAGE = Path(__file__).parent / "page"
 CONNECTIONS = 16  # websockets at once
+NUMBERS_EVERY = 0.1  # seconds between the numbers of pictures that follow one another without a rest
+REST = 0.025  # seconds without a request after which numbers are worth their time
 Answer = Callable[[Request], Awaitable[Response]]
 
 
@@ -126,19 +129,19 @@ class Studio:
         from ..editing.state import to_json, write_png
 
         message = await _body(request)
-        edit, frame = await self._paint(message)
+        edit, frame = await self._frame(message)
         buffer = io.BytesIO()
         write_png(buffer, frame.picture, to_json(edit, self.axes))
         return Response(buffer.getvalue(), media_type="image/png")
 
     async def measure(self, request: Request) -> Response:
         """POST {face | mix}: where the extractor sees the picture."""
-        _, frame = await self._paint(await _body(request))
+        _, frame = await self._frame(await _body(request))
         return JSONResponse(_words(frame))
 
     async def solve(self, request: Request) -> Response:
         """POST {face | mix}: the latent it leads to."""
-        edit, frame = await self._paint(await _body(request))
+        edit, frame = await self._frame(await _body(request))
         return JSONResponse({"latent": wire.encode_latent(frame.latent), "seed": edit.seed} | _words(frame))
 
     async def gallery(self, request: Request) -> Response:
@@ -195,7 +198,7 @@ class Studio:
     # -- the websocket -----------------------------------------------------------------------------------------
 
     async def live(self, socket: WebSocket) -> None:
-        """Frames: text messages in ({id, face | mix, size}), words and pictures out, the newest request only."""
+        """Frames: text messages in ({id, face | mix, size}), pictures and words out, the newest request only."""
         if self._connections >= CONNECTIONS:
             await socket.close(4429, f"this studio has {CONNECTIONS} pages open already")
             return
@@ -218,6 +221,7 @@ class Studio:
                 painting.cancel()
 
     async def _stream(self, socket: WebSocket, newest: Newest) -> None:
+        measured = 0.0
         with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # the peer left while a frame was on its way
             while True:
                 text = await newest.get()
@@ -226,12 +230,20 @@ class Studio:
                     message = wire.parse(text)
                     identity = wire.integer(message, "id", 0, 2**32 - 1)
                     size = wire.integer(message, "size", *wire.SIZES, default=wire.SIZES[1])
-                    edit, frame = await self._paint(message, exact=False)
+                    edit, painted = await self.painter.run(self._paint, message)
+                    await _send_picture(socket, identity, painted.picture, size)
+                    # Looking costs as much as painting: while requests keep coming, numbers come now and then.
+                    recent = time.monotonic() < measured + NUMBERS_EVERY
+                    if recent and await newest.within(REST):
+                        continue
                     refining = edit.exact and bool(edit.asked)
-                    await _send(socket, identity, frame, size, final=not refining, mixed="mix" in message)
+                    frame = await self.painter.run(painted.measure)
+                    measured = time.monotonic()
+                    await _send_words(socket, identity, frame, final=not refining, mixed="mix" in message)
                     if refining and not newest.waiting:
                         frame = await self.painter.run(self.painter.refined, edit)
-                        await _send(socket, identity, frame, size, final=True)
+                        await _send_picture(socket, identity, frame.picture, size)
+                        await _send_words(socket, identity, frame, final=True)
                 except TlganError as error:
                     await socket.send_json({"id": identity, "error": str(error)})
 
@@ -240,18 +252,22 @@ class Studio:
     def _face(self, message: wire.Json, key: str) -> Edit:
         return wire.face(message, key, self.axes, self.painter.latent_of)
 
-    async def _paint(self, message: wire.Json, *, exact: bool = True) -> tuple[Edit, Frame]:
-        """The picture of {face: ...} or {mix: {a, b, at}}; `exact=False` leaves the closed loop for later."""
-        return await self.painter.run(self._paint_now, message, exact)
+    async def _frame(self, message: wire.Json) -> tuple[Edit, Frame]:
+        """The picture of {face: ...} or {mix: {a, b, at}}, measured; exact where that is asked for."""
 
-    def _paint_now(self, message: wire.Json, exact: bool) -> tuple[Edit, Frame]:
+        def work() -> tuple[Edit, Frame]:
+            edit, painted = self._paint(message)
+            return edit, self.painter.refined(edit) if edit.exact and edit.asked else painted.measure()
+
+        return await self.painter.run(work)
+
+    def _paint(self, message: wire.Json) -> tuple[Edit, Painted]:
         from ..editing import Edit
 
         mix = message.get("mix")
         if mix is None:
             edit = self._face(message, "face")
-            closed = exact and edit.exact and edit.asked
-            return edit, self.painter.refined(edit) if closed else self.painter.frame(edit)
+            return edit, self.painter.paint(edit)
         if not isinstance(mix, dict):
             raise TlganError("'mix' is not an object: expected {a, b, at}")
         place = wire.number(mix, "at", 0, 1)
@@ -291,6 +307,12 @@ class Newest:
         """Whether something newer is there."""
         return self._there.is_set()
 
+    async def within(self, seconds: float) -> bool:
+        """Whether something newer comes within so many seconds."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._there.wait(), seconds)
+        return self.waiting
+
     def put(self, message: str) -> None:
         """Replace what waits."""
         self._message = message
@@ -303,12 +325,15 @@ class Newest:
         return self._message or ""
 
 
-async def _send(socket: WebSocket, identity: int, frame: Frame, size: int, *, final: bool, mixed: bool = False) -> None:
-    words = {"id": identity, "final": final} | _words(frame)
+async def _send_picture(socket: WebSocket, identity: int, picture: NDArray[np.uint8], size: int) -> None:
+    await socket.send_bytes(wire.pack(identity, picture, size))
+
+
+async def _send_words(socket: WebSocket, identity: int, frame: Frame, *, final: bool, mixed: bool = False) -> None:
+    words: wire.Json = {"id": identity, "final": final} | _words(frame)
     if mixed:  # a face in between has no name: its latent is what the page can go on from
         words["latent"] = wire.encode_latent(frame.latent)
     await socket.send_text(json.dumps(words, separators=(",", ":")))
-    await socket.send_bytes(wire.pack(identity, wire.encode_picture(frame.picture, size), final=final))
 
 
 def _words(frame: Frame) -> wire.Json:

@@ -46,6 +46,15 @@ class Frame:
     in_the_way: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Painted:
+    """A picture that is there before its numbers are: `measure()` looks at it, once, in the painting thread."""
+
+    picture: NDArray[np.uint8]
+    latent: NDArray[np.float32]
+    measure: Callable[[], Frame]
+
+
 class Painter:
     """Paints faces of one workspace, in a thread of its own."""
 
@@ -73,22 +82,27 @@ class Painter:
             _remember(self._seeds, seed, self.canvas.start(seed))
         return self._seeds[seed]
 
-    def frame(self, edit: Edit) -> Frame:
-        """The face with its edits by the axes alone: one look."""
+    def paint(self, edit: Edit) -> Painted:
+        """The face with its edits by the axes alone: one synthesis, and a look where it is asked for."""
         from ..editing import solve
 
-        return self._look(edit, solve(self.axes, edit))
+        return self._paint(edit, solve(self.axes, edit))
+
+    def frame(self, edit: Edit) -> Frame:
+        """The face with its edits by the axes alone, and what is measured on it."""
+        return self.paint(edit).measure()
 
     def refined(self, edit: Edit) -> Frame:
         """The same edit with the loop closed: what was asked is measured and corrected."""
         from ..editing import refine
 
-        return self._look(edit, refine(self.canvas, edit))
+        return self._paint(edit, refine(self.canvas, edit)).measure()
 
-    def plain(self, latent: NDArray[np.float32]) -> Frame:
+    def plain(self, latent: NDArray[np.float32]) -> Painted:
         """A latent as it is."""
-        pictures, measured = self.canvas.look(latent[None])
-        return Frame(pictures[0], measured[0], measured[0], np.zeros_like(measured[0]), latent)
+        from ..editing import Edit, Solution
+
+        return self._paint(Edit(latent), Solution(latent, np.zeros(len(self.axes.features), dtype=np.float32)))
 
     def place(self, edit: Edit) -> NDArray[np.float32]:
         """The latent that an edit leads to: [d]."""
@@ -114,23 +128,28 @@ class Painter:
         measured = np.concatenate([self.canvas.measure(latents[k : k + CHUNK]) for k in range(0, among, CHUNK)])
         return int(np.argmin(np.nan_to_num(np.square(measured)).sum(axis=1)))
 
-    def _look(self, edit: Edit, solution: Solution) -> Frame:
+    def _paint(self, edit: Edit, solution: Solution) -> Painted:
         key = edit.latent.tobytes()
         own = self._own.get(key)
-        rows = solution.latent[None] if own is not None else np.stack([solution.latent, edit.latent])
-        pictures, measured = self.canvas.look(rows)
-        if own is None:
-            own = measured[1]
-            _remember(self._own, key, own)
-        return Frame(
-            picture=pictures[0],
-            measured=measured[0],
-            own=own,
-            reached=solution.reached,
-            latent=solution.latent,
-            share=solution.share,
-            in_the_way=tuple(solution.in_the_way),
-        )
+        edited = not np.array_equal(solution.latent, edit.latent)
+        rows = np.stack([solution.latent, edit.latent]) if edited and own is None else solution.latent[None]
+        pictures, look = self.canvas.paint_first(rows)
+
+        def measure() -> Frame:
+            measured = look()
+            start = own if own is not None else measured[-1]
+            _remember(self._own, key, start)
+            return Frame(
+                picture=pictures[0],
+                measured=measured[0],
+                own=start,
+                reached=solution.reached,
+                latent=solution.latent,
+                share=solution.share,
+                in_the_way=tuple(solution.in_the_way),
+            )
+
+        return Painted(pictures[0], solution.latent, measure)
 
 
 def _remember(cache: OrderedDict[Any, Any], key: Any, value: Any) -> None:

@@ -72,7 +72,9 @@ def listen(host: str, port: int) -> socket.socket:
     """A bound socket, or a `TlganError` that says why there is none."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        # asyncio turns Nagle's algorithm off for sockets that say they are TCP, and for no others: without the protocol
+        # a picture would wait up to 40 ms for the acknowledgement of the words before it.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         if os.name == "posix":  # elsewhere the option would let two servers share a port
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     except (OSError, OverflowError, UnicodeError) as error:

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 VERSION = 1
 MAGIC = b"TLGF"
-WEBP = 2
-FINAL = 1  # flag: nothing better follows for this request (an exact edit sends its first guess without it)
-HEADER = struct.Struct("<4sBBHII")  # magic, version, format, flags, id, bytes that follow
+PNG, WEBP, RGBA = 1, 2, 3  # formats of a picture in a frame
+HEADER = struct.Struct("<4sBBHII")  # magic, version, format, side in pixels, id, bytes that follow
+RAW_SIDE = 128  # up to this side pixels travel as they are: there is less to copy than there would be to decode
 
 MESSAGE_BYTES = 256 * 1024  # of one JSON message
 PNG_BYTES = 64 * 1024 * 1024  # of a dropped picture
@@ -178,9 +178,17 @@ def data_url(webp: bytes) -> str:
     return "data:image/webp;base64," + base64.b64encode(webp).decode("ascii")
 
 
-def pack(request: int, webp: bytes, *, final: bool) -> bytes:
-    """A binary frame: the 16-byte header, then the picture."""
-    return HEADER.pack(MAGIC, VERSION, WEBP, FINAL if final else 0, request, len(webp)) + webp
+def pack(request: int, picture: NDArray[np.uint8], size: int | None = None) -> bytes:
+    """A binary frame: the 16-byte header, then the picture uint8 [H, H, 3], no larger than `size` pixels a side.
+
+    Small pictures go as RGBA, others as lossless WebP.
+    """
+    side = min(len(picture), size or len(picture))
+    if side == len(picture) <= RAW_SIDE:
+        kind, content = RGBA, np.pad(picture, ((0, 0), (0, 0), (0, 1)), constant_values=255).tobytes()
+    else:
+        kind, content = WEBP, encode_picture(picture, side)
+    return HEADER.pack(MAGIC, VERSION, kind, side, request, len(content)) + content
 
 
 def _short(value: object) -> str:

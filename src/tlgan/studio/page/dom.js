@@ -38,6 +38,12 @@ export function signed(value, digits = 1) {
   return `${value < 0 ? "−" : "+"}${text}`;
 }
 
+/** Words in their place; the same words again touch nothing. */
+export function say(id, text) {
+  const box = byId(id);
+  if (box.textContent !== text) box.textContent = box.title = text;
+}
+
 /** Say something to a screen reader, and to everybody for a moment. */
 export function tell(text) {
   const box = byId("told");

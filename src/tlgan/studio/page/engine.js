@@ -14,7 +14,7 @@
  * extractor sees the picture; `own`, where it sees the face without edits; `reached`, the change the solve expects.
  * `share` is the part of the wishes that was granted, and `in_the_way` the locks that cost most; `latent` comes with a mix; `final` is false for the first
  * guess of an exact edit. A number that couldn't be measured is null.
- * @typedef {{bitmap: ImageBitmap, measured: (number|null)[], own: (number|null)[], reached: (number|null)[],
+ * @typedef {{bitmap: ImageBitmap | ImageData, measured: (number|null)[], own: (number|null)[], reached: (number|null)[],
  *            share: number, in_the_way: string[], latent?: string, final: boolean}} Frame
  *
  * @typedef {{name: string, label: string, low: string, high: string, kind: "probability"|"quantity", unit: string,
@@ -32,12 +32,15 @@
  *
  * Every method may reject with an Error whose message is a line for a person; one that was superseded or aborted
  * rejects with an AbortError, which nobody needs to hear of. Pictures in lists are URLs that an <img> can show.
+ *
+ * What `onframe` hears may be a part of a frame: a picture without numbers (`measured` missing) while these are still
+ * being looked for, then the numbers without a picture (`bitmap` missing).
  * @typedef {object} Engine
  * @property {() => Promise<Description>} describe
  * @property {(() => {face: Face, frame: Omit<Frame, "bitmap"> & {picture: string}} | null)} first
  *   a face that is there already, where there is one
- * @property {(view: View, options?: {signal?: AbortSignal, onframe?: (frame: Frame) => void}) => Promise<Frame>} render
- *   only the newest call is answered; `onframe` hears every picture on the way, the last one included
+ * @property {(view: View, options?: {signal?: AbortSignal, onframe?: (frame: Partial<Frame>) => void}) => Promise<Frame>} render
+ *   only the newest call is answered; `onframe` hears everything on the way, the last frame included
  * @property {(face: Face) => Promise<{latent: string}>} solve
  * @property {(seed: number) => Promise<Face>} random
  * @property {(wish: {seeds: number[]} | {wanted: Record<string, number>, count: number})

@@ -1,7 +1,7 @@
 // Puts the page together: the store moves, the engine is asked for the picture, everything shows what came back.
 
 import * as card from "./card.js";
-import { byId, complain, make } from "./dom.js";
+import { byId, complain, make, say } from "./dom.js";
 import { Effects } from "./effects.js";
 import { openEngine } from "./engine.js";
 import { Faces, faceName, Thumbs } from "./faces.js";
@@ -26,7 +26,7 @@ const picture = new Picture();
 const thumbs = new Thumbs();
 /** Numbers of what is on the screen, by face. @type {Map<number, {own: any[], measured: any[], share: number}>} */
 const numbers = new Map();
-/** The picture without edits of the face at hand. @type {{key: string, bitmap: ImageBitmap|null}} */
+/** The picture without edits of the face at hand. @type {{key: string, bitmap: ImageBitmap|ImageData|null}} */
 let original = { key: "", bitmap: null };
 /** The slider in hand. @type {string|null} */
 let held = null;
@@ -97,6 +97,7 @@ const files = new Files(engine, description, store, picture, shownFace);
 
 let painting = "";
 let painted = "";
+let version = 0; // of what was asked to be painted
 
 /** Ask the engine for what the state says, if it is not on its way already. */
 function paint() {
@@ -106,7 +107,8 @@ function paint() {
   if (wanted === painting) return;
   painting = wanted;
   const entry = gestures.current(state);
-  engine.render(view, { onframe: (frame) => arrived(state, entry, frame) }).then(
+  const number = ++version;
+  engine.render(view, { onframe: (frame) => arrived(state, entry, frame, number) }).then(
     () => {
       painted = wanted;
       complain("picture-error");
@@ -118,12 +120,17 @@ function paint() {
   );
 }
 
-function arrived(state, entry, frame) {
-  document.documentElement.dataset.ready = ""; // a face is on the screen
-  picture.show(frame.bitmap);
+/** A frame, or a part of one: the picture comes before its numbers. */
+function arrived(state, entry, frame, number = 0) {
+  const edited = Object.keys(entry.asked).length > 0;
+  if (frame.bitmap && frame.bitmap !== picture.bitmap) {
+    picture.show(frame.bitmap, number);
+    if (state.at === null && !edited) original = { key: JSON.stringify(entry.start), bitmap: frame.bitmap };
+    document.documentElement.dataset.ready = ""; // a face is on the screen
+  }
+  if (!frame.measured) return;
   if (state.at === null) {
     numbers.set(entry.id, frame);
-    if (!Object.keys(entry.asked).length) original = { key: JSON.stringify(entry.start), bitmap: frame.bitmap };
     if (frame.final) remember(entry);
   } else {
     mixed = frame;
@@ -165,9 +172,8 @@ function showNumbers() {
     };
   });
   effects.update(held, entry, walking ? undefined : known);
-  byId("face-name").textContent = walking ? `${Math.round(100 * state.at)} % of the way from A to B` : faceName(entry);
-  const short = !walking && known ? shortfall(entry, known) : "";
-  byId("short").textContent = byId("short").title = short;
+  say("face-name", walking ? `${Math.round(100 * state.at)} % of the way from A to B` : faceName(entry));
+  say("short", !walking && known ? shortfall(entry, known) : "");
 }
 
 /** What to say where less was granted than asked. */
@@ -312,6 +318,7 @@ window.studio = {
   description,
   /** Ask for changes in standard deviations. @param {Record<string, number>} asked */
   set: (asked) => change((state) => Object.entries(asked).reduce((s, [name, value]) => gestures.ask(s, name, value), state)),
+  lock: hands.lock,
   /** Keep two seeds as A and B. */
   ends: (a, b) => {
     for (const [end, seed] of [["a", a], ["b", b]]) {
@@ -322,6 +329,8 @@ window.studio = {
   measured: () => byName((k) => shown()?.measured[k] ?? null),
   /** How far each feature is from the face's own place, by feature. */
   changes: () => byName((k) => (shown() ? shown().measured[k] - shown().own[k] : null)),
+  /** How many pictures were asked for; a "painted" event says which one it shows. */
+  version: () => version,
   /** Whether the newest picture is on the screen. */
   idle: () => painted === painting && store.history.key === null,
 };

@@ -38,6 +38,13 @@ export class Panel {
       );
       this.section(WEAK, this.details, weak, this.details);
     }
+    const sight = new IntersectionObserver(
+      (entries) => {
+        for (const { target, isIntersecting } of entries) this.sliders.get(target.dataset.name).show(isIntersecting);
+      },
+      { rootMargin: "80px" },
+    );
+    for (const slider of this.sliders.values()) sight.observe(slider.element);
     this.choose(this.tabs.firstElementChild?.dataset.group);
     this.tabs.addEventListener("keydown", (event) => this.walk(event));
   }

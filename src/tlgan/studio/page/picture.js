@@ -13,20 +13,20 @@ export class Picture {
     this.wipe = byId("wipe");
     this.badge = byId("badge");
     this.wiping = false;
-    /** @type {ImageBitmap|null} */
+    /** @type {ImageBitmap|ImageData|null} */
     this.bitmap = null;
     this.wipe.addEventListener("input", () => this.place());
   }
 
-  /** @param {ImageBitmap} bitmap */
-  show(bitmap) {
+  /** @param {ImageBitmap|ImageData} bitmap @param {number} version  of the state that it shows */
+  show(bitmap, version) {
     this.bitmap = bitmap;
     draw(this.now, bitmap);
     byId("first-picture")?.remove();
-    this.element.dispatchEvent(new CustomEvent("painted", { bubbles: true }));
+    this.element.dispatchEvent(new CustomEvent("painted", { bubbles: true, detail: version }));
   }
 
-  /** What compare shows. @param {ImageBitmap|null} bitmap */
+  /** What compare shows. @param {ImageBitmap|ImageData|null} bitmap */
   showOriginal(bitmap) {
     if (bitmap === this.originalBitmap) return;
     this.originalBitmap = bitmap;
@@ -60,28 +60,35 @@ export class Picture {
   async png() {
     const { width, height } = this.bitmap;
     const canvas = new OffscreenCanvas(width, height);
-    canvas.getContext("2d").drawImage(this.bitmap, 0, 0);
+    put(canvas.getContext("2d"), this.bitmap);
     return canvas.convertToBlob({ type: "image/png" });
   }
 }
 
-/** @param {HTMLCanvasElement} canvas @param {ImageBitmap} bitmap */
-export function draw(canvas, bitmap) {
-  if (bitmap.width > SMALL) {
-    fit(canvas, bitmap.width, bitmap.height);
-    canvas.getContext("2d").drawImage(bitmap, 0, 0);
-    return;
+/** @param {HTMLCanvasElement} canvas @param {ImageBitmap|ImageData} bitmap */
+function draw(canvas, bitmap) {
+  const shown = bitmap.width > SMALL ? bitmap : enlarge(pixels(bitmap));
+  if (canvas.width !== shown.width || canvas.height !== shown.height) {
+    canvas.width = shown.width;
+    canvas.height = shown.height;
   }
-  const reader = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d", { willReadFrequently: true });
-  reader.drawImage(bitmap, 0, 0);
-  const large = enlarge(reader.getImageData(0, 0, bitmap.width, bitmap.height));
-  fit(canvas, large.width, large.height);
-  canvas.getContext("2d").putImageData(large, 0, 0);
+  put(canvas.getContext("2d"), shown);
 }
 
-function fit(canvas, width, height) {
-  if (canvas.width !== width || canvas.height !== height) {
-    canvas.width = width;
-    canvas.height = height;
+function put(context, bitmap) {
+  if (bitmap instanceof ImageData) context.putImageData(bitmap, 0, 0);
+  else context.drawImage(bitmap, 0, 0);
+}
+
+/** @type {OffscreenCanvasRenderingContext2D|null} */
+let reader = null;
+
+function pixels(bitmap) {
+  if (bitmap instanceof ImageData) return bitmap;
+  const { width, height } = bitmap;
+  if (reader?.canvas.width !== width || reader.canvas.height !== height) {
+    reader = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
   }
+  reader.drawImage(bitmap, 0, 0);
+  return reader.getImageData(0, 0, width, height);
 }

@@ -7,8 +7,8 @@
 
 const HEADER = 16;
 const MAGIC = 0x46474c54; // "TLGF", little-endian
-const FINAL = 1;
 const TYPES = { 1: "image/png", 2: "image/webp" };
+const RGBA = 3;
 
 /** @returns {Promise<Engine>} */
 export async function open() {
@@ -24,7 +24,7 @@ class Remote {
     this.connected = true;
     this.id = 0;
     this.painted = 0;
-    /** @type {Map<number, {view: View, resolve: Function, reject: Function, onframe?: Function, words?: any}>} */
+    /** @type {Map<number, {view: View, resolve: Function, reject: Function, onframe?: Function, bitmap?: ImageData | Promise<ImageBitmap>}>} */
     this.requests = new Map(); // the newest, and older ones whose picture may still come
     this.delay = 250;
     this.connect();
@@ -95,32 +95,48 @@ class Remote {
       });
       return;
     }
+    this.number(words);
+  }
+
+  /** A picture: it is there before its numbers are. */
+  see(buffer) {
+    const header = new DataView(buffer, 0, HEADER);
+    const id = header.getUint32(8, true);
+    const request = this.requests.get(id);
+    if (header.getUint32(0, true) !== MAGIC || !request) return;
+    const kind = header.getUint8(5);
+    if (kind === RGBA) {
+      request.bitmap = new ImageData(new Uint8ClampedArray(buffer, HEADER), header.getUint16(6, true));
+      this.paint(id, request, request.bitmap);
+      return;
+    }
+    const blob = new Blob([new Uint8Array(buffer, HEADER)], { type: TYPES[kind] });
+    request.bitmap = createImageBitmap(blob, { colorSpaceConversion: "none" });
+    request.bitmap.then((bitmap) => this.paint(id, request, bitmap));
+  }
+
+  paint(id, request, bitmap) {
+    if (id < this.painted) return; // a newer picture was decoded sooner
+    this.painted = id;
+    // Even where something newer was asked for by now, this picture is newer than the one on the screen: show it.
+    request.onframe?.({ bitmap, final: false });
+    for (const other of this.requests.keys()) if (other < id) this.requests.delete(other);
+  }
+
+  /** Its numbers, or what was wrong with the request. */
+  async number(words) {
     const request = this.requests.get(words.id);
     if (!request) return;
     if ("error" in words) {
       this.requests.delete(words.id);
       request.reject(new Error(words.error));
-    } else {
-      request.words = words;
+      return;
     }
-  }
-
-  async see(buffer) {
-    const header = new DataView(buffer, 0, HEADER);
-    const id = header.getUint32(8, true);
-    const request = this.requests.get(id);
-    if (header.getUint32(0, true) !== MAGIC || !request) return;
-    const words = request.words;
-    const final = (header.getUint16(6, true) & FINAL) !== 0;
-    const blob = new Blob([new Uint8Array(buffer, HEADER)], { type: TYPES[header.getUint8(5)] });
-    const bitmap = await createImageBitmap(blob, { colorSpaceConversion: "none" });
-    if (id < this.painted) return; // a newer picture was decoded sooner
-    this.painted = id;
-    // Even where something newer was asked for by now, this picture is newer than the one on the screen: show it.
-    const frame = { ...words, bitmap, final };
-    request.onframe?.(frame);
-    for (const other of this.requests.keys()) if (other < id || (final && other === id)) this.requests.delete(other);
-    if (final) request.resolve(frame);
+    const bitmap = await request.bitmap;
+    request.onframe?.(words);
+    if (!words.final) return;
+    this.requests.delete(words.id);
+    request.resolve({ ...words, bitmap });
   }
 
   status(connected) {

@@ -9,6 +9,7 @@ const COARSE = 0.5; // with Shift, and a press of − or +
 const DRIFT = 0.15; // change of a locked feature that is worth a word
 const FIRST_REPEAT = 400; // ms until a held − or + repeats
 const REPEAT = 90;
+const BETWEEN = 7; // ms between moves that are worth a picture
 
 /**
  * @typedef {{asked: number, own: number|null, measured: number|null, locked: boolean, kept: boolean}} Reading
@@ -28,6 +29,7 @@ export class Slider {
     this.reading = { asked: 0, own: null, measured: null, locked: false, kept: false };
     this.key = "";
     this.held = false;
+    this.drawn = {};
     this.build();
     this.listen();
     this.draw();
@@ -46,13 +48,14 @@ export class Slider {
         id,
         "aria-labelledby": `${id}-label`,
         "aria-describedby": `${id}-ends`,
+        title: `${low} to ${high}`,
         "data-feature": name,
       },
       make("span.band"),
       make("span.fill"),
       make("span.own"),
       this.thumb,
-      make("span.seen"),
+      (this.seen = make("span.seen")),
       (this.bubble = make("span.bubble", { "aria-hidden": "true" })),
     );
     this.number = make("input.number", {
@@ -65,7 +68,7 @@ export class Slider {
     });
     this.less = make("button.step", { tabindex: -1, "aria-label": `${label}: less`, title: `${low} (−0.5)` }, "−");
     this.more = make("button.step", { tabindex: -1, "aria-label": `${label}: more`, title: `${high} (+0.5)` }, "+");
-    this.lockButton = make("button.lock", { "aria-pressed": "false" }, icon("unlock"));
+    this.lockButton = make("button.lock", { "aria-label": `${label}: lock` });
     this.note = make("span.note");
     this.element = make(
       "div.slider",
@@ -124,46 +127,80 @@ export class Slider {
   }
 
   draw() {
+    if (this.hidden) {
+      this.stale = true; // drawn when it comes into sight
+      return;
+    }
+    this.stale = false;
     const { asked, own, measured, locked, kept } = this.reading;
-    const { band, low, high, label } = this.feature;
+    const { band } = this.feature;
     const [from, to] = this.ends();
-    const percent = (position) => (100 * (Math.min(to, Math.max(from, position)) - from)) / (to - from);
+    const percent = (position) => ((100 * (Math.min(to, Math.max(from, position)) - from)) / (to - from)).toFixed(2);
     const place = (own ?? 0) + asked;
     const change = measured === null || own === null ? null : measured - own;
-    const style = this.track.style;
-    style.setProperty("--from", percent(band[0]).toFixed(2));
-    style.setProperty("--to", percent(band[1]).toFixed(2));
-    style.setProperty("--own", percent(own ?? 0).toFixed(2));
-    style.setProperty("--at", percent(place).toFixed(2));
-    if (measured !== null) style.setProperty("--seen", percent(measured).toFixed(2));
-    this.element.classList.toggle("unseen", measured === null);
-    this.element.classList.toggle("moved", asked !== 0);
-    this.element.classList.toggle("beyond", place < band[0] || place > band[1]);
-    this.element.classList.toggle("kept", kept);
-    if (document.activeElement !== this.number || !this.typing) this.number.value = signed(asked);
+    this.set("--from", percent(band[0]));
+    this.set("--to", percent(band[1]));
+    this.set("--own", percent(own ?? 0));
+    this.set("--at", percent(place));
+    if (measured !== null) this.move(percent(measured));
+    this.toggle("unseen", measured === null);
+    this.toggle("moved", asked !== 0);
+    this.toggle("beyond", place < band[0] || place > band[1]);
+    this.toggle("kept", kept);
+    if (!this.typing) this.write(this.number, "value", signed(asked));
 
     const drifts = locked && change !== null && Math.abs(change - asked) >= DRIFT;
     const note = [];
     if (this.held) note.push(natural(this.feature, measured ?? place));
     if (drifts) note.push(`drifts ${signed(change - asked)}`);
     else if (asked !== 0 && change !== null) note.push(`measured ${signed(change)}`);
-    this.note.textContent = note.join(" · ");
-    this.note.classList.toggle("drift", drifts);
-    if (this.lockButton.getAttribute("aria-pressed") !== String(locked)) {
+    this.write(this.note, "textContent", note.join(" · "));
+    this.toggle("drifting", drifts);
+    if (this.shownLock !== locked) {
+      this.shownLock = locked;
       this.lockButton.setAttribute("aria-pressed", String(locked));
       this.lockButton.replaceChildren(icon(locked ? "lock" : "unlock"));
     }
     const action = locked ? (kept ? "kept, since all others are locked" : "unlock") : "lock: this must not change";
-    this.lockButton.title = `${action} (L)`;
-    this.lockButton.setAttribute("aria-label", `${label}: lock`);
+    this.write(this.lockButton, "title", `${action} (L)`);
     const words = [signed(asked), natural(this.feature, place)];
     if (change !== null && asked !== 0) words.push(`measured ${signed(change)}`);
     if (locked) words.push("locked");
-    this.track.setAttribute("aria-valuemin", Math.max(-this.most, from - (own ?? 0)).toFixed(1));
-    this.track.setAttribute("aria-valuemax", Math.min(this.most, to - (own ?? 0)).toFixed(1));
-    this.track.setAttribute("aria-valuenow", asked.toFixed(2));
-    this.track.setAttribute("aria-valuetext", words.join(", "));
-    this.track.setAttribute("title", `${low} to ${high}`);
+    this.write(this.track, "ariaValueMin", Math.max(-this.most, from - (own ?? 0)).toFixed(1));
+    this.write(this.track, "ariaValueMax", Math.min(this.most, to - (own ?? 0)).toFixed(1));
+    this.write(this.track, "ariaValueNow", asked.toFixed(2));
+    this.write(this.track, "ariaValueText", words.join(", "));
+  }
+
+  // Only what changed is touched: with every picture the marks of all sliders move, sixty times a second.
+
+  write(element, property, value) {
+    if (element[property] !== value) element[property] = value;
+  }
+
+  set(variable, value) {
+    if (this.drawn[variable] === value) return;
+    this.drawn[variable] = value;
+    this.track.style.setProperty(variable, value);
+  }
+
+  toggle(name, on) {
+    if (this.drawn[name] === on) return;
+    this.drawn[name] = on;
+    this.element.classList.toggle(name, on);
+  }
+
+  /** The mark of what is measured: set on itself, so that nothing else has to be styled again. */
+  move(percent) {
+    if (this.drawn.seen === percent) return;
+    this.drawn.seen = percent;
+    this.seen.style.left = `${percent}%`;
+  }
+
+  /** In sight or not: a slider that nobody sees is not drawn. @param {boolean} visible */
+  show(visible) {
+    this.hidden = !visible;
+    if (visible && this.stale) this.draw();
   }
 
   /** Say what a place on the track is, in the feature's own unit. */
@@ -192,6 +229,12 @@ export class Slider {
   listen() {
     this.track.addEventListener("pointerdown", (event) => this.grab(event));
     this.track.addEventListener("pointermove", (event) => this.drag(event));
+    // Where the browser offers it, moves are heard at once instead of with the next animation frame.
+    this.track.addEventListener("pointerrawupdate", (event) => {
+      if (!this.dragging || event.timeStamp - this.dragging.heard < BETWEEN) return;
+      this.dragging.heard = event.timeStamp;
+      this.drag(event);
+    });
     this.track.addEventListener("pointerup", (event) => this.drop(event));
     this.track.addEventListener("pointercancel", () => this.release());
     this.track.addEventListener("dblclick", () => {
@@ -232,7 +275,7 @@ export class Slider {
 
   /** The asked change at a pointer. */
   at(event) {
-    const box = this.track.getBoundingClientRect();
+    const box = this.dragging?.box ?? this.track.getBoundingClientRect(); // asking while dragging would force a layout
     const [from, to] = this.ends();
     const share = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
     return from + share * (to - from) - (this.reading.own ?? 0);
@@ -245,7 +288,8 @@ export class Slider {
     if (!again) this.begin();
     this.track.setPointerCapture(event.pointerId);
     this.track.focus({ preventScroll: true });
-    this.dragging = { x: event.clientX, asked: this.reading.asked, moving: event.pointerType !== "touch" };
+    const box = this.track.getBoundingClientRect();
+    this.dragging = { box, heard: 0, x: event.clientX, asked: this.reading.asked, moving: event.pointerType !== "touch" };
     this.element.classList.add("dragging");
     if (this.dragging.moving && !event.target.closest(".thumb")) this.ask(this.at(event));
     // A grab beside the thumb's middle must not make it jump.
