@@ -85,6 +85,31 @@ def test_errors_are_words_and_the_connection_lives_on(socket: Any) -> None:
     assert _words(socket)["id"] == 4
 
 
+def test_a_fault_while_painting_is_said_and_the_stream_goes_on(
+    cartoons: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = create_app(cartoons)
+    painter = app.state.studio.painter
+    plain = painter.paint
+
+    def broken(edit: Any) -> Any:
+        if edit.asked:
+            raise RuntimeError("out of memory\nand more")
+        return plain(edit)
+
+    monkeypatch.setattr(painter, "paint", broken)
+    headers = {"host": "127.0.0.1:8000"}
+    with (
+        TestClient(app, base_url="http://127.0.0.1:8000") as client,
+        client.websocket_connect("/live", headers=headers) as socket,
+    ):
+        socket.receive_json()
+        socket.send_json({"id": 1, "face": {"seed": 7, "asked": {"smiling": 1}}})
+        assert socket.receive_json() == {"id": 1, "error": "this face could not be painted: out of memory"}
+        socket.send_json({"id": 2, "face": {"seed": 7}})
+        assert _picture(socket)[0] == 2
+
+
 def test_the_newest_wins_and_stale_ones_are_never_painted(cartoons: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     app = create_app(cartoons)
     painter = app.state.studio.painter

@@ -110,7 +110,7 @@ def test_faces_keep_their_edits(page: Any) -> None:
     page.locator("#recent button").first.click()
     _settled(page)
     assert _asked(page, "smiling") == 0.5
-    assert "1 edits" in page.locator("#recent button").first.get_attribute("aria-label")
+    assert "1 edit" in page.locator("#recent button").first.get_attribute("aria-label")
 
 
 def test_dragging_a_slider_moves_the_face_and_is_one_step(page: Any) -> None:
@@ -512,6 +512,15 @@ def test_a_link_restores_the_face(watched: Any) -> None:
     assert np.array_equal(_pixels(other), shown)
     assert _asked(other, "smiling") == 1.3
     other.close()
+
+
+def test_the_address_never_names_another_face_than_the_one_shown(page: Any) -> None:
+    assert page.evaluate("location.hash") == "#seed=7"
+    page.keyboard.press("r")
+    assert page.evaluate("location.hash") == ""
+    page.evaluate("location.hash = '#seed=12&ask=skin:1'")
+    _until(page, "document.getElementById('face-name').textContent === 'face 12'")
+    assert page.evaluate("location.hash") == "#seed=12&ask=skin:1"
 
 
 def test_a_face_without_a_seed_is_shared_by_its_latent(watched: Any) -> None:

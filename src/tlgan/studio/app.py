@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import io
 import json
+import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
@@ -29,7 +30,7 @@ from ..errors import TlganError
 from . import films, openapi, wire
 from .describe import describe
 from .guard import LOOPBACK, Guard
-from .painter import CHUNK, Frame, Painted, Painter
+from .painter import Frame, Painted, Painter
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -222,7 +223,7 @@ class Studio:
 
     async def _stream(self, socket: WebSocket, newest: Newest) -> None:
         measured = 0.0
-        with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # the peer left while a frame was on its way
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # the peer left while an answer was on its way
             while True:
                 text = await newest.get()
                 identity = 0
@@ -244,8 +245,14 @@ class Studio:
                         frame = await self.painter.run(self.painter.refined, edit)
                         await _send_picture(socket, identity, frame.picture, size)
                         await _send_words(socket, identity, frame, final=True)
+                except WebSocketDisconnect:
+                    return
                 except TlganError as error:
                     await socket.send_json({"id": identity, "error": str(error)})
+                except Exception as error:  # a fault of the generator or the extractor must not end the page's stream
+                    logging.getLogger(__name__).exception("a face could not be painted")
+                    line = str(error).partition("\n")[0][:200]
+                    await socket.send_json({"id": identity, "error": f"this face could not be painted: {line}"})
 
     # -- shared ------------------------------------------------------------------------------------------------
 
@@ -287,8 +294,9 @@ class Studio:
         return [_start({"seed": seed}) for seed in seeds], np.stack([self.painter.latent_of(seed) for seed in seeds])
 
     async def _painted(self, latents: NDArray[np.float32]) -> AsyncIterator[NDArray[np.uint8]]:
-        for k in range(0, len(latents), CHUNK):
-            for picture in await self.painter.run(self.painter.canvas.paint, latents[k : k + CHUNK]):
+        chunk = self.painter.chunk
+        for k in range(0, len(latents), chunk):
+            for picture in await self.painter.run(self.painter.canvas.paint, latents[k : k + chunk]):
                 yield picture
 
     async def _pictures(self, latents: NDArray[np.float32], size: int) -> list[str]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-CHUNK = 8  # pictures painted at once where many are wanted
+CHUNK = 8 * 128**2  # pixels painted at once where many pictures are wanted
 REMEMBERED = 512  # faces whose own place is kept
 
 
@@ -61,6 +61,7 @@ class Painter:
     def __init__(self, workspace: Workspace, *, threads: int | None = None) -> None:
         self.axes = workspace.axes
         self.canvas = workspace.canvas
+        self.chunk = max(1, min(8, CHUNK // workspace.generator.resolution**2))
         self._own: OrderedDict[bytes, NDArray[np.float32]] = OrderedDict()
         self._seeds: OrderedDict[int, NDArray[np.float32]] = OrderedDict()
         wanted = threads or _threads()

@@ -76,7 +76,7 @@ export class Faces {
       const here = index === state.current && state.at === null;
       const edits = Object.keys(entry.asked).length;
       this.thumbs.paint(entry, item.canvas);
-      item.button.setAttribute("aria-label", `${faceName(entry)}${edits ? `, ${edits} edits` : ""}`);
+      item.button.setAttribute("aria-label", `${faceName(entry)}${edits ? `, ${edits} ${edits === 1 ? "edit" : "edits"}` : ""}`);
       item.button.classList.toggle("edited", edits > 0);
       if (here !== item.here) {
         item.here = here;

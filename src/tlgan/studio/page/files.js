@@ -17,7 +17,7 @@ export class Files {
   constructor(engine, description, store, picture, face) {
     Object.assign(this, { engine, description, store, picture, face });
     this.listen();
-    store.subscribe(() => complain("file-error")); // the person went on
+    store.subscribe(() => this.goneOn());
   }
 
   async save() {
@@ -42,6 +42,22 @@ export class Files {
       await copy(address.href);
     } catch (error) {
       complain("file-error", error);
+    }
+  }
+
+  /** The person went on: what was said about a file is past, and the address no longer names this face. */
+  goneOn() {
+    complain("file-error");
+    if (location.hash && !this.isNamed()) history.replaceState(null, "", location.pathname + location.search);
+  }
+
+  /** Whether the address names just this face. */
+  isNamed() {
+    try {
+      const named = link.read(location.hash, this.description);
+      return named !== null && same(named, toFace(current(this.store.state), []));
+    } catch {
+      return false;
     }
   }
 
@@ -90,14 +106,18 @@ export class Files {
     });
     addEventListener("hashchange", () => {
       const face = this.fromAddress();
-      const { seed, latent, asked, locks, exact } = face ?? {};
-      if (!face) return;
-      const here = toFace(current(this.store.state), []);
-      const same = JSON.stringify([here.seed, here.latent, here.asked, here.locks, here.exact]);
-      if (same !== JSON.stringify([seed, latent, asked, locks, exact])) this.store.do((state) => restore(state, face));
+      if (face && !this.isNamed()) this.store.do((state) => restore(state, face));
     });
   }
 }
+
+/** @param {import("./engine.js").Face} a @param {import("./engine.js").Face} b */
+function same(a, b) {
+  const key = ({ seed, latent, asked, locks, exact }) => JSON.stringify([seed, latent, sorted(asked), [...locks].sort(), exact]);
+  return key(a) === key(b);
+}
+
+const sorted = (asked) => Object.entries(asked).sort(([a], [b]) => (a < b ? -1 : 1));
 
 async function copy(text) {
   try {

@@ -79,7 +79,10 @@ const actions = {
   0: () => change(gestures.reset),
   undo: () => store.undo(),
   redo: () => store.redo(),
-  "/": () => byId("search").select(),
+  "/": () => {
+    byId("search").focus();
+    byId("search").select();
+  },
   "?": () => card.open(description),
 };
 
@@ -278,6 +281,7 @@ async function shownFace() {
 }
 
 byId("workspace").textContent = description.name;
+byId("picture").style.setProperty("--most", `${Math.max(832, description.generator.resolution)}px`);
 document.title = `${description.name} · tlgan studio`;
 const buttons = { undo: "undo", redo: "redo", map: "m", share: null, save: "s", help: "?", random: "r", gallery: "g", strip: "t" };
 for (const [id, key] of Object.entries(buttons)) byId(id).addEventListener("click", () => (key ? actions[key]() : files.share()));
