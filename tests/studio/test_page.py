@@ -101,6 +101,22 @@ def test_random_gives_a_new_face_and_earlier_and_later_walk_the_strip(page: Any)
     assert _faces(page) == 3
 
 
+def test_faces_that_were_passed_quickly_get_their_thumbnails(page: Any) -> None:
+    for _ in range(6):
+        page.keyboard.press("r")
+    _settled(page)
+    blank = """(() => {
+      const reader = new OffscreenCanvas(96, 96).getContext("2d", {willReadFrequently: true});
+      return [...document.querySelectorAll("#recent canvas")].filter((canvas) => {
+        reader.clearRect(0, 0, 96, 96);
+        reader.drawImage(canvas, 0, 0);
+        return reader.getImageData(0, 0, 96, 96).data.every((value) => value === 0);
+      }).length;
+    })()"""
+    _until(page, f"{blank} === 0")
+    assert _faces(page) == 7
+
+
 def test_faces_keep_their_edits(page: Any) -> None:
     _slider(page, "smiling").press("Shift+ArrowRight")
     page.keyboard.press("Tab")
@@ -561,6 +577,18 @@ def test_the_card_says_keys_numbers_and_what_the_model_is(page: Any, cartoons: W
     page.keyboard.press("Escape")
     assert not page.locator("dialog").is_visible()
     assert _faces(page) == 1
+
+
+def test_a_dialog_that_opens_right_after_another_is_whole(page: Any) -> None:
+    page.evaluate(
+        """() => {
+          for (const key of ["?", "Escape", "g"]) {
+            if (key === "Escape") document.querySelector("dialog").close();
+            else dispatchEvent(new KeyboardEvent("keydown", {key}));
+          }
+        }"""
+    )
+    page.locator("dialog .grid button").nth(23).wait_for()
 
 
 def test_a_lost_connection_is_said_and_taken_up_again(browser: Any, cartoons: Workspace) -> None:

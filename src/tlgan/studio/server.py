@@ -10,8 +10,8 @@ import sys
 import threading
 import time
 import webbrowser
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from ..errors import TlganError
 from .app import create_app
@@ -20,30 +20,34 @@ from .wire import MESSAGE_BYTES
 
 if TYPE_CHECKING:
     import uvicorn
-
-    from ..workspace import Workspace
+    from starlette.applications import Starlette
 
 PORT = 8000
+MakeApp = Callable[..., "Starlette"]  # (what is served, hosts=, token=)
 
 
 def serve(
-    workspace: Workspace,
+    workspace: Any,
     *,
     host: str = "127.0.0.1",
     port: int = PORT,
     open_browser: bool = True,
     token: str | None = None,
+    make_app: MakeApp = create_app,
+    name: str = "studio",
 ) -> None:
     """Serve the studio until it is interrupted. Prints its address; opens it where there is a desktop.
+
+    `make_app` makes another page than the studio, called `name`, over whatever `workspace` then is.
 
     On loopback no token is needed; bound elsewhere one is made (or `token` used) and is part of the printed address.
     Raises `TlganError` where the port is taken or the host is not this machine's.
     """
     with listen(host, port) as listener:
         token = _token(host, token)
-        server = _server(workspace, host, token)
+        server = _server(workspace, host, token, make_app)
         address = _address(host, listener, token)
-        print(f"tlgan studio: {address}", flush=True)
+        print(f"tlgan {name}: {address}", flush=True)
         print("Ctrl-C stops it.", flush=True)
         if open_browser and _has_desktop():
             threading.Thread(target=_open_when_ready, args=(server, address), daemon=True).start()
@@ -52,11 +56,13 @@ def serve(
 
 
 @contextlib.contextmanager
-def running(workspace: Workspace, *, host: str = "127.0.0.1", port: int = 0, token: str | None = None) -> Iterator[str]:
+def running(
+    workspace: Any, *, host: str = "127.0.0.1", port: int = 0, token: str | None = None, make_app: MakeApp = create_app
+) -> Iterator[str]:
     """The studio in a thread of its own, for scripts: `with running(workspace) as address:`. Port 0 takes a free one."""
     with listen(host, port) as listener:
         token = _token(host, token)
-        server = _server(workspace, host, token)
+        server = _server(workspace, host, token, make_app)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         try:
@@ -95,12 +101,12 @@ def listen(host: str, port: int) -> socket.socket:
 _TAKEN = (98, 48, 10048)  # EADDRINUSE on Linux, macOS, Windows
 
 
-def _server(workspace: Workspace, host: str, token: str | None) -> uvicorn.Server:
+def _server(workspace: Any, host: str, token: str | None, make_app: MakeApp) -> uvicorn.Server:
     import uvicorn
 
     hosts = LOOPBACK if host in LOOPBACK else None
     config = uvicorn.Config(
-        create_app(workspace, hosts=hosts, token=token),
+        make_app(workspace, hosts=hosts, token=token),
         log_level="warning",
         ws_max_size=MESSAGE_BYTES,
         ws_per_message_deflate=False,  # pictures don't shrink, and waiting for zlib costs a frame its time

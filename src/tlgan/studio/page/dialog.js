@@ -8,7 +8,9 @@ byId("dialog-close").addEventListener("click", () => close());
 dialog.addEventListener("click", (event) => {
   if (event.target === dialog) close(); // beside it
 });
-dialog.addEventListener("close", () => byId("dialog-body").replaceChildren());
+dialog.addEventListener("close", () => {
+  if (!dialog.open) byId("dialog-body").replaceChildren(); // it comes late: another may have opened by now
+});
 
 /** @param {string} title @param {Node} body @param {string} kind  a class for its shape */
 export function show(title, body, kind) {

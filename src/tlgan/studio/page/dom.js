@@ -57,6 +57,7 @@ export function tell(text) {
 export function complain(id, error = null) {
   if (error?.name === "AbortError") return;
   const box = byId(id);
+  if (!box) return; // its dialog was closed in the meantime
   const text = error === null ? "" : error.message || String(error);
   if (box.textContent !== text) box.textContent = text;
   box.hidden = !text;

@@ -13,16 +13,31 @@ export class Thumbs {
   }
 
   /** @param {import("./state.js").Entry} entry @param {CanvasImageSource} picture */
-  put(entry, picture) {
+  put(entry, picture, keys = [exactly(entry), start(entry)]) {
     const small = make("canvas", { width: SIDE, height: SIDE });
     const context = small.getContext("2d");
     context.imageSmoothingQuality = "high";
     context.drawImage(picture, 0, 0, SIDE, SIDE);
-    for (const key of [exactly(entry), start(entry)]) {
+    for (const key of keys) {
       this.pictures.delete(key);
       this.pictures.set(key, small);
     }
     while (this.pictures.size > KEPT) this.pictures.delete(this.pictures.keys().next().value);
+  }
+
+  /** Fetch the pictures of faces that were passed before theirs came. @param {import("./state.js").Entry[]} entries */
+  async fetch(entries, engine, most) {
+    const missing = entries.filter((entry) => "seed" in entry.start && !this.get(entry)).slice(-most);
+    if (!missing.length) return false;
+    const found = await engine.gallery({ seeds: missing.map((entry) => entry.start.seed) });
+    await Promise.all(
+      found.map(async ({ picture }, k) => {
+        const image = make("img", { src: picture });
+        await image.decode();
+        this.put(missing[k], image, [start(missing[k])]);
+      }),
+    );
+    return true;
   }
 
   /** A picture of exactly this, or else the last of this face. */

@@ -146,13 +146,19 @@ let remembering;
 /** Keep a small picture, once the hand rests. */
 function remember(entry) {
   clearTimeout(remembering);
-  remembering = setTimeout(() => {
+  remembering = setTimeout(async () => {
     const now = store.state;
     if (now.at !== null || gestures.current(now) !== entry) return;
     thumbs.put(entry, picture.now);
-    faces.update(now);
-    morph.update(now);
+    showThumbs();
+    const others = [...now.faces, ...[now.a, now.b].filter(Boolean)];
+    if (await thumbs.fetch(others, engine, description.limits.gallery).catch(() => false)) showThumbs();
   }, 60);
+}
+
+function showThumbs() {
+  faces.update(store.state);
+  morph.update(store.state);
 }
 
 /** Sliders and side effects, from what was asked and what was measured. */
