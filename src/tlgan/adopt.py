@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from .errors import TlganError
 from .files import replacing
+from .workspace import located
 
 if TYPE_CHECKING:
     from .extractors import Extractor
@@ -45,11 +46,14 @@ def adopt(
 
         made = load_prompts(list(texts), model)
         return _write(folder, made.name, made.description.to_toml()), made
+    ref = located(ref, folder)
     path = Path(ref)
     told = {key: value for key, value in (("labels", labels), ("kind", kind), ("size", size)) if value}
     if told and not ref.endswith(".onnx"):
         raise TlganError(f"--{next(iter(told))} belongs to an ONNX file; {ref} is none")
     extractor = load_extractor(ref, **told)
+    if path.is_file() and path.resolve().is_relative_to(folder.resolve()):
+        return path.resolve().relative_to(folder.resolve()).as_posix(), extractor
     if ref.endswith(".safetensors") and path.is_file():
         return _copied(folder, path, f"{extractor.name}.safetensors"), extractor
     if not ref.endswith((".onnx", ".toml")) or not hasattr(extractor, "description"):

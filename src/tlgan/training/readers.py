@@ -1,0 +1,250 @@
+"""Where labelled pictures come from: CelebA's list, CSV, Parquet, a folder a class, UTKFace's names, HF `datasets`.
+
+Every reader gives the same: how many pictures, their names, a way to read their bytes in order from any one on, and
+raw columns of labels. Nothing is decoded here.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tlgan.errors import TlganError
+from tlgan.extractors.attributes import CELEBA_ATTRIBUTES
+
+PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
+_FILE_COLUMNS = ("file", "filename", "file_name", "image_id", "image", "path", "picture", "name")
+_UTKFACE = re.compile(r"(\d{1,3})_([01])_(?:([0-4])_)?\d+.*", re.ASCII)
+_DATASET = re.compile(r"datasets:(?P<repo>[\w.-]+(?:/[\w.-]+)?)(?::(?P<split>[\w.\[\]%:+-]+))?")
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """``read(start)`` yields the bytes of pictures from number `start` on (None: can't be read); ``columns`` hold raw
+    labels, one a picture; ``celeba``: these are CelebA's aligned pictures, whose faces have a usual crop."""
+
+    names: Sequence[str]
+    columns: dict[str, list[Any]]
+    read: Callable[[int], Iterator[bytes | None]]
+    source: str
+    celeba: bool = False
+
+
+def read_labelled(images: str | Path | None, labels: str | Path | None) -> Labelled:
+    """Labelled pictures from a folder or a Parquet file, and a file of labels where the pictures do not say themselves.
+
+    Raises TlganError, naming file and line, where the two do not fit.
+    """
+    if images is None and labels is None:
+        raise TlganError("nothing to learn from: give --images and, where their names do not tell, --labels")
+    if images is not None and str(images).startswith("datasets:"):
+        return _from_datasets(str(images))
+    if labels is None:
+        path = Path(str(images))
+        if path.is_file():
+            return _from_parquet(path, None)
+        return _from_folder(_folder(path))
+    table = Path(labels)
+    if not table.is_file():
+        raise TlganError(f"the labels {table} don't exist: expected list_attr_celeba.txt, a CSV or a Parquet file")
+    folder = _folder(Path(images)) if images is not None and Path(images) != table else None
+    if table.suffix.lower() == ".parquet":
+        return _from_parquet(table, folder)
+    if folder is None:
+        raise TlganError(f"{table} holds labels only: give the folder of the pictures too (--images DIR)")
+    if table.suffix.lower() in (".csv", ".tsv"):
+        return _from_csv(table, folder)
+    return _from_celeba(table, folder)
+
+
+def _folder(path: Path) -> Path:
+    if not path.is_dir():
+        raise TlganError(f"the pictures {path} are no folder{'' if path.exists() else ' (it does not exist)'}")
+    return path
+
+
+def _from_celeba(table: Path, folder: Path) -> Labelled:
+    """`list_attr_celeba.txt`: a count, the names, then a file and a 1 or -1 for each name."""
+    lines = _text(table).splitlines()
+    if len(lines) < 3 or not lines[0].strip().isdigit():
+        raise TlganError(f"{table} is not CelebA's list: expected a count, a line of names, then a line a picture")
+    attributes = lines[1].split()
+    rows = [(number, line.split()) for number, line in enumerate(lines[2:], 3) if line.strip()]
+    for number, row in rows:
+        if len(row) != len(attributes) + 1:
+            raise TlganError(
+                f"{table} line {number} has {len(row) - 1} labels, expected {len(attributes)}: the line is damaged"
+            )
+    if len(rows) != int(lines[0]):
+        raise TlganError(
+            f"{table} says it has {lines[0].strip()} pictures, but there are {len(rows)} lines: it was cut off"
+        )
+    columns = {name: [row[at + 1] for _, row in rows] for at, name in enumerate(attributes)}
+    return _files(folder, [row[0] for _, row in rows], columns, f"{table.name} and {folder.name}/")
+
+
+def _from_csv(table: Path, folder: Path) -> Labelled:
+    text = _text(table)
+    delimiter = "\t" if table.suffix.lower() == ".tsv" else (";" if text.partition("\n")[0].count(";") else ",")
+    rows = list(csv.reader(text.splitlines(), delimiter=delimiter))
+    if len(rows) < 2:
+        raise TlganError(f"{table} has no rows: expected a line of names, then a line a picture")
+    header = [name.strip() for name in rows[0]]
+    for number, row in enumerate(rows[1:], 2):
+        if row and len(row) != len(header):
+            raise TlganError(
+                f"{table} line {number} has {len(row)} values, expected {len(header)}: {', '.join(header)}"
+            )
+    body = [row for row in rows[1:] if row]
+    lower = [name.lower() for name in header]
+    at = next((lower.index(name) for name in _FILE_COLUMNS if name in lower), 0)
+    columns = {name: [row[i] for row in body] for i, name in enumerate(header) if i != at}
+    if not columns:
+        raise TlganError(f"{table} has one column only ({header[0]}): expected a file name and at least one label")
+    return _files(folder, [row[at] for row in body], columns, f"{table.name} and {folder.name}/")
+
+
+def _from_parquet(table: Path, folder: Path | None) -> Labelled:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(table)
+        schema = file.schema_arrow
+    except (OSError, ValueError) as error:
+        raise TlganError(f"{table} can't be read as Parquet: {str(error).splitlines()[0]}") from error
+    images = [
+        f.name for f in schema if pa.types.is_binary(f.type) or pa.types.is_large_binary(f.type) or _is_picture(f.type)
+    ]
+    words = [f.name for f in schema if f.name.lower() in _FILE_COLUMNS and f.name not in images]
+    plain = [f.name for f in schema if f.name not in images and f.name not in words and not pa.types.is_nested(f.type)]
+    columns = {name: file.read([name])[name].to_pylist() for name in plain}
+    if not columns:
+        raise TlganError(f"{table} has no column of labels beside {', '.join(images + words) or 'nothing'}")
+    names = [str(name) for name in file.read(words[:1])[words[0]].to_pylist()] if words else []
+    if not images:
+        if folder is None or not names:
+            raise TlganError(f"{table} holds no pictures: expected a column of bytes, or file names and --images DIR")
+        return _files(folder, names, columns, f"{table.name} and {folder.name}/")
+
+    def read(start: int) -> Iterator[bytes | None]:
+        seen = 0
+        for batch in pq.ParquetFile(table).iter_batches(batch_size=256, columns=images[:1]):
+            if seen + len(batch) > start:
+                for entry in batch.column(0).slice(max(start - seen, 0)).to_pylist():
+                    yield entry.get("bytes") if isinstance(entry, dict) else entry
+            seen += len(batch)
+
+    names = names or [f"row {row}" for row in range(file.metadata.num_rows)]
+    return Labelled(names, columns, read, table.name, _is_celeba(columns))
+
+
+def _from_folder(folder: Path) -> Labelled:
+    here = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
+    if here:
+        read = [_UTKFACE.fullmatch(path.name) for path in here]
+        unknown = [path.name for path, match in zip(here, read, strict=True) if match is None]
+        if len(unknown) > len(here) // 2:
+            raise TlganError(
+                f"the names in {folder} ({unknown[0]}) do not say what is in the pictures: give --labels FILE, or put the "
+                "pictures of each class in a folder of its own"
+            )
+        columns: dict[str, list[Any]] = {
+            "age": [match and match[1] for match in read],
+            "male": [match and ("1" if match[2] == "0" else "0") for match in read],  # UTKFace: 0 male, 1 female
+        }
+        return _files(folder, [path.name for path in here], columns, f"{folder.name}/ (UTKFace's file names)")
+    classes = sorted(path for path in folder.iterdir() if path.is_dir())
+    files = [(c.name, p) for c in classes for p in sorted(c.rglob("*")) if p.suffix.lower() in PICTURES]
+    if not files:
+        raise TlganError(f"there are no pictures in {folder}: expected {', '.join(sorted(PICTURES))}")
+    if len({name for name, _ in files}) < 2:
+        raise TlganError(
+            f"{folder} holds pictures of one class only ({files[0][0]}): expected a folder for each of several"
+        )
+    names = [str(path.relative_to(folder)) for _, path in files]
+    return _files(folder, names, {folder.name: [name for name, _ in files]}, f"{folder.name}/ (a folder a class)")
+
+
+def _from_datasets(ref: str) -> Labelled:
+    match = _DATASET.fullmatch(ref)
+    if match is None:
+        raise TlganError(f"{ref} is not understood: expected datasets:owner/name or datasets:owner/name:split")
+    try:
+        import datasets
+    except ImportError as error:
+        raise TlganError(f"{ref} needs the datasets package: pip install 'tlgan[datasets]'") from error
+    try:
+        table = datasets.load_dataset(match["repo"], split=match["split"] or "train")
+    except Exception as error:  # its loaders raise whatever their formats do
+        raise TlganError(f"{ref} can't be loaded: {' '.join(str(error).split())[:200]}") from error
+    return from_dataset(table, ref)
+
+
+def from_dataset(table: Any, source: str = "a dataset") -> Labelled:
+    """Labelled pictures of a `datasets.Dataset` with an image column; class labels keep their words."""
+    import datasets
+
+    images = [name for name, kind in table.features.items() if isinstance(kind, datasets.Image)]
+    if not images:
+        raise TlganError(f"{source} has no column of pictures: it has {', '.join(table.features)}")
+    columns = {}
+    for name, kind in table.features.items():
+        if isinstance(kind, datasets.ClassLabel):
+            columns[name] = [None if value is None or value < 0 else kind.names[value] for value in table[name]]
+        elif isinstance(kind, datasets.Value):
+            columns[name] = list(table[name])
+    raw = table.cast_column(images[0], datasets.Image(decode=False))
+
+    def read(start: int) -> Iterator[bytes | None]:
+        for row in range(start, len(raw)):
+            entry = raw[row][images[0]]
+            data = entry and (entry.get("bytes") or (entry.get("path") and _bytes(Path(entry["path"]))))
+            yield data or None
+
+    return Labelled([f"row {row}" for row in range(len(raw))], columns, read, source, _is_celeba(columns))
+
+
+def _files(folder: Path, names: Sequence[str], columns: dict[str, list[Any]], source: str) -> Labelled:
+    inside = folder.resolve()
+    paths = [folder / name for name in names]
+    outside = next((n for n, p in zip(names, paths, strict=True) if not p.resolve().is_relative_to(inside)), None)
+    if outside is not None:
+        raise TlganError(f"the labels name {outside!r}, which is not inside {folder}")
+    if not any(path.is_file() for path in paths):
+        raise TlganError(
+            f"none of the {len(names)} pictures that the labels name is in {folder} (the first is {names[0]!r})"
+        )
+
+    def read(start: int) -> Iterator[bytes | None]:
+        return (_bytes(path) for path in paths[start:])
+
+    return Labelled(list(names), columns, read, source, _is_celeba(columns))
+
+
+def _bytes(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TlganError(f"the labels {path} can't be read as text: {error}") from error
+
+
+def _is_picture(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return pa.types.is_struct(kind) and any(kind.field(i).name == "bytes" for i in range(kind.num_fields))
+
+
+def _is_celeba(columns: dict[str, list[Any]]) -> bool:
+    return {feature.name for feature in CELEBA_ATTRIBUTES} <= {name.lower() for name in columns}

@@ -1,0 +1,153 @@
+"""What labels mean: yes or no, one of several classes, or a number; found from the values, or said.
+
+Every target owns a run of the network's outputs, and becomes one feature (or one a class).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from tlgan.errors import TlganError
+from tlgan.extractors import Feature
+from tlgan.extractors.attributes import AGE, CELEBA_ATTRIBUTES
+from tlgan.extractors.description import ADDED, feature_name, readable
+
+Kind = Literal["binary", "classes", "number"]
+MOST_CLASSES = 200
+_YES = {"1", "1.0", "true", "yes", "y", "t"}
+_NO = {"0", "0.0", "-1", "-1.0", "false", "no", "n", "f"}
+_KNOWN = {feature.name: feature for feature in (*CELEBA_ATTRIBUTES, AGE)}
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """One column of labels. ``values`` float32 [n]: 0 or 1, the number of a class, or the number itself; NaN unknown.
+
+    ``classes``: words of the classes in their order (of "no" and "yes" for a binary target of words); ``centre`` and
+    ``spread`` are what a number is standardised by.
+    """
+
+    name: str
+    kind: Kind
+    values: np.ndarray
+    classes: tuple[str, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """Outputs of the network that belong to it."""
+        return len(self.classes) if self.kind == "classes" else 1
+
+    @property
+    def centre(self) -> float:
+        """Mean of a number; 0 otherwise."""
+        return float(np.nanmean(self.values)) if self.kind == "number" else 0.0
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation of a number; 1 otherwise."""
+        return float(np.nanstd(self.values)) or 1.0 if self.kind == "number" else 1.0
+
+    def features(self) -> tuple[Feature, ...]:
+        """The features it becomes; those of CelebA's names keep their words."""
+        if self.name in _KNOWN and (_KNOWN[self.name].kind == "quantity") == (self.kind == "number"):
+            return (_KNOWN[self.name],) if self.kind != "classes" else self._classes()
+        if self.kind == "number":
+            return (Feature(self.name, "quantity", label=readable(self.name), group=ADDED),)
+        if self.kind == "binary":
+            low, high = self.classes or ("", "")
+            return (Feature(self.name, "probability", label=readable(self.name), low=low, high=high, group=ADDED),)
+        return self._classes()
+
+    def _classes(self) -> tuple[Feature, ...]:
+        group = readable(self.name)
+        return tuple(
+            Feature(feature_name(f"{self.name} {word}"), "probability", label=readable(word), group=group)
+            for word in self.classes
+        )
+
+
+def read_targets(
+    columns: Mapping[str, Sequence[Any]],
+    *,
+    only: Sequence[str] = (),
+    skip: Sequence[str] = (),
+    kinds: Mapping[str, str] | None = None,
+) -> tuple[Target, ...]:
+    """Targets from raw columns of labels (text, numbers, booleans, None where nobody said).
+
+    ``only`` and ``skip`` choose columns; ``kinds`` says what a column is where its values mislead. Raises TlganError
+    for a column that is the same throughout, or that nothing can be made of.
+    """
+    kinds = dict(kinds or {})
+    for asked in (*only, *skip, *kinds):
+        if asked not in columns:
+            raise TlganError(f"there is no column {asked!r} among the labels: {', '.join(columns)}")
+    chosen = [name for name in columns if (not only or name in only) and name not in skip]
+    if not chosen:
+        raise TlganError("no column of labels is left to learn: name one with --only, or skip fewer")
+    targets = tuple(_target(name, columns[name], kinds.get(name, "")) for name in chosen)
+    constant = [target.name for target in targets if len(np.unique(target.values[~np.isnan(target.values)])) < 2]
+    if constant:
+        verb = "is" if len(constant) == 1 else "are"
+        raise TlganError(
+            f"the label {', '.join(constant)} {verb} the same for every picture, so there is nothing to learn: leave "
+            f"it out (--skip {constant[0]})"
+        )
+    names = [feature.name for target in targets for feature in target.features()]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise TlganError(f"two labels make the same feature {twice[0]!r}: rename a column, or skip one")
+    return targets
+
+
+def _target(name: str, raw: Sequence[Any], kind: str) -> Target:
+    words = [None if _missing(value) else str(value).strip() for value in raw]
+    given = {word for word in words if word is not None}
+    feature = feature_name(name)
+    if kind not in ("", "binary", "classes", "number"):
+        raise TlganError(f"{name}: kind {kind!r} is unknown: expected binary, classes or number")
+    lower = {word.lower() for word in given}
+    if not kind:
+        if lower <= _YES | _NO:
+            kind = "binary"
+        elif all(_is_number(word) for word in given):
+            kind = "number"
+        else:
+            kind = "binary" if len(given) == 2 else "classes"
+    if kind == "number":
+        wrong = next((word for word in given if not _is_number(word)), None)
+        if wrong is not None:
+            raise TlganError(f"the label {wrong!r} of {name} is not a number")
+        return Target(feature, "number", _array(words, float))
+    if kind == "binary" and lower <= _YES | _NO:
+        return Target(feature, "binary", _array(words, lambda word: float(word.lower() in _YES)))
+    classes = tuple(sorted(given, key=lambda word: (float(word), "") if _is_number(word) else (np.inf, word)))
+    if len(classes) > MOST_CLASSES:
+        raise TlganError(
+            f"{name} has {len(classes)} different labels: expected at most {MOST_CLASSES} classes, or numbers"
+        )
+    if kind == "binary" and len(classes) != 2:
+        raise TlganError(
+            f"{name} is said to be binary but has {len(classes)} different labels: {', '.join(classes[:5])}"
+        )
+    values = _array(words, lambda word: float(classes.index(word)))
+    return Target(feature, "binary" if len(classes) == 2 else "classes", values, classes)
+
+
+def _array(words: Sequence[str | None], read: Any) -> np.ndarray:
+    return np.array([np.nan if word is None else read(word) for word in words], dtype=np.float32)
+
+
+def _missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and np.isnan(value)) or str(value).strip().lower() in ("", "nan")
+
+
+def _is_number(word: str) -> bool:
+    try:
+        return bool(np.isfinite(float(word)))
+    except ValueError:
+        return False

@@ -1,0 +1,215 @@
+"""Every way labels come in, and what is wrong with them, named with file and line."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from tlgan.errors import TlganError
+from tlgan.training.pictures import decode, square
+from tlgan.training.readers import from_dataset, read_labelled
+from tlgan.training.targets import read_targets
+
+sys.path.insert(0, str(Path(__file__).parent))
+from shapes import draw_folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    draw_folder(tmp_path / "pictures", 4)
+    return tmp_path / "pictures"
+
+
+def kinds(columns: dict[str, list[object]], **options: object) -> dict[str, tuple[str, list[float]]]:
+    return {t.name: (t.kind, t.values.tolist()) for t in read_targets(columns, **options)}  # type: ignore[arg-type]
+
+
+def test_celebas_list(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "list_attr_celeba.txt"
+    path.write_text("4\nSmiling Wearing_Hat\n000.png  1 -1\n001.png -1 -1\n002.png  1  1\n003.png -1  1\n")
+    found = read_labelled(folder, path)
+    assert kinds(found.columns) == {"smiling": ("binary", [1, 0, 1, 0]), "wearing_hat": ("binary", [0, 0, 1, 1])}
+    assert next(found.read(2)) == (folder / "002.png").read_bytes()
+    (feature,) = read_targets(found.columns, only=["Smiling"])[0].features()
+    assert feature.label  # CelebA's names keep the words their sliders have
+    path.write_text("4\nSmiling Wearing_Hat\n000.png 1 -1\n001.png -1\n002.png 1 1\n003.png -1 1\n")
+    with pytest.raises(TlganError, match=r"line 4 has 1 labels, expected 2"):
+        read_labelled(folder, path)
+    path.write_text("9\nSmiling\n000.png 1\n001.png -1\n")
+    with pytest.raises(TlganError, match="says it has 9 pictures, but there are 2 lines"):
+        read_labelled(folder, path)
+
+
+def test_csv_of_any_kind(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "l.csv"
+    path.write_text('age,filename,mood\n30,000.png,"calm"\n41.5,001.png,sad\n,002.png,glad\n22,003.png,\n')
+    assert kinds(read_labelled(folder, path).columns) == {
+        "age": ("number", pytest.approx([30, 41.5, np.nan, 22], nan_ok=True)),
+        "mood": ("classes", pytest.approx([0, 2, 1, np.nan], nan_ok=True)),
+    }
+    path.write_text("file;hat\n000.png;yes\n001.png;no\n")
+    assert kinds(read_labelled(folder, path).columns) == {"hat": ("binary", [1, 0])}
+    path.write_text("file,hat\n000.png,yes\n001.png,no,maybe\n")
+    with pytest.raises(TlganError, match=r"l\.csv line 3 has 3 values, expected 2"):
+        read_labelled(folder, path)
+    path.write_text("file,hat\n../../etc/passwd,yes\n000.png,no\n")
+    with pytest.raises(TlganError, match="not inside"):
+        read_labelled(folder, path)
+    path.write_text("file,hat\na.png,yes\nb.png,no\n")
+    with pytest.raises(TlganError, match="none of the 2 pictures"):
+        read_labelled(folder, path)
+    with pytest.raises(TlganError, match="give the folder"):
+        read_labelled(None, path)
+
+
+def test_parquet_with_and_without_pictures(folder: Path, tmp_path: Path) -> None:
+    data = [(folder / f"{row:03d}.png").read_bytes() for row in range(4)]
+    path = tmp_path / "l.parquet"
+    pd.DataFrame({"image": data, "hat": [0, 1, 0, 1]}).to_parquet(path)
+    for found in (read_labelled(path, None), read_labelled(None, path), read_labelled(path, path)):
+        assert list(found.read(1)) == data[1:]
+        assert kinds(found.columns) == {"hat": ("binary", [0, 1, 0, 1])}
+    pd.DataFrame({"image": [{"bytes": d, "path": None} for d in data], "hat": [0, 1, 0, 1]}).to_parquet(path)
+    assert list(read_labelled(path, None).read(0)) == data
+    pd.DataFrame({"file": [f"{row:03d}.png" for row in range(4)], "hat": [0, 1, 0, 1]}).to_parquet(path)
+    assert list(read_labelled(folder, path).read(3)) == data[3:]
+    with pytest.raises(TlganError, match="holds no pictures"):
+        read_labelled(None, path)
+    path.write_bytes(b"PAR1")
+    with pytest.raises(TlganError, match="can't be read as Parquet"):
+        read_labelled(None, path)
+
+
+def test_a_folder_a_class_and_utkfaces_names(folder: Path, tmp_path: Path) -> None:
+    for name, row in (("cats", 0), ("dogs", 1), ("dogs", 2)):
+        (tmp_path / "animals" / name).mkdir(parents=True, exist_ok=True)
+        (folder / f"{row:03d}.png").rename(tmp_path / "animals" / name / f"{row}.png")
+    found = read_labelled(tmp_path / "animals", None)
+    assert kinds(found.columns) == {"animals": ("binary", [0, 1, 1])}
+    with pytest.raises(TlganError, match="do not say what is in the pictures"):
+        read_labelled(folder, None)
+    picture = (folder / "003.png").read_bytes()
+    faces = tmp_path / "faces"
+    faces.mkdir()
+    for name in ("26_0_2_20170104.png", "61_1_0_2017.png", "5_1_3_2.png", "odd.png"):
+        (faces / name).write_bytes(picture)
+    values = kinds(read_labelled(faces, None).columns)
+    assert values["age"] == ("number", pytest.approx([26, 5, 61, np.nan], nan_ok=True))
+    assert values["male"] == ("binary", pytest.approx([1, 0, 0, np.nan], nan_ok=True))
+    assert set(values) == {"age", "male"}  # UTKFace's groups never become a feature
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(TlganError, match="no pictures"):
+        read_labelled(tmp_path / "empty", None)
+
+
+def test_hugging_face_datasets(folder: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    pictures = [{"bytes": (folder / f"{row:03d}.png").read_bytes(), "path": None} for row in range(4)]
+    table = datasets.Dataset.from_dict(
+        {"image": pictures, "mood": [0, 1, 2, 0], "age": [1.0, 2, 3, 4]},
+        features=datasets.Features(
+            {
+                "image": datasets.Image(),
+                "mood": datasets.ClassLabel(names=["calm", "glad", "sad"]),
+                "age": datasets.Value("float32"),
+            }
+        ),
+    )
+    found = from_dataset(table)
+    assert list(found.read(2)) == [p["bytes"] for p in pictures[2:]]
+    assert kinds(found.columns)["mood"] == ("classes", [0, 1, 2, 0])
+    with pytest.raises(TlganError, match="no column of pictures"):
+        from_dataset(table.remove_columns("image"))
+
+
+def test_kinds_may_be_said() -> None:
+    columns: dict[str, list[object]] = {"group": [0, 1, 2, 1], "size": ["1", "2", "x", "3"]}
+    assert kinds({"group": columns["group"]})["group"][0] == "number"
+    assert kinds({"group": columns["group"]}, kinds={"group": "classes"})["group"][0] == "classes"
+    with pytest.raises(TlganError, match="'x' of size is not a number"):
+        kinds(columns, kinds={"size": "number"})
+    with pytest.raises(TlganError, match="3 different labels"):
+        kinds(columns, kinds={"group": "binary"})
+    with pytest.raises(TlganError, match="kind 'colour'"):
+        kinds(columns, kinds={"group": "colour"})
+
+
+# -- pictures of any kind --------------------------------------------------------------------------------------
+
+
+def encoded(picture: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def halves() -> Image.Image:
+    """Red above, blue below."""
+    levels = np.zeros((32, 32, 3), np.uint8)
+    levels[:16, :, 0], levels[16:, :, 2] = 255, 255
+    return Image.fromarray(levels)
+
+
+def test_grey_alpha_palette_cmyk_and_sixteen_bits() -> None:
+    grey = np.tile(np.linspace(0, 255, 32, dtype=np.uint8), (32, 1))
+    wide = grey.astype(np.uint16) * 257
+    for data in (
+        encoded(Image.fromarray(grey)),
+        encoded(Image.fromarray(wide)),
+        encoded(Image.fromarray(wide), "TIFF"),
+    ):
+        found = square(data, 32)
+        assert found is not None
+        np.testing.assert_allclose(found, np.repeat(grey[..., None], 3, axis=2), atol=1)
+    clear = halves().convert("RGBA")
+    clear.putalpha(Image.fromarray(np.where(np.arange(32)[:, None] < 16, 255, 0).astype(np.uint8).repeat(32, axis=1)))
+    found = square(encoded(clear), 32)
+    assert found is not None
+    assert found[4, 4].tolist() == [255, 0, 0]
+    assert found[28, 4].tolist() == [255, 255, 255]  # what shows through is white
+    for data in (encoded(halves().convert("P")), encoded(halves().convert("CMYK"), "JPEG", quality=95)):
+        found = square(data, 32)
+        assert found is not None
+        assert found[4, 4, 0] > 200 > 90 > found[4, 4, 2]
+
+
+def test_exif_rotation_is_undone() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 3  # upside down
+    upright = square(encoded(halves(), "JPEG", quality=95), 32)
+    turned = square(encoded(halves().rotate(180), "JPEG", quality=95, exif=exif), 32)
+    assert upright is not None
+    assert turned is not None
+    np.testing.assert_allclose(turned.astype(int), upright.astype(int), atol=12)
+
+
+def test_the_square_is_the_middle_or_celebas_own() -> None:
+    levels = np.tile(np.arange(218, dtype=np.uint8)[:, None, None], (1, 178, 3))
+    data = encoded(Image.fromarray(levels))
+    middle, celeba = square(data, 178), square(data, 178, celeba=True)
+    assert middle is not None
+    assert celeba is not None
+    assert (int(middle[0, 0, 0]), int(celeba[0, 0, 0])) == (20, 28)
+
+
+@pytest.mark.parametrize("data", [None, b"", b"GIF89a", b"\x89PNG\r\n\x1a\n" + bytes(60)])
+def test_what_is_no_picture(data: bytes | None) -> None:
+    assert square(data, 8) is None
+
+
+def test_decoding_goes_on_where_it_was(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tlgan.training.pictures.CHUNK", 2)
+    (tmp_path / "l.csv").write_text("file,hat\n" + "".join(f"00{row}.png,{row % 2}\n" for row in range(4)))
+    labelled = read_labelled(folder, tmp_path / "l.csv")
+    whole, bad = decode(labelled, 16, tmp_path / "w")
+    assert (len(whole), bad) == (2, [])
+    (tmp_path / "w" / "pictures-00001.npz").unlink()
+    (folder / "000.png").unlink()  # its chunk is there: it is not looked at again
+    again, _ = decode(labelled, 16, tmp_path / "w")
+    np.testing.assert_array_equal(np.concatenate(again), np.concatenate(whole))
