@@ -147,7 +147,7 @@ def test_the_newest_wins_and_stale_ones_are_never_painted(cartoons: Workspace, m
 def test_too_many_pages_are_told_so(cartoons: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     from starlette.websockets import WebSocketDisconnect
 
-    from tlgan.studio import app as module
+    from tlgan.studio import live as module
 
     monkeypatch.setattr(module, "CONNECTIONS", 1)
     headers = {"host": "127.0.0.1:8000"}

@@ -1,8 +1,4 @@
-"""The studio's ASGI application: the page, the verbs over HTTP, and the websocket that streams frames.
-
-On the websocket the newest state wins: a request that arrives while another waits replaces it, so that what is painted is
-always what was asked last, however slow the generator.
-"""
+"""The studio's ASGI application: the page, and the verbs over HTTP beside the websocket that streams pictures."""
 
 from __future__ import annotations
 
@@ -10,9 +6,7 @@ import asyncio
 import contextlib
 import io
 import json
-import logging
 import secrets
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,12 +18,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
-from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ..errors import TlganError
 from . import films, openapi, wire
 from .describe import describe
 from .guard import LOOPBACK, Guard
+from .live import Live
 from .painter import Frame, Painted, Painter
 
 if TYPE_CHECKING:
@@ -39,9 +33,6 @@ if TYPE_CHECKING:
     from ..workspace import Workspace
 
 PAGE = Path(__file__).parent / "page"
-CONNECTIONS = 16  # websockets at once
-NUMBERS_EVERY = 0.1  # seconds between the numbers of pictures that follow one another without a rest
-REST = 0.025  # seconds without a request after which numbers are worth their time
 Answer = Callable[[Request], Awaitable[Response]]
 
 
@@ -82,7 +73,7 @@ def create_app(
         Route("/api/", lambda _: HTMLResponse(openapi.page())),
         Route("/api/openapi.json", lambda _: JSONResponse(openapi.document())),
         *(Route(f"/api/{name}", _answer(verb), methods=[openapi.method(name)]) for name, verb in verbs.items()),
-        WebSocketRoute("/live", studio.live),
+        WebSocketRoute("/live", studio.live.serve),
         Mount("/", StaticFiles(directory=PAGE)),
     ]
     app = Starlette(routes=routes, middleware=[Middleware(Guard, hosts=hosts, token=token)], lifespan=lifespan)
@@ -98,8 +89,9 @@ class Studio:
         self.axes = workspace.axes
         self.painter = Painter(workspace, threads=threads)
         self.description = describe(workspace)
+        greeting = {"version": wire.VERSION, "generator": self.axes.generator, "name": workspace.name}
+        self.live = Live(self.painter, greeting, self._paint)
         self._first: str | None = None
-        self._connections = 0
         self._filming = asyncio.Semaphore(1)
 
     # -- the page ----------------------------------------------------------------------------------------------
@@ -138,12 +130,12 @@ class Studio:
     async def measure(self, request: Request) -> Response:
         """POST {face | mix}: where the extractor sees the picture."""
         _, frame = await self._frame(await _body(request))
-        return JSONResponse(_words(frame))
+        return JSONResponse(wire.words(frame))
 
     async def solve(self, request: Request) -> Response:
         """POST {face | mix}: the latent it leads to."""
         edit, frame = await self._frame(await _body(request))
-        return JSONResponse({"latent": wire.encode_latent(frame.latent), "seed": edit.seed} | _words(frame))
+        return JSONResponse({"latent": wire.encode_latent(frame.latent), "seed": edit.seed} | wire.words(frame))
 
     async def gallery(self, request: Request) -> Response:
         """POST {seeds: [...]} or {wanted: {...}, count}: small pictures of faces to start from."""
@@ -196,64 +188,6 @@ class Studio:
             state = await _body(request)
         return JSONResponse(wire.face_json(from_json(state, self.axes)))
 
-    # -- the websocket -----------------------------------------------------------------------------------------
-
-    async def live(self, socket: WebSocket) -> None:
-        """Frames: text messages in ({id, face | mix, size}), pictures and words out, the newest request only."""
-        if self._connections >= CONNECTIONS:
-            await socket.close(4429, f"this studio has {CONNECTIONS} pages open already")
-            return
-        self._connections += 1
-        newest = Newest()
-        painting: asyncio.Task[None] | None = None
-        try:
-            await socket.accept()
-            await socket.send_json(
-                {"version": wire.VERSION, "generator": self.axes.generator, "name": self.workspace.name}
-            )
-            painting = asyncio.create_task(self._stream(socket, newest))
-            while (message := await socket.receive())["type"] == "websocket.receive":
-                newest.put(message.get("text") or "")
-        except WebSocketDisconnect:
-            pass
-        finally:
-            self._connections -= 1
-            if painting is not None:
-                painting.cancel()
-
-    async def _stream(self, socket: WebSocket, newest: Newest) -> None:
-        measured = 0.0
-        with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # the peer left while an answer was on its way
-            while True:
-                text = await newest.get()
-                identity = 0
-                try:
-                    message = wire.parse(text)
-                    identity = wire.integer(message, "id", 0, 2**32 - 1)
-                    size = wire.integer(message, "size", *wire.SIZES, default=wire.SIZES[1])
-                    edit, painted = await self.painter.run(self._paint, message)
-                    await _send_picture(socket, identity, painted.picture, size)
-                    # Looking costs as much as painting: while requests keep coming, numbers come now and then.
-                    recent = time.monotonic() < measured + NUMBERS_EVERY
-                    if recent and await newest.within(REST):
-                        continue
-                    refining = edit.exact and bool(edit.asked)
-                    frame = await self.painter.run(painted.measure)
-                    measured = time.monotonic()
-                    await _send_words(socket, identity, frame, final=not refining, mixed="mix" in message)
-                    if refining and not newest.waiting:
-                        frame = await self.painter.run(self.painter.refined, edit)
-                        await _send_picture(socket, identity, frame.picture, size)
-                        await _send_words(socket, identity, frame, final=True)
-                except WebSocketDisconnect:
-                    return
-                except TlganError as error:
-                    await socket.send_json({"id": identity, "error": str(error)})
-                except Exception as error:  # a fault of the generator or the extractor must not end the page's stream
-                    logging.getLogger(__name__).exception("a face could not be painted")
-                    line = str(error).partition("\n")[0][:200]
-                    await socket.send_json({"id": identity, "error": f"this face could not be painted: {line}"})
-
     # -- shared ------------------------------------------------------------------------------------------------
 
     def _face(self, message: wire.Json, key: str) -> Edit:
@@ -303,60 +237,9 @@ class Studio:
         return [wire.data_url(wire.encode_picture(picture, size)) async for picture in self._painted(latents)]
 
 
-class Newest:
-    """A slot for one message: putting replaces what was not yet taken."""
-
-    def __init__(self) -> None:
-        self._message: str | None = None
-        self._there = asyncio.Event()
-
-    @property
-    def waiting(self) -> bool:
-        """Whether something newer is there."""
-        return self._there.is_set()
-
-    async def within(self, seconds: float) -> bool:
-        """Whether something newer comes within so many seconds."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._there.wait(), seconds)
-        return self.waiting
-
-    def put(self, message: str) -> None:
-        """Replace what waits."""
-        self._message = message
-        self._there.set()
-
-    async def get(self) -> str:
-        """Take what waits, or wait for it."""
-        await self._there.wait()
-        self._there.clear()
-        return self._message or ""
-
-
-async def _send_picture(socket: WebSocket, identity: int, picture: NDArray[np.uint8], size: int) -> None:
-    await socket.send_bytes(wire.pack(identity, picture, size))
-
-
-async def _send_words(socket: WebSocket, identity: int, frame: Frame, *, final: bool, mixed: bool = False) -> None:
-    words: wire.Json = {"id": identity, "final": final} | _words(frame)
-    if mixed:  # a face in between has no name: its latent is what the page can go on from
-        words["latent"] = wire.encode_latent(frame.latent)
-    await socket.send_text(json.dumps(words, separators=(",", ":")))
-
-
-def _words(frame: Frame) -> wire.Json:
-    return {
-        "measured": wire.numbers(frame.measured),
-        "own": wire.numbers(frame.own),
-        "reached": wire.numbers(frame.reached),
-        "share": round(float(frame.share), 3),
-        "in_the_way": list(frame.in_the_way),
-    }
-
-
 def _first_paint(description: wire.Json, edit: Edit, frame: Frame) -> str:
     picture = wire.data_url(wire.encode_picture(frame.picture))
-    first = {"describe": description, "face": wire.face_json(edit), "frame": _words(frame) | {"picture": picture}}
+    first = {"describe": description, "face": wire.face_json(edit), "frame": wire.words(frame) | {"picture": picture}}
     text = json.dumps(first, separators=(",", ":")).replace("<", "\\u003c")  # nothing in it can close the script
     html = (PAGE / "index.html").read_text("utf-8")
     html = html.replace("<!-- first words -->", f'<script type="application/json" id="first">{text}</script>')

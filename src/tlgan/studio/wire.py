@@ -23,6 +23,7 @@ from ..errors import TlganError
 if TYPE_CHECKING:
     from ..axes import Axes
     from ..editing import Edit
+    from .painter import Frame
 
 VERSION = 1
 MAGIC = b"TLGF"
@@ -155,6 +156,17 @@ def _without_nan(values: list[Any]) -> list[Any]:
     return [
         _without_nan(value) if isinstance(value, list) else value if math.isfinite(value) else None for value in values
     ]
+
+
+def words(frame: Frame) -> Json:
+    """The numbers of a picture."""
+    return {
+        "measured": numbers(frame.measured),
+        "own": numbers(frame.own),
+        "reached": numbers(frame.reached),
+        "share": round(float(frame.share), 3),
+        "in_the_way": list(frame.in_the_way),
+    }
 
 
 def encode_picture(picture: NDArray[np.uint8], size: int | None = None) -> bytes:
