@@ -1,0 +1,155 @@
+"""Clicks become a slider; none of them is lost; what does not fit is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from embedder import made
+from starlette.testclient import TestClient
+
+from tlgan.errors import TlganError
+from tlgan.extractors import load_extractor
+from tlgan.labelling import Session, create_app
+from tlgan.workspace import Workspace
+from worlds import DIM, HalvesModule, halves_generator, reopen
+
+ADDRESS = "http://127.0.0.1:8000"
+
+
+def brighter_right(session: Session, row: int) -> bool:
+    """What a person would see: whether the right half is brighter than the left."""
+    left, right = HalvesModule().directions.numpy() @ session.latents[row]
+    return bool(right > left)
+
+
+def click_through(session: Session, clicks: int) -> None:
+    for _ in range(clicks):
+        row = session.state()["row"]
+        session.answer(row, brighter_right(session, row))
+
+
+@pytest.fixture
+def session(workspace: Workspace) -> Session:
+    session = Session(workspace, "brighter on the right", extractor="embedder:made")
+    session.look()
+    return session
+
+
+def test_from_clicks_to_a_slider(session: Session, workspace: Workspace) -> None:
+    click_through(session, 48)
+    state = session.state()
+    assert state["ready"]
+    assert state["estimate"]["auc"] > 0.8
+    assert all(brighter_right(session, row) for row in state["examples"]["yes"])
+    assert not any(brighter_right(session, row) for row in state["examples"]["no"])
+    result = session.finish()["result"]
+    left, right = HalvesModule().directions.numpy()
+    direction = workspace.axes.directions[workspace.axes.index("brighter_on_the_right")]
+    truth = right - left
+    assert direction @ truth / np.linalg.norm(direction) / np.linalg.norm(truth) > 0.97
+    assert result["r2"] > 0.7
+    assert not result["weak"]
+    assert session.strip().startswith(b"\x89PNG")
+    assert workspace.settings.extractors[-1] == "extractors/brighter_on_the_right.safetensors"
+    head = load_extractor(str(workspace.path / workspace.settings.extractors[-1]))
+    picture = halves_generator().synthesize(np.zeros((1, DIM), dtype=np.float32))
+    assert 0 < head.extract(picture).item() < 1
+
+
+def test_clicks_outlive_the_page(session: Session, workspace: Workspace) -> None:
+    click_through(session, 10)
+    again = Session(reopen(workspace.path), "brighter on the right", extractor="embedder:made")
+    assert again.learner.answers == session.learner.answers
+    assert again.learner.probes == session.learner.probes
+    assert again.order == session.order
+    again.file.write_text('{"clicks": [[1]]}')
+    with pytest.raises(TlganError, match="can't be read"):
+        Session(reopen(workspace.path), "brighter on the right", extractor="embedder:made")
+
+
+def test_undo_shows_the_same_picture_again(session: Session) -> None:
+    click_through(session, 3)
+    last = session.order[-1]
+    assert session.undo()["row"] == last
+    assert last not in session.learner.answers
+    session.answer(last, True)
+    assert session.learner.answers[last] is True
+    for _ in range(9):
+        session.undo()
+    assert session.learner.counts == (0, 0)
+
+
+def test_a_late_answer_is_not_taken_for_another_picture(session: Session) -> None:
+    row = session.state()["row"]
+    session.answer(row, True)
+    session.answer(row, False)
+    assert session.learner.answers == {row: True}
+
+
+def test_too_few_clicks_make_no_slider(session: Session, workspace: Workspace) -> None:
+    click_through(session, 5)
+    with pytest.raises(TlganError, match=r"too few: at least 24 clicks"):
+        session.finish()
+    assert not (workspace.path / "extractors").exists()
+
+
+def test_a_head_on_another_network_is_refused(
+    session: Session, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    click_through(session, 48)
+    session.finish()
+    path = str(workspace.path / workspace.settings.extractors[-1])
+    was = made.embedding
+    monkeypatch.setattr(made, "embedding", lambda images: was(images).flip(1))
+    with pytest.raises(TlganError, match=r"another version of 'embedder:made'.*label` again"):
+        load_extractor(path)
+
+
+@pytest.mark.parametrize(
+    ("question", "options", "expected"),
+    [
+        ("  ", {}, "no question"),
+        ("left", {}, "slider 'left' already"),
+        ("???", {}, "no letter"),
+        ("hat", {"extractor": "colour"}, "no embedding"),
+        ("hat", {"pool": 10}, "too few"),
+    ],
+)
+def test_questions_that_can_not_be_asked(
+    workspace: Workspace, question: str, options: dict[str, object], expected: str
+) -> None:
+    with pytest.raises(TlganError, match=expected):
+        Session(workspace, question, **{"extractor": "embedder:made", **options})  # type: ignore[arg-type]
+
+
+def test_the_server_takes_no_nonsense(session: Session) -> None:
+    with TestClient(create_app(session), base_url=ADDRESS) as client:
+        row = client.get("/api/state").json()["row"]
+        assert client.get(f"/picture/{row}.png").content.startswith(b"\x89PNG")
+        assert client.get("/picture/999999.png").status_code == 400
+        for body in ("[]", "{", '{"row": "1"}', '{"row": 1, "yes": "no"}', "x" * 5000):
+            assert client.post("/api/answer", content=body).status_code == 400
+        assert session.learner.counts == (0, 0)
+        assert client.post("/api/finish", content="{}").json()["error"]
+        assert client.post("/api/answer", content="{}", headers={"origin": "http://evil.example"}).status_code == 403
+        assert client.get("/", headers={"host": "evil.example"}).status_code == 403
+        assert client.post("/api/answer", json={"row": row, "yes": None}).json()["yes"] == 0
+
+
+def test_the_pool_is_used_while_it_is_still_looked_at(workspace: Workspace) -> None:
+    session = Session(workspace, "brighter on the right", extractor="embedder:made")
+    state = session.state()
+    assert (state["looked"], state["pool"]) == (0, 2000)
+    session.answer(state["row"], True)
+    session.look()
+    assert session.state()["looked"] == 2000
+    assert session.learner.counts == (1, 0)
+
+
+def test_the_page_is_part_of_the_package() -> None:
+    import tlgan.labelling
+
+    page = Path(tlgan.labelling.__file__).parent / "page"
+    assert {p.name for p in page.iterdir()} == {"index.html", "label.css", "label.js"}
