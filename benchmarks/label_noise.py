@@ -25,6 +25,7 @@ from tlgan.labelling.learner import fit_linear
 
 FEATURES = ("smiling", "male", "young", "eyeglasses", "bangs", "mouth_slightly_open", "pale_skin", "black_hair")
 LABELLED = 2000
+RAREST = 0.02  # what fewer pictures than this show, this generator does not vary
 
 
 def measured(generator: Generator, extractor: Extractor, rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -56,7 +57,7 @@ def cosines(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--generator", default="face64")
-    parser.add_argument("--samples", type=int, default=5000, help="rows, about what `discover` draws by itself")
+    parser.add_argument("--samples", type=int, default=11_000, help="rows; `discover` draws so many by itself")
     parser.add_argument("--flipped", type=float, default=0.1)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -64,17 +65,18 @@ def main() -> None:
     generator, extractor = tlgan.load_generator(options.generator), tlgan.load_extractor("celeba40")
     latents, values, embeddings = measured(generator, extractor, options.samples)
     shown = values > 0.5
+    common = np.minimum(shown.mean(0), 1 - shown.mean(0)) >= RAREST
+    names = [name for name, kept in zip(FEATURES, common, strict=True) if kept]
+    values, shown = values[:, common], shown[:, common]
     flips = rng.random(shown.shape) < options.flipped
-    by_samples = cosines(
-        axes(latents, shown.astype(float), FEATURES), axes(latents, (shown ^ flips).astype(float), FEATURES)
-    )
+    by_samples = cosines(axes(latents, shown.astype(float), names), axes(latents, (shown ^ flips).astype(float), names))
     clean, noisy = np.empty_like(values), np.empty_like(values)
     labelled = slice(0, LABELLED)
-    for column in range(len(FEATURES)):
+    for column in range(len(names)):
         for truth, out in ((shown[labelled, column], clean), ((shown ^ flips)[labelled, column], noisy)):
             logits = fit_linear(embeddings[labelled].astype(np.float64), truth, 1e-2).logit(embeddings)
             out[:, column] = 1 / (1 + np.exp(-logits))
-    by_training = cosines(axes(latents, clean, FEATURES), axes(latents, noisy, FEATURES))
+    by_training = cosines(axes(latents, clean, names), axes(latents, noisy, names))
     rare = np.minimum(shown.mean(0), 1 - shown.mean(0))
     rows = [
         {
@@ -83,7 +85,7 @@ def main() -> None:
             "labels of samples": round(float(a), 3),
             "labels learned from": round(float(b), 3),
         }
-        for n, r, a, b in zip(FEATURES, rare, by_samples, by_training, strict=True)
+        for n, r, a, b in zip(names, rare, by_samples, by_training, strict=True)
     ]
     if options.json:
         print(json.dumps(rows))

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from .cli_extractors import register as register_extractor_verbs
 from .errors import TlganError
 
 app = typer.Typer(
@@ -239,6 +240,9 @@ def doctor(json: JsonOption = False) -> None:
     from .terminal import print_fields, print_json
 
     (print_json if json else print_fields)(examine())
+
+
+register_extractor_verbs(app)
 
 
 def _serve(workspace: Any, host: str, port: int, browser: bool) -> None:
