@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .adopt import EXTRACTORS_FOLDER
 from .axes import SURE, AxisLearner
 from .errors import TlganError
 from .sampling import Source, draw, measure_part
@@ -113,7 +114,8 @@ def learn(workspace: Workspace, watcher: Watcher, sure: float = SURE) -> AxisLea
 def _check_free(path: Path) -> None:
     if path.exists() and not path.is_dir():
         raise TlganError(f"{path} is a file: name a folder for the workspace")
-    if path.is_dir() and any(path.iterdir()) and not (path / SETTINGS_FILE).exists():
+    others = [entry for entry in path.iterdir() if entry.name != EXTRACTORS_FOLDER] if path.is_dir() else []
+    if others and not (path / SETTINGS_FILE).exists():
         raise TlganError(f"{path} holds other things and is not a workspace: name a new or empty folder")
 
 

@@ -17,6 +17,7 @@ ENOUGH_OF_EACH = 8
 ENOUGH = 24
 _STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0)  # of the inverse regularisation, on a standardised embedding
 _FOLDS = 5
+_UNSURE = 8  # the next picture is one of so many: the very first would often be like the one before
 _FEW = 4  # of each answer among the random pictures, under which the estimate falls back to all clicks
 
 
@@ -74,8 +75,8 @@ class ClickLearner:
             return int(usable[np.argmax(self._distance(usable))]), False
         if model is None or len(usable) == 0 or asked % PROBE_EVERY == 0:
             return int(self._rng.choice(open_rows)), True
-        unsure = usable[np.argsort(np.abs(model.logit(self.embeddings[usable])), kind="stable")[:12]]
-        return int(unsure[np.argmax(self._distance(unsure))]), False
+        unsure = usable[np.argsort(np.abs(model.logit(self.embeddings[usable])), kind="stable")[:_UNSURE]]
+        return int(self._rng.choice(unsure)), False
 
     def model(self) -> LinearModel | None:
         """The model of all answers so far; None while only one answer was given."""

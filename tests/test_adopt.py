@@ -1,0 +1,89 @@
+"""A workspace keeps what its extractors need, and can be moved."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from tlgan.add import add_extractor
+from tlgan.adopt import adopt
+from tlgan.errors import TlganError
+from tlgan.extractors import load_extractor
+from tlgan.workspace import Workspace, located
+from worlds import reopen
+
+pytest.importorskip("onnx")
+sys.path.insert(0, str(Path(__file__).parent / "extractors"))
+from test_onnx_file import write_model
+
+
+@pytest.fixture
+def workspace(halves: Workspace, tmp_path: Path) -> Workspace:
+    shutil.copytree(halves.path, tmp_path / "ws")
+    return reopen(tmp_path / "ws")
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """An ONNX file that needs words: its outputs are plain numbers."""
+    return write_model(tmp_path / "means.onnx", own_scale=(127.5, 127.5))
+
+
+def test_a_model_given_as_a_file_is_kept_with_all_that_was_said(
+    workspace: Workspace, model: Path, tmp_path: Path
+) -> None:
+    added = add_extractor(workspace, str(model), labels=["red", "green", "blue"], kind="numbers")
+    assert added.features == ("red", "green", "blue")
+    assert added.method == "samples"
+    expected = load_extractor(str(model), labels=["red", "green", "blue"], kind="numbers")
+    model.unlink()
+    moved = shutil.move(workspace.path, tmp_path / "elsewhere")
+    again = reopen(Path(moved))
+    ref = again.settings.extractors[-1]
+    assert ref == added.extractor
+    kept = load_extractor(located(ref, Path(moved)))
+    pictures = torch.rand(3, 3, 8, 8) * 2 - 1
+    torch.testing.assert_close(kept.extract(pictures), expected.extract(pictures))
+    assert kept.features == expected.features
+    assert again.axes.names[-3:] == ("red", "green", "blue")
+
+
+def test_adopting_twice_changes_nothing(model: Path, tmp_path: Path) -> None:
+    first = adopt(tmp_path / "new", str(model), kind="numbers")[0]
+    files = {path: path.read_bytes() for path in (tmp_path / "new").rglob("*") if path.is_file()}
+    assert len(files) == 2
+    assert adopt(tmp_path / "new", str(model), kind="numbers")[0] == first
+    assert {path: path.read_bytes() for path in (tmp_path / "new").rglob("*") if path.is_file()} == files
+
+
+def test_names_stay_names(tmp_path: Path) -> None:
+    assert adopt(tmp_path / "new", "colour")[0] == "colour"
+    assert not (tmp_path / "new").exists()
+    with pytest.raises(TlganError, match="--labels belongs to an ONNX file"):
+        adopt(tmp_path / "new", "colour", labels=["a"])
+    with pytest.raises(TlganError, match="not both"):
+        adopt(tmp_path / "new", "colour", texts=["smiling"])
+
+
+def test_the_verbs_say_what_they_did(
+    workspace: Workspace, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tlgan.cli import app
+
+    monkeypatch.setattr("tlgan.workspace.open_workspace", reopen)
+    labels = tmp_path / "labels.txt"
+    labels.write_text("red\ngreen\nblue\n")
+    command = ["add", str(workspace.path), "-e", str(model), "--labels", str(labels), "--kind", "numbers", "--json"]
+    done = CliRunner().invoke(app, command, catch_exceptions=False)
+    result = json.loads(done.stdout)
+    assert result["features"] == ["red", "green", "blue"]
+    assert result["method"] == "samples"
+    for command in (["add", "x", "--method", "magic"], ["train-extractor", "--images", "x", "--kind", "y"]):
+        with pytest.raises(TlganError, match="expected"):
+            CliRunner().invoke(app, command, catch_exceptions=False)
