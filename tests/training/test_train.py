@@ -91,6 +91,21 @@ def test_a_trained_extractor_is_a_start_for_another(
     assert [feature.name for feature in load_extractor(str(again.onnx)).features] == ["warm"]
 
 
+def test_a_head_on_a_frozen_hugging_face_model(shapes: tuple[Path, Path], tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    sys.path.insert(0, str(Path(__file__).parent.parent / "extractors"))
+    from test_huggingface import save_classifier
+
+    save_classifier(tmp_path / "backbone", ["a", "b", "c"])
+    made = train_extractor(*shapes, tmp_path / "w.onnx", only=["warm"], steps=20, backbone=str(tmp_path / "backbone"))
+    assert made.weights is None
+    extractor = load_extractor(str(made.onnx))
+    assert extractor.input_size == 32
+    pictures, said = fresh()
+    right = (extractor.extract(pictures)[:, 0].numpy() > 0.5) == [s["warm"] for s in said]
+    assert np.mean(right) > 0.8  # random weights tell warm from cold well enough
+
+
 def test_from_scratch_and_several_classes(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     for row in range(90):
