@@ -12,7 +12,7 @@ import torch
 from typer.testing import CliRunner
 
 from tlgan.add import add_extractor
-from tlgan.adopt import adopt
+from tlgan.adopt import adopt, adopt_all
 from tlgan.errors import TlganError
 from tlgan.extractors import load_extractor
 from tlgan.workspace import Workspace, located
@@ -60,6 +60,25 @@ def test_adopting_twice_changes_nothing(model: Path, tmp_path: Path) -> None:
     assert len(files) == 2
     assert adopt(tmp_path / "new", str(model), kind="numbers")[0] == first
     assert {path: path.read_bytes() for path in (tmp_path / "new").rglob("*") if path.is_file()} == files
+
+
+def test_discover_keeps_the_files_it_was_given(halves: Workspace, tmp_path: Path) -> None:
+    from tlgan.discover import discover
+    from tlgan.workspace import Settings, open_workspace
+
+    model = write_model(tmp_path / "means.onnx", end="Sigmoid")
+    refs = adopt_all(tmp_path / "ws", ["colour", str(model)], labels=["red", "green", "blue"])
+    assert refs[0] == "colour"
+    generator = Path(__file__).parent / "checkpoints" / "pggan_64_fused.pkl"
+    settings = Settings(str(generator), extractors=refs, max_samples=3000, base=())
+    made = discover(tmp_path / "ws", settings)
+    model.unlink()
+    assert set(made.axes.names) >= {"red", "green", "blue", "warmth"}
+    again = open_workspace(tmp_path / "ws")
+    assert [feature.name for feature in again.extractor.features][-3:] == ["red", "green", "blue"]
+    assert discover(tmp_path / "ws", settings).axes.names == made.axes.names
+    with pytest.raises(TlganError, match="0 were given"):
+        adopt_all(tmp_path / "ws", ["colour"], labels=["a"])
 
 
 def test_names_stay_names(tmp_path: Path) -> None:

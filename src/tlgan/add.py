@@ -140,16 +140,16 @@ class _Search:
     def run(self, method: Method) -> None:
         parts = -(-self.held // self.store.recipe.part_rows)
         started = time.perf_counter()
+        fewest = 2 * (self.store.recipe.latent_dim + 2)  # under which nothing is known of an axis
+        compared = method == "samples"
         for number in range(parts):
             self._measure(number)
             agreement, r2 = self._progress()
-            if (
-                number == 0
-                and method != "samples"
-                and self._prefer_gradients(method, time.perf_counter() - started, r2)
-            ):
-                self._average_gradients()
-                return
+            if not compared and self.rows > fewest:
+                compared = True
+                if self._prefer_gradients(method, time.perf_counter() - started, r2):
+                    self._average_gradients()
+                    return
             if self._enough(agreement, r2):
                 break
         self.why = self.why or "gradients do not flow from this extractor to this generator's latents"

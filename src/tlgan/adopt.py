@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .extractors import Extractor
 
 EXTRACTORS_FOLDER = "extractors"
+_FILES = (".onnx", ".toml", ".safetensors")
 
 
 def adopt(
@@ -64,6 +65,38 @@ def adopt(
         description = replace(description, model=f"{extractor.name}.onnx")
     stored = _write(folder, extractor.name, description.to_toml())
     return stored, load_described(folder / stored) if description.kind == "onnx" else extractor
+
+
+def adopt_all(
+    folder: str | Path,
+    refs: Sequence[str],
+    *,
+    texts: Sequence[str] = (),
+    model: str = "",
+    labels: str | Path | Sequence[str] | None = None,
+    kind: str = "",
+    size: int = 0,
+) -> tuple[str, ...]:
+    """References to store for several extractors: files are adopted, names stay names, and sentences come last.
+
+    ``labels``, ``kind`` and ``size`` are of the one ONNX file among them.
+    """
+    folder = Path(folder)
+    said = bool(labels or kind or size)
+    models = [ref for ref in refs if ref.endswith(".onnx")]
+    if said and len(models) != 1:
+        raise TlganError(f"--labels, --kind and --size are of one ONNX file; {len(models)} were given")
+    stored = []
+    for ref in refs:
+        if ref in models and said:
+            stored.append(adopt(folder, ref, labels=labels, kind=kind, size=size)[0])
+        elif ref.endswith(_FILES) and Path(located(ref, folder)).is_file():
+            stored.append(adopt(folder, ref)[0])
+        else:
+            stored.append(ref)
+    if texts:
+        stored.append(adopt(folder, texts=texts, model=model)[0])
+    return tuple(stored)
 
 
 def _write(folder: Path, name: str, text: str) -> str:

@@ -77,6 +77,10 @@ def discover(
     extractor: Annotated[
         list[str] | None, typer.Option("--extractor", "-e", help="What names the features; may be repeated.")
     ] = None,
+    labels: Annotated[Path | None, typer.Option(help="Names of an ONNX extractor's outputs, one a line.")] = None,
+    text: Annotated[
+        list[str] | None, typer.Option(help='A sentence as a feature: "smiling | frowning"; repeatable.')
+    ] = None,
     space: Annotated[str, typer.Option(help="Latent space of the axes, z or w; empty takes the better one.")] = "",
     truncation: Annotated[float, typer.Option(help="Truncation psi of the sampled pictures.")] = 1.0,
     label: Annotated[int | None, typer.Option(help="Class, for a conditional generator.")] = None,
@@ -91,15 +95,21 @@ def discover(
 ) -> None:
     """Draw samples, name their features, find the axes. Goes on where it was cut off; stops when sure."""
     from . import workspace as ws
+    from .adopt import adopt_all
+    from .discover import check_free
     from .discover import discover as run
     from .terminal import discovering, print_axes, print_json
 
+    extractors = tuple(extractor) if extractor else () if text else ws.DEFAULT_EXTRACTORS
+    if labels or text:
+        check_free(out)
+        extractors = adopt_all(out, extractors, texts=text or (), labels=labels)
     settings = ws.Settings(
         generator=generator,
         space=space,
         truncation=truncation,
         label=label,
-        extractors=tuple(extractor) if extractor else ws.DEFAULT_EXTRACTORS,
+        extractors=extractors,
         seed=seed,
         max_samples=max_samples,
         base=None if base is None else tuple(name for name in base if name != "none"),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .adopt import EXTRACTORS_FOLDER
+from .adopt import EXTRACTORS_FOLDER, adopt_all
 from .axes import SURE, AxisLearner
 from .errors import TlganError
 from .sampling import Source, draw, measure_part
@@ -43,7 +43,9 @@ def discover(
     """
     watcher = watcher or Watcher()
     path = Path(path)
-    _check_free(path)
+    check_free(path)
+    if load is None:
+        settings = replace(settings, extractors=adopt_all(path, settings.extractors))
     workspace = Workspace(path, settings, trust=trust, on_download=watcher.download)
     watcher.stage(f"loading generator {settings.generator} and extractors {', '.join(settings.extractors)}")
     if load is not None:
@@ -111,7 +113,8 @@ def learn(workspace: Workspace, watcher: Watcher, sure: float = SURE) -> AxisLea
     return learner
 
 
-def _check_free(path: Path) -> None:
+def check_free(path: Path) -> None:
+    """Raise TlganError where `path` can't become a workspace, or is something else already."""
     if path.exists() and not path.is_dir():
         raise TlganError(f"{path} is a file: name a folder for the workspace")
     others = [entry for entry in path.iterdir() if entry.name != EXTRACTORS_FOLDER] if path.is_dir() else []
