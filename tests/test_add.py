@@ -101,6 +101,7 @@ def test_both_ways_lead_to_the_true_axis(workspace: Workspace, method: str) -> N
     np.testing.assert_array_equal(axes.directions[:3], before.directions)
     np.testing.assert_array_equal(axes.r2[:3], before.r2)
     assert axes.correlation[3, 0] < -0.3 < 0.3 < axes.correlation[3, 1]
+    assert 'id="contrast"' in (workspace.path / "report.html").read_text()
     assert (added.gradients > 0) is (method == "gradients")
 
 

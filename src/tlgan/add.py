@@ -25,7 +25,7 @@ from .errors import TlganError
 from .extractors.combined import CombinedExtractor
 from .sampling import SampleStore, measure_part
 from .watcher import Watcher
-from .workspace import AXES_FILE, Workspace, open_workspace
+from .workspace import AXES_FILE, REPORT_FILE, Workspace, open_workspace
 
 if TYPE_CHECKING:
     from .extractors import Extractor
@@ -96,6 +96,11 @@ def add_extractor(
     grown.save_settings()
     workspace.settings, workspace.extractor, workspace.axes = grown.settings, grown.extractor, axes
     workspace.__dict__.pop("canvas", None)
+    if (workspace.path / REPORT_FILE).exists():
+        watcher.stage("writing the report")
+        from .evaluation.report import write_report
+
+        write_report(workspace)
     new = slice(len(old.features), None)
     return Added(
         extractor=stored,

@@ -37,6 +37,7 @@ from .targets import Target, read_targets
 DEFAULT_BACKBONE = "celeba40"
 _BATCH = 64  # pictures a step; fewer where there are fewer than six times as many
 _LOOK = 256  # pictures at a time when nothing is learned
+FEW = 3000  # labelled pictures under which all of a network moves freely
 FAMILIAR = 0.6  # mean held-out AUC of a linear probe from which a backbone counts as knowing these pictures
 
 
@@ -225,13 +226,19 @@ def _train(
 
 
 def _plan(start: Start, pictures: int, steps: int, seed: int) -> Plan:
-    """From scratch some fifty looks at every picture, from good weights some fifteen; never fewer than 300 steps."""
-    looks = 50 if start.extractor is None else 15
-    steps = steps or int(np.clip(looks * pictures / _BATCH, 300, 6000 if start.extractor is None else 2000))
-    every = max(1, min(100, steps // 10))
+    """From scratch some fifty looks at every picture, from good weights some fifteen; never fewer than 300 steps.
+
+    With few labels the whole network is free to move: what it was taught to overlook may be what is asked for now, and
+    the pictures set aside say when it has gone too far. With many, the trunk moves slowly.
+    """
     if start.extractor is None:
-        return Plan(steps, 3e-3, every, patience=12, seed=seed)
-    return Plan(steps, 1e-3, every, patience=6, trunk_rate=0.3, average=0.99, seed=seed)
+        steps = steps or int(np.clip(50 * pictures / _BATCH, 300, 6000))
+        return Plan(steps, 3e-3, max(1, min(100, steps // 10)), patience=12, seed=seed)
+    if pictures < FEW:
+        steps = steps or 400
+        return Plan(steps, 2e-3, max(1, steps // 20), patience=10, average=0.99, seed=seed)
+    steps = steps or int(np.clip(15 * pictures / _BATCH, 300, 2000))
+    return Plan(steps, 1e-3, max(1, min(100, steps // 10)), patience=6, trunk_rate=0.3, average=0.99, seed=seed)
 
 
 @torch.inference_mode()
