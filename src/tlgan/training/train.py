@@ -236,7 +236,7 @@ def _plan(start: Start, pictures: int, steps: int, seed: int) -> Plan:
         return Plan(steps, 3e-3, max(1, min(100, steps // 10)), patience=12, seed=seed)
     if pictures < FEW:
         steps = steps or 400
-        return Plan(steps, 2e-3, max(1, steps // 20), patience=10, average=0.99, seed=seed)
+        return Plan(steps, 2e-3, max(1, steps // 20), patience=15, average=0.99, seed=seed)
     steps = steps or int(np.clip(15 * pictures / _BATCH, 300, 2000))
     return Plan(steps, 1e-3, max(1, min(100, steps // 10)), patience=6, trunk_rate=0.3, average=0.99, seed=seed)
 
