@@ -62,7 +62,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, TensorRecord], dict[str, str
 
 
 def _record(name: str, entry: dict[str, Any], data: memoryview, allowance: Allowance) -> TensorRecord:
-    allowance.spend(20)
+    allowance.spend(40)
     dtype, shape = _DTYPES.get(entry["dtype"]), entry["shape"]
     start, end = entry["data_offsets"]
     if dtype is None or not isinstance(shape, list) or not 0 <= start <= end <= len(data):

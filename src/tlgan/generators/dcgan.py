@@ -201,7 +201,7 @@ def _normalisation(rest: list[dict[str, Tensor]], channels: int) -> tuple[Tensor
     if not rest or "running_mean" not in rest[0]:
         return torch.ones(channels), torch.zeros(channels)
     norm = {key: tensor.double() for key, tensor in rest.pop(0).items()}
-    if any(tensor.shape != (channels,) for tensor in norm.values()):
+    if "running_var" not in norm or any(tensor.shape != (channels,) for tensor in norm.values()):
         raise TlganError(f"a batch normalisation doesn't follow {channels} channels")
     scale = (norm["running_var"] + _EPSILON).rsqrt() * norm.get("weight", torch.tensor(1.0))
     shift = norm.get("bias", torch.tensor(0.0)) - norm["running_mean"] * scale

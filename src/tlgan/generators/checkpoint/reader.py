@@ -34,18 +34,19 @@ def read_checkpoint(path: Path) -> Checkpoint:
     try:
         with path.open("rb") as file:
             size = file.seek(0, 2)
-            if size == 0:
-                raise TlganError("it is empty: fetch it again")
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        return _read(path, mapped, size)
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else None
+        return parse_checkpoint(path, memoryview(mapped or b""), mapped)
     except TlganError as error:
         raise TlganError(f"{path.name} can't be read: {error}") from error
     except (OSError, MemoryError, RecursionError) as error:
         raise TlganError(f"{path.name} can't be read: {type(error).__name__} {error}") from error
 
 
-def _read(path: Path, mapped: mmap.mmap, size: int) -> Checkpoint:
-    data = memoryview(mapped)
+def parse_checkpoint(path: Path, data: memoryview, mapped: mmap.mmap | None = None) -> Checkpoint:
+    """As `read_checkpoint`, of bytes that are at hand; `path` only names them."""
+    size = len(data)
+    if size == 0:
+        raise TlganError("it is empty: fetch it again")
     head = bytes(data[:4096])
     allowance = Allowance(size, mapped)
     if _HTML.match(head):
@@ -120,7 +121,7 @@ def summary(value: Any) -> str:
             return f"one tensor {list(value.shape)}"
         case ObjectRecord():
             return f"a {value.type}"
-    return f"a {_kind(value)}"
+    return "nothing (None)" if value is None else f"a {_kind(value)}"
 
 
 def _kind(value: Any) -> str:

@@ -46,7 +46,7 @@ class Allowance:
     counted against the size of the file, since honest tensors don't share their storage many times over.
     """
 
-    def __init__(self, file_size: int, mapped: mmap.mmap | None = None, units: int = 1_500_000) -> None:
+    def __init__(self, file_size: int, mapped: mmap.mmap | None = None, units: int = 1_000_000) -> None:
         self._units = units
         self._bytes = int(1.5 * file_size) + 2**24
         self._mapped = mapped
