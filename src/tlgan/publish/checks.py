@@ -14,6 +14,8 @@ import numpy as np
 
 from tlgan.errors import TlganError
 
+from .export import batch_of
+
 if TYPE_CHECKING:
     import onnx
     import onnxruntime
@@ -58,9 +60,10 @@ def session(model: onnx.ModelProto) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
-def run(model: onnx.ModelProto, rows: np.ndarray, batch: int = 8) -> np.ndarray:
+def run(model: onnx.ModelProto, rows: np.ndarray) -> np.ndarray:
     """Output [n, ...] of a model with one input [n, ...]."""
     runs = session(model)
+    batch = batch_of(model) or 8
     given = runs.get_inputs()[0].name
     parts = [runs.run(None, {given: rows[k : k + batch]})[0] for k in range(0, len(rows), batch)]
     return np.concatenate(parts)

@@ -1,6 +1,6 @@
 """Networks as ONNX: the generator, its mapping and whatever looks at its pictures, as a browser can run them.
 
-Each is traced with a free batch dimension, simplified, and stored with half-precision weights behind a cast: half the
+Each is traced with a free batch dimension where its code allows, simplified, and stored with half-precision weights behind a cast: half the
 download, and the runtime still computes in float32 (the casts are folded when a session is made). Weights may be rounded
 further, to fewer bits of their fraction: the file compresses the better. How few are enough is for `checks.py` to say.
 """
@@ -120,42 +120,58 @@ def _export(
     function: Callable[[Tensor], Tensor], shape: int | tuple[int, ...], given: str, made: str, *, what: str
 ) -> onnx.ModelProto:
     import onnx
+
+    try:
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise TlganError("publishing needs the extra `onnx`: pip install 'tlgan[onnx]'") from error
+    row = (shape,) if isinstance(shape, int) else shape
+    try:
+        with _quiet():
+            model = _traced(function, row, given, made, free=True)
+            if batch_of(model) is not None:  # somewhere the code asks for len(...): then one at a time it is
+                model = _traced(function, row, given, made, free=False)
+    except Exception as error:  # the exporter raises whatever its many passes raise
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise TlganError(
+            f"{what} can't be written as ONNX ({reason[:200]}): it can't be published as a page"
+        ) from error
+    _strip(model)
+    onnx.checker.check_model(model)
+    return model
+
+
+def batch_of(model: onnx.ModelProto) -> int | None:
+    """How many rows the model takes at once; None where it takes any number."""
+    size: int = model.graph.input[0].type.tensor_type.shape.dim[0].dim_value
+    return size or None
+
+
+def _traced(
+    function: Callable[[Tensor], Tensor], row: tuple[int, ...], given: str, made: str, *, free: bool
+) -> onnx.ModelProto:
+    import onnx
     import torch
 
     class Traced(torch.nn.Module):
         def forward(self, rows: Tensor) -> Tensor:
             return function(rows)
 
-    try:
-        import onnxscript  # noqa: F401
-    except ImportError as error:
-        raise TlganError("publishing needs the extra `onnx`: pip install 'tlgan[onnx]'") from error
-    example = torch.zeros(2, *([shape] if isinstance(shape, int) else shape))
+    program = torch.onnx.export(
+        Traced().eval(),
+        (torch.zeros(2 if free else 1, *row),),
+        dynamo=True,
+        input_names=[given],
+        output_names=[made],
+        dynamic_shapes=({0: torch.export.Dim("n")},) if free else None,
+        opset_version=20,
+        verbose=False,
+    )
+    if program is None:
+        raise RuntimeError("the exporter returned nothing")
     buffer = io.BytesIO()
-    try:
-        with _quiet(), torch.no_grad():
-            program = torch.onnx.export(
-                Traced().eval(),
-                (example,),
-                dynamo=True,
-                input_names=[given],
-                output_names=[made],
-                dynamic_shapes=({0: torch.export.Dim("n")},),
-                opset_version=20,
-                verbose=False,
-            )
-            if program is None:
-                raise RuntimeError("the exporter returned nothing")
-            program.save(buffer)
-    except Exception as error:  # the exporter raises whatever its many passes raise
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise TlganError(
-            f"{what} can't be written as ONNX ({reason[:200]}): it can't be published as a page"
-        ) from error
-    model = onnx.load_from_string(buffer.getvalue())
-    _strip(model)
-    onnx.checker.check_model(model)
-    return model
+    program.save(buffer)
+    return onnx.load_from_string(buffer.getvalue())
 
 
 def _strip(model: onnx.ModelProto) -> None:
@@ -174,12 +190,14 @@ def _strip(model: onnx.ModelProto) -> None:
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """The exporter explains itself at length on stderr and stdout; an error of ours says what matters."""
+    import torch
+
     loggers: list[Any] = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir", "torch.export")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
             warnings.simplefilter("ignore")
             yield
     finally:

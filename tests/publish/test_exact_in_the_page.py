@@ -1,0 +1,48 @@
+"""The page's closed loop against Python's, where neither can differentiate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from test_algebra import OPEN, given_axes, given_edit
+
+from tlgan.editing import Edit
+from tlgan.editing.exact import refine
+from tlgan.workspace import Workspace
+
+pytestmark = pytest.mark.browser
+
+# What the extractor of the two-halves world sees of the generator's pictures, and of their mirror images.
+LOOK = """
+const { refine } = await load("local/refine.js");
+const look = async (latent) => {
+  const levels = given.directions.map((row) => Math.tanh(row.reduce((sum, value, k) => sum + value * latent[k], 0)));
+  const plain = axes.positions([levels[0], 2 * levels[1], 0]);
+  const other = axes.positions([levels[1], 2 * levels[0], 0]);
+  return { plain, mean: plain.map((value, k) => (value + other[k]) / 2) };
+};
+const { latent, reached, share } = await refine(axes, edit, look, given.looks);
+return [Array.from(latent), Array.from(reached), share];
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "locks"),
+    [({"left": 1.2}, {"right_bright"}), ({"left": -0.8, "right_bright": 0.5}, set()), ({"left": 30.0}, set())],
+)
+def test_the_same_iteration(halves: Workspace, javascript: Callable[..., Any], asked: Any, locks: Any) -> None:
+    axes = halves.axes
+    edit = Edit(halves.canvas.start(3), asked=asked, locks=frozenset(locks), exact=True)
+    assert not halves.canvas.differentiable(np.array([0, 1]))
+    wanted = refine(halves.canvas, edit, 4)
+    directions = halves.generator.module.directions.tolist()  # type: ignore[attr-defined]
+    given = {**given_axes(axes), "edit": given_edit(edit), "directions": directions, "looks": 4}
+    latent, reached, share = javascript(OPEN + LOOK, **given)
+    np.testing.assert_allclose(latent, wanted.latent, atol=2e-3)
+    np.testing.assert_allclose(reached[:2], wanted.reached[:2], atol=2e-3)
+    assert share == pytest.approx(wanted.share, abs=2e-3)
+    if asked == {"left": 1.2}:
+        assert share > 0.9

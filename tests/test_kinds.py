@@ -1,0 +1,118 @@
+"""The whole job on other kinds of generators: pg-GAN in z, StyleGAN in z and w, a mapped world whose axes are known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tlgan.discover import discover
+from tlgan.errors import TlganError
+from tlgan.extractors.combined import CombinedExtractor
+from tlgan.generators import LatentGenerator
+from tlgan.workspace import Settings, Workspace, open_workspace
+from worlds import SIDE, HalvesExtractor
+
+CHECKPOINTS = Path(__file__).parent / "checkpoints"
+W_DIM = 10
+
+
+class MappedHalves(LatentGenerator):
+    """A mapped world: w has a covariance far from the identity, and the halves' levels are linear in w."""
+
+    spaces = ("z", "w", "w+")
+    w_dim = W_DIM
+    num_ws = 2
+
+    def __init__(self) -> None:
+        super().__init__(name="mapped", fingerprint="m" * 64, latent_dim=W_DIM, resolution=SIDE, channels=3)
+        rng = np.random.default_rng(5)
+        rotation = np.linalg.qr(rng.normal(size=(W_DIM, W_DIM)))[0]
+        self.mixing = torch.from_numpy((rotation * np.geomspace(0.1, 2, W_DIM)).astype(np.float32))
+        self.slopes = torch.from_numpy((rng.normal(size=(2, W_DIM)) * 0.15).astype(np.float32))
+
+    def _map(self, z: torch.Tensor, label: torch.Tensor | None) -> torch.Tensor:
+        return z @ self.mixing.T + 1.0
+
+    def _w_mean(self) -> torch.Tensor:
+        return torch.ones(W_DIM)
+
+    def _paint(self, latents, *, label, noise, resolution, **options):  # type: ignore[no-untyped-def]
+        levels = torch.tanh((latents.mean(dim=1) - 1.0) @ self.slopes.T)
+        return levels.repeat_interleave(SIDE // 2, dim=1)[:, None, None, :].expand(-1, 3, SIDE, -1)
+
+
+def mapped(path: Path, space: str, truncation: float = 1.0) -> Workspace:
+    settings = Settings("mapped", space=space, truncation=truncation, extractors=("halves",), base=(), max_samples=6000)
+    return discover(path, settings, load=lambda _: (MappedHalves(), CombinedExtractor([HalvesExtractor()])))
+
+
+def cosine(a: np.ndarray, b: np.ndarray) -> float:
+    return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
+
+
+@pytest.mark.parametrize("truncation", [1.0, 0.7])
+def test_axes_in_w_are_the_slopes_in_w(tmp_path: Path, truncation: float) -> None:
+    axes = mapped(tmp_path / "w", "w", truncation).axes
+    truth = MappedHalves().slopes.numpy()
+    assert min(cosine(axes.directions[row], truth[row]) for row in (0, 1)) > 0.98
+    assert axes.latent_covariance is not None
+    mixing = MappedHalves().mixing.numpy() * truncation
+    np.testing.assert_allclose(axes.latent_covariance, mixing @ mixing.T, atol=0.12 * truncation**2)
+
+
+def test_an_edit_in_w_follows_the_population(tmp_path: Path) -> None:
+    workspace = mapped(tmp_path / "w", "w")
+    editor = workspace.editor(seed=3).set(left=1.0).lock("right_bright")
+    assert editor.changed()["left"] == pytest.approx(1.0, abs=0.25)
+    assert abs(editor.changed()["right_bright"]) < 0.15
+    move = editor.latent - editor.edit.latent
+    truth = MappedHalves()
+    covariance = truth.mixing.numpy() @ truth.mixing.numpy().T
+    a, b = (covariance @ slope for slope in truth.slopes.numpy())
+    plane = np.linalg.lstsq(np.stack([a, b], axis=1), move, rcond=None)
+    assert np.linalg.norm(move - np.stack([a, b], axis=1) @ plane[0]) < 0.1 * np.linalg.norm(move)
+
+
+def test_axes_in_z_of_a_mapped_generator(tmp_path: Path) -> None:
+    axes = mapped(tmp_path / "z", "z", 0.7).axes
+    truth = MappedHalves().slopes.numpy() @ MappedHalves().mixing.numpy()
+    assert axes.latent_covariance is None
+    assert min(cosine(axes.directions[row], truth[row]) for row in (0, 1)) > 0.98
+
+
+@pytest.mark.parametrize(
+    ("file", "space", "truncation"),
+    [
+        ("pggan_64_fused.pkl", "z", 1.0),
+        ("sg2_64.pkl", "z", 1.0),
+        ("sg2_64.pkl", "w", 0.7),
+        ("sg2_32_cond.pkl", "w", 1.0),
+        ("sg3t_32.pkl", "w", 0.7),
+        ("rosinality_64.pt", "w", 1.0),
+    ],
+)
+def test_discover_and_edit_on_real_formats(tmp_path: Path, file: str, space: str, truncation: float) -> None:
+    label = 1 if "cond" in file else None
+    settings = Settings(
+        str(CHECKPOINTS / file), space=space, truncation=truncation, label=label, extractors=("colour",), base=()
+    )
+    settings = Settings(**{**settings.__dict__, "max_samples": 1300})
+    discover(tmp_path / "ws", settings)
+    workspace = open_workspace(tmp_path / "ws")
+    assert workspace.axes.samples == workspace.samples.rows()
+    name = workspace.axes.names[int(np.argmax(workspace.axes.r2))]
+    editor = workspace.editor(seed=1).set(**{name: 1.0})
+    assert editor.solution.reached[workspace.axes.index(name)] > 0.5
+    again = workspace.editor_from_png(editor.save(tmp_path / "face.png"))
+    np.testing.assert_array_equal(again.picture(), editor.picture())
+    table = next(iter(workspace.samples.read(["index", "z"] + (["w"] if space == "w" else []))))
+    assert table.num_rows
+
+
+def test_a_space_that_is_not_there(tmp_path: Path) -> None:
+    settings = Settings(str(CHECKPOINTS / "pggan_64_fused.pkl"), space="w", extractors=("colour",))
+    with pytest.raises(TlganError, match="no axes in space 'w'"):
+        discover(tmp_path / "ws", settings)
