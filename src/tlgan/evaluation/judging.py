@@ -1,0 +1,123 @@
+"""Who says what an edit did: a judge that had no part in finding the axes.
+
+The network that made an edit is the last to ask whether it worked: whatever it saw wrongly it also moved by. A judge is
+another extractor, of another architecture, seed and training; where the world is made by a program, it is the truth.
+All its words are places in the population of plain pictures of the same generator, in its own standard deviations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+import numpy as np
+
+from tlgan.axes import from_response, to_response
+from tlgan.errors import TlganError
+from tlgan.extractors import Feature
+
+if TYPE_CHECKING:
+    import torch
+
+    from tlgan.editing import Canvas
+    from tlgan.extractors import Extractor
+
+#: Pictures at a time.
+BATCH = 128
+
+
+@runtime_checkable
+class Witness(Protocol):
+    """What says how things are: responses float64 [n, f] of pictures [n, C, H, W] that latents [n, d] led to, and an
+    embedding [n, e] in which the same face lies near."""
+
+    name: str
+    features: tuple[Feature, ...]
+
+    def testify(self, latents: np.ndarray, images: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """Responses [n, f] and embedding [n, e]."""
+        ...
+
+
+class ExtractorWitness:
+    """An extractor's word. Without an embedding of its own, its responses are one."""
+
+    def __init__(self, extractor: Extractor) -> None:
+        self.name = extractor.name
+        self.features = extractor.features
+        self._extractor = extractor
+
+    def testify(self, latents: np.ndarray, images: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """Responses [n, f] and embedding [n, e] of pictures [n, C, H, W]."""
+        if hasattr(self._extractor, "logits"):
+            responses = self._extractor.logits(images).double().numpy(force=True)
+        else:
+            responses = to_response(self.features, self._extractor.extract(images).numpy(force=True))
+        if not hasattr(self._extractor, "embedding"):
+            return responses, responses
+        return responses, self._extractor.embedding(images).double().numpy(force=True)
+
+
+class Truth:
+    """A world's own word: `factors` tells the responses float [n, f] from the latents [n, d] alone."""
+
+    def __init__(self, name: str, features: tuple[Feature, ...], factors: Callable[[np.ndarray], np.ndarray]) -> None:
+        self.name = name
+        self.features = features
+        self._factors = factors
+
+    def testify(self, latents: np.ndarray, images: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """The factors, and the factors again as what makes a face the same."""
+        responses = np.asarray(self._factors(latents), dtype=np.float64)
+        return responses, responses
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """What a judge says of n pictures: ``positions`` [n, f] in population sd, ``values`` [n, f] in natural units
+    (probabilities), ``embedding`` [n, e]. float64."""
+
+    positions: np.ndarray
+    values: np.ndarray
+    embedding: np.ndarray
+
+    def __getitem__(self, rows: slice) -> Verdict:
+        return Verdict(self.positions[rows], self.values[rows], self.embedding[rows])
+
+
+class Judge:
+    """A witness, asked about `names` alone, with its own scale from the plain pictures of latents [n, d].
+
+    Raises TlganError where it does not know one of the names.
+    """
+
+    def __init__(self, canvas: Canvas, witness: Witness, names: Sequence[str], plain: np.ndarray) -> None:
+        known = [feature.name for feature in witness.features]
+        missing = [name for name in names if name not in known]
+        if missing:
+            raise TlganError(
+                f"the judge {witness.name} knows no {', '.join(missing)}: choose features among {', '.join(known)}"
+            )
+        self.canvas = canvas
+        self.witness = witness
+        self.rows = [known.index(name) for name in names]
+        self.features = tuple(witness.features[row] for row in self.rows)
+        responses, self.plain_embedding = self._testify(plain)
+        self.mean, self.sd = responses.mean(axis=0), np.maximum(responses.std(axis=0), 1e-12)
+        self.plain_positions = (responses - self.mean) / self.sd
+
+    def judge(self, latents: np.ndarray) -> Verdict:
+        """What it says of the pictures of latents [n, d]."""
+        responses, embedding = self._testify(latents)
+        return Verdict((responses - self.mean) / self.sd, from_response(self.features, responses), embedding)
+
+    def _testify(self, latents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        import torch
+
+        said = []
+        with torch.inference_mode():
+            for first in range(0, len(latents), BATCH):
+                rows = np.ascontiguousarray(latents[first : first + BATCH], dtype=np.float32)
+                said.append(self.witness.testify(rows, self.canvas.synthesize(torch.from_numpy(rows)).clamp(-1, 1)))
+        return np.concatenate([r for r, _ in said])[:, self.rows], np.concatenate([e for _, e in said])
