@@ -47,7 +47,9 @@ class Watch:
     def _hear(self, event: str, args: tuple[Any, ...]) -> None:
         if not self.on:
             return
-        if event.startswith(_FORBIDDEN) or (event == "open" and isinstance(args[1], str) and set(args[1]) & set("wax+")):
+        if event.startswith(_FORBIDDEN) or (
+            event == "open" and isinstance(args[1], str) and set(args[1]) & set("wax+")
+        ):
             self.seen.append(f"{event} {args!r}"[:200])
         elif event == "import" and args[0].partition(".")[0] not in ("torch", "numpy", "tlgan", "scipy"):
             self.seen.append(f"import {args[0]}")
@@ -55,7 +57,9 @@ class Watch:
 
 def corpus() -> dict[str, bytes]:
     """Real files by name, and small ones in every format of torch.save."""
-    files = {path.name: path.read_bytes() for path in sorted(CHECKPOINTS.glob("*.p*t")) + sorted(CHECKPOINTS.glob("*.pkl"))}
+    files = {
+        path.name: path.read_bytes() for path in sorted(CHECKPOINTS.glob("*.p*t")) + sorted(CHECKPOINTS.glob("*.pkl"))
+    }
     generator = torch.Generator().manual_seed(0)
     state = {}
     for index, (inputs, outputs) in enumerate([(8, 8), (8, 4), (4, 3)]):
@@ -152,7 +156,9 @@ def fuzz(runs: int, seed: int, keep: Path | None = None, report: int = 0) -> Cou
             watch.on = False
             if keep is not None:
                 keep.write_bytes(data)
-            raise AssertionError(f"run {run} of seed {seed}, a damaged {name}: {type(error).__name__} {error}") from error
+            raise AssertionError(
+                f"run {run} of seed {seed}, a damaged {name}: {type(error).__name__} {error}"
+            ) from error
         if report and (run + 1) % report == 0:
             print(f"{run + 1} runs, {dict(counts)}, {grown:.0f} MB more than at the start", flush=True)
     return counts

@@ -175,7 +175,8 @@ def edit(
         raise TlganError("both --seed and --from were given: a face starts from one of them")
     editor = opened.editor_from_png(picture) if picture is not None else opened.editor(seed=seed or 0)
     changes, targets = parse_wishes([*(set_ or []), *(wishes or [])], opened.axes)
-    editor = editor.set(**changes).to(**targets).lock(*[name for given in lock or [] for name in given.split(",")])
+    locks = [name for given in lock or [] for name in given.split(",")]
+    editor = editor.set(**changes).to(lock=locks, **targets)
     if exact:
         editor = editor.exact()
     names = [name for given in strip or [] for name in given.split(",")]

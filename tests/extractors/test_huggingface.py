@@ -211,7 +211,7 @@ def test_what_is_no_such_model(hub, tmp_path: Path) -> None:
     with pytest.raises(TlganError, match=r"not an image classifier|--text"):
         load_extractor("hf:someone/clip2")
     save_classifier(tmp_path / "plain", ["a", "b", "c"])
-    with pytest.raises(TlganError, match="text-image model|pictures and words"):
+    with pytest.raises(TlganError, match=r"text-image model|pictures and words"):
         load_prompts("smiling", str(tmp_path / "plain"))
     with pytest.raises(TlganError, match="not understood"):
         load_extractor("hf:someone")

@@ -107,7 +107,10 @@ EDITS: dict[str, dict[str, Any]] = {
     "nothing": {"locks": frozenset({"feature_2"})},
     "one": {"asked": {"feature_0": 1.5}},
     "the base itself": {"asked": {"feature_1": -1.0}},
-    "several and locks": {"asked": {"feature_0": 1.0, "feature_5": -0.7}, "locks": frozenset({"feature_2", "feature_8"})},
+    "several and locks": {
+        "asked": {"feature_0": 1.0, "feature_5": -0.7},
+        "locks": frozenset({"feature_2", "feature_8"}),
+    },
     "a lock on what moves": {"asked": {"feature_0": 1.0}, "locks": frozenset({"feature_0", "feature_3"})},
     "all others": {"asked": {"feature_4": 2.0}, "locks": frozenset(f"feature_{row}" for row in range(9) if row != 4)},
     "too much": {"asked": {"feature_0": 60.0, "feature_3": 40.0}, "locks": frozenset({"feature_7"})},

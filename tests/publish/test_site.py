@@ -33,7 +33,9 @@ class Reader(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         found = dict(attrs)
-        self.addresses += [v for k, v in found.items() if k in ("src", "href") and v and not v.startswith(("#", "data:"))]
+        self.addresses += [
+            v for k, v in found.items() if k in ("src", "href") and v and not v.startswith(("#", "data:"))
+        ]
         if tag == "meta":
             name = found.get("name") or found.get("property") or found.get("http-equiv") or ""
             self.meta[name] = found.get("content") or ""
@@ -58,7 +60,9 @@ def test_everything_that_is_named_is_there_and_nothing_comes_from_elsewhere(site
         assert (site.path / path).is_file()
     for file in site.path.rglob("*"):
         if file.suffix in (".js", ".css", ".html"):
-            outside = re.findall(r"""(?:src|href|from|import|url)\s*[=(]?\s*["'(]https?:[^"')]*""", file.read_text("utf-8"))
+            outside = re.findall(
+                r"""(?:src|href|from|import|url)\s*[=(]?\s*["'(]https?:[^"')]*""", file.read_text("utf-8")
+            )
             assert not outside, f"{file.name} reaches out: {outside}"
 
 

@@ -6,6 +6,7 @@ the judge says what changed: the feature itself, and everything that should not 
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -167,7 +168,9 @@ def evaluate(
         features=names,
         amount=amount,
         faces=faces,
-        agreement=tuple(float(np.corrcoef(a, b)[0, 1]) for a, b in zip(own.T, bench.judge.plain_positions.T, strict=True)),
+        agreement=tuple(
+            float(np.corrcoef(a, b)[0, 1]) for a, b in zip(own.T, bench.judge.plain_positions.T, strict=True)
+        ),
         frechet_floor=frechet_distance(bench.judge.plain_embedding[:half], bench.judge.plain_embedding[half:]),
         methods=tuple(scores),
     )
@@ -207,7 +210,9 @@ class Bench:
                     verdict.embedding,
                 )
             )
-        latents, judged, own, rescored, identity, embedding = (np.stack(part, axis=1) for part in zip(*parts, strict=True))
+        latents, judged, own, rescored, identity, embedding = (
+            np.stack(part, axis=1) for part in zip(*parts, strict=True)
+        )
         return Trial(method, asked, latents, judged, own, rescored, identity, embedding, seconds)
 
     def score(self, trial: Trial) -> MethodScore:
@@ -288,7 +293,7 @@ def _features(canvas: Canvas, witness: Witness, wanted: Sequence[str] | None) ->
 def _dependency(got: np.ndarray, drift: np.ndarray) -> tuple[tuple[float, float, int], ...]:
     """Attribute dependency (Wu et al. 2021): mean |change| of the others by how far the target itself changed."""
     found = []
-    for low, high in zip(DEPENDENCY_EDGES, DEPENDENCY_EDGES[1:], strict=False):
+    for low, high in itertools.pairwise(DEPENDENCY_EDGES):
         inside = (np.abs(got) >= low) & (np.abs(got) < high)
         if inside.any():
             found.append((float(np.abs(got)[inside].mean()), float(drift[inside].mean()), int(inside.sum())))

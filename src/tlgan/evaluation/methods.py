@@ -23,7 +23,9 @@ class Method:
     looks: int = 0
     identity: bool = False
 
-    def latents(self, canvas: Canvas, starts: np.ndarray, name: str, asks: np.ndarray, others: Sequence[str]) -> np.ndarray:
+    def latents(
+        self, canvas: Canvas, starts: np.ndarray, name: str, asks: np.ndarray, others: Sequence[str]
+    ) -> np.ndarray:
         """Edited latents float32 [n, d] of `starts` [n, d], feature `name` asked to change by `asks` [n] sd."""
         # Without locks, not even the base axes hold anything: this is what is "before conditioning".
         axes = canvas.axes if self.locks != "none" else replace(canvas.axes, base=())

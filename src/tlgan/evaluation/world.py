@@ -48,10 +48,10 @@ class DrawnFaces(nn.Module):
 
     def attributes(self, z: Tensor) -> Tensor:
         """The truth: [n, LATENT_DIM] -> [n, 8], each of about unit variance."""
-        straight = z @ self.straight[: len(ATTRIBUTES)].T
+        straight: Tensor = z @ self.straight[: len(ATTRIBUTES)].T
         # The variance of sin(1.5 x + phase) is about 1/2 for normal x.
-        curved = 2**0.5 * torch.sin(1.5 * (z @ self.curved.T) + self.phase)
-        return (1 - self.bend**2) ** 0.5 * straight + self.bend * curved
+        curved: Tensor = 2**0.5 * torch.sin(1.5 * (z @ self.curved.T) + self.phase)
+        return straight * float(np.sqrt(1 - self.bend**2)) + self.bend * curved
 
     def forward(self, z: Tensor) -> Tensor:
         """[n, LATENT_DIM] -> [n, 3, SIDE, SIDE]."""
@@ -67,10 +67,9 @@ class DrawnFaces(nn.Module):
         hairdo = _soft(1 - (x / (half + 0.15)) ** 2 - ((y + 0.12) / 0.85) ** 2, 6) * _soft(0.15 - y, 8)
         brow_line = -0.55 + 0.4 * fringe
         forelock = head * _soft(brow_line - y, 14)
-        eye = sum(
-            _soft(1 - ((x - side * 0.22) / 0.11) ** 2 - ((y + 0.1) / (0.02 + 0.09 * eyes)) ** 2, 4) for side in (-1, 1)
-        )
-        rim = sum(_ring(x - side * 0.22, y + 0.1, 0.17) for side in (-1, 1)) * glasses
+        left, right = x + 0.22, x - 0.22
+        eye = _eye(left, y + 0.1, eyes) + _eye(right, y + 0.1, eyes)
+        rim = (_ring(left, y + 0.1, 0.17) + _ring(right, y + 0.1, 0.17)) * glasses
         curve = y - 0.38 + 0.5 * (smile - 0.4) * (x / 0.25) ** 2 * 0.35
         lips = _soft(1 - (x / 0.26) ** 2, 8) * _soft(1 - (curve / (0.035 + 0.1 * mouth)) ** 2, 4)
         colour = [0.4 * nuisance[:, channel] + 0.0 * x for channel in range(3)]
@@ -96,7 +95,7 @@ class ReadFaces(nn.Module):
         self.coarse = nn.Parameter(torch.randn(80, 40, 3, 3, generator=rng) / 360**0.5, requires_grad=False)
         z = torch.randn(pictures, LATENT_DIM, generator=rng)
         with torch.no_grad():
-            layers = torch.cat([self.embed(world(part)) for part in z.split(500)])
+            layers = torch.cat([self.embed(world(part)) for part in torch.split(z, 500)])
         labels = world.attributes(z) + noise * torch.randn(pictures, len(ATTRIBUTES), generator=rng)
         self.centre = nn.Parameter(layers.mean(dim=0), requires_grad=False)
         gram = (layers - self.centre).T.double() @ (layers - self.centre).double()
@@ -153,6 +152,10 @@ def drawn_faces(seed: int = 0, bend: float = 0.5) -> tuple[Generator, FaceReader
 
 def _soft(inside: Tensor, sharpness: float) -> Tensor:
     return torch.sigmoid(sharpness * inside)
+
+
+def _eye(x: Tensor, y: Tensor, opening: Tensor) -> Tensor:
+    return _soft(1 - (x / 0.11) ** 2 - (y / (0.02 + 0.09 * opening)) ** 2, 4)
 
 
 def _ring(x: Tensor, y: Tensor, radius: float) -> Tensor:

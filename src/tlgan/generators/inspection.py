@@ -77,7 +77,11 @@ def convert_checkpoint(
         raise TlganError(f"{path.name} is {checkpoint.container}, a graph rather than tensors: it can't be converted")
     blueprint = blueprint_of(checkpoint, network)
     sha256 = hub.sha256_of(path)
-    blueprint.source = {"ref": Path(ref).name if Path(ref).exists() else str(ref), "sha256": sha256, "fingerprint": sha256} | blueprint.source
+    blueprint.source = {
+        "ref": Path(ref).name if Path(ref).exists() else str(ref),
+        "sha256": sha256,
+        "fingerprint": sha256,
+    } | blueprint.source
     write_blueprint(blueprint, target)
     return target
 

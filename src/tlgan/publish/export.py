@@ -113,7 +113,7 @@ def _rounded(values: np.ndarray, bits: int) -> np.ndarray:
     """Values as float16 whose fraction has only `bits` bits, to the nearest."""
     fraction, exponent = np.frexp(values.astype(np.float64))
     coarse = np.ldexp(np.rint(np.ldexp(fraction, bits + 1)), exponent - bits - 1)
-    return np.clip(coarse, -MOST_HALF, MOST_HALF).astype(np.float16)
+    return np.asarray(np.clip(coarse, -MOST_HALF, MOST_HALF).astype(np.float16))
 
 
 def _export(
@@ -150,7 +150,6 @@ def batch_of(model: onnx.ModelProto) -> int | None:
 def _traced(
     function: Callable[[Tensor], Tensor], row: tuple[int, ...], given: str, made: str, *, free: bool
 ) -> onnx.ModelProto:
-    import onnx
     import torch
 
     class Traced(torch.nn.Module):
@@ -169,9 +168,8 @@ def _traced(
     )
     if program is None:
         raise RuntimeError("the exporter returned nothing")
-    buffer = io.BytesIO()
-    program.save(buffer)
-    return onnx.load_from_string(buffer.getvalue())
+    model: onnx.ModelProto = program.model_proto
+    return model
 
 
 def _strip(model: onnx.ModelProto) -> None:

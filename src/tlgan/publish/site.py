@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tlgan.errors import TlganError
+from tlgan.studio.app import PAGE
 
 from . import checks, data, export, page, runtime, words
 from .checks import Check
@@ -233,7 +234,7 @@ def _finish(
     site.add("NOTICES.txt", words.notices(workspace))
     site.add(".nojekyll", "")
     kept = ["./", "index.html", *(f"{folder}/{name}" for name in files), *(e["path"] for e in site.manifest.values())]
-    worker = (page.PAGE / "local" / "sw.js").read_text("utf-8")
+    worker = (PAGE / "local" / "sw.js").read_text("utf-8")
     site.add("sw.js", f"const CACHE = {cache!r};\nconst FILES = {kept!r};\n{worker}")
 
     downloads = {name: _download(site, name) for name in ("wasm", "webgpu")}
