@@ -1,9 +1,13 @@
-"""One finished workspace for all tests that only read it."""
+"""What tests of every folder share: one finished workspace that is only read, and one browser."""
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,8 +16,44 @@ sys.path.insert(0, str(Path(__file__).parent))
 from tlgan.workspace import Workspace
 from worlds import halves_workspace
 
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
 
 @pytest.fixture(scope="session")
 def halves(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A workspace of the two-halves world."""
     return halves_workspace(tmp_path_factory.mktemp("halves") / "halves")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """The system's Chromium; without one these tests are skipped, or fail where TLGAN_REQUIRE_BROWSER=1.
+
+    One for the whole run: a second Playwright in the same process refuses to start.
+    """
+    path = os.environ.get("TLGAN_CHROMIUM") or next(filter(None, map(shutil.which, CHROMIUM)), None)
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        _no_browser("the package playwright is not installed")
+    if path is None:
+        _no_browser("there is no Chromium on PATH (or set TLGAN_CHROMIUM to one)")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+def _no_browser(why: str) -> None:
+    if os.environ.get("TLGAN_REQUIRE_BROWSER") == "1":
+        pytest.fail(f"a browser is required here, but {why}")
+    pytest.skip(why)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,15 +19,6 @@ from tlgan.studio import create_app, running
 from tlgan.workspace import Workspace
 
 ADDRESS = "http://127.0.0.1:8000"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @pytest.fixture(scope="session")
@@ -50,29 +39,6 @@ def address(cartoons: Workspace) -> Iterator[str]:
     """The studio on a free port."""
     with running(cartoons) as address:
         yield address
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """The system's Chromium; without one these tests are skipped, or fail where TLGAN_REQUIRE_BROWSER=1."""
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    path = os.environ.get("TLGAN_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        _no_browser("the package playwright is not installed")
-    if path is None:
-        _no_browser("there is no Chromium on PATH (or set TLGAN_CHROMIUM to one)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        browser.close()
-
-
-def _no_browser(why: str) -> None:
-    if os.environ.get("TLGAN_REQUIRE_BROWSER") == "1":
-        pytest.fail(f"a browser is required here, but {why}")
-    pytest.skip(why)
 
 
 @pytest.fixture
