@@ -4,7 +4,7 @@
 
 Each run takes a real file (those of `tests/checkpoints`, and small ones made here in every torch format), damages it
 (bytes flipped, cut, repeated, spliced from another file, opcodes and lengths replaced) and reads it up to the finished
-generator. A run fails where anything but `TlganError` comes out, where it takes more than a second of CPU time or more
+generator, and as `tlgan inspect` does. A run fails where anything but `TlganError` comes out, where it takes more than a second of CPU time or more
 than 200 MB, or where Python reports that something was executed, imported or opened for writing.
 """
 
@@ -18,6 +18,7 @@ import random
 import resource
 import struct
 import sys
+import tempfile
 import time
 from collections import Counter
 from pathlib import Path
@@ -27,6 +28,8 @@ import torch
 
 from tlgan.errors import TlganError
 from tlgan.generators.checkpoint.reader import parse_checkpoint
+from tlgan.generators.converted import write_blueprint
+from tlgan.generators.inspection import sizes_of
 from tlgan.generators.kinds import blueprint_of, build
 
 CHECKPOINTS = Path(__file__).parents[1] / "tests" / "checkpoints"
@@ -73,6 +76,11 @@ def corpus() -> dict[str, bytes]:
                 buffer = io.BytesIO()
                 torch.save(tree, buffer, _use_new_zipfile_serialization=zipped, pickle_protocol=protocol)
                 files[f"{name}-{'zip' if zipped else 'legacy'}-{protocol}.pt"] = buffer.getvalue()
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("bare-zip-2.pt", "sg3r_32.pkl"):
+            blueprint = blueprint_of(parse_checkpoint(Path(name), memoryview(files[name])))
+            write_blueprint(blueprint, converted := Path(folder) / "converted.safetensors")
+            files[f"{name}.safetensors"] = converted.read_bytes()
     return files
 
 
@@ -116,10 +124,11 @@ def mutate(data: bytes, other: bytes, rng: random.Random) -> bytes:
     return bytes(changed)
 
 
-def read_whole(name: str, data: bytes) -> str:
-    """Read up to the finished generator; -> "loaded", or the kind of refusal."""
+def read_whole(name: str, data: bytes, path: Path | None = None) -> str:
+    """Read up to the finished generator; -> "loaded" or "refused". `path` holds the same bytes, for safetensors."""
     try:
-        blueprint = blueprint_of(parse_checkpoint(Path(name), memoryview(data)))
+        blueprint = blueprint_of(parse_checkpoint(path or Path(name), memoryview(data)))
+        sizes_of(blueprint)
         build(blueprint, name=name, fingerprint="")
     except TlganError as error:
         line = str(error)
@@ -136,16 +145,28 @@ def fuzz(runs: int, seed: int, keep: Path | None = None, report: int = 0) -> Cou
     names, weights = list(files), weights_of(files)
     for codec in ("ascii", "latin-1", "raw-unicode-escape", "utf-8"):
         codecs.lookup(codec)  # imported on first use, which is no fault of the file's
+    scratch = tempfile.TemporaryDirectory()
+
+    def placed(name: str, data: bytes) -> Path | None:
+        """Safetensors are read from the disk."""
+        if not name.endswith(".safetensors"):
+            return None
+        path = Path(scratch.name) / "damaged.safetensors"
+        path.unlink(missing_ok=True)  # the one before may still be mapped
+        path.write_bytes(data)
+        return path
+
     for name in names:
-        assert read_whole(name, files[name]) == "loaded", name
+        assert read_whole(name, files[name], placed(name, files[name])) == "loaded", name
     resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for run in range(runs):
         name, other = rng.choices(names, weights, k=2)
         data = mutate(files[name], files[other], rng)
+        path = placed(name, data)
         start = time.process_time()
         try:
             watch.on = True
-            counts[read_whole(name, data)] += 1
+            counts[read_whole(name, data, path)] += 1
             watch.on = False
             seconds = time.process_time() - start
             grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - resident) / 1024
@@ -161,6 +182,7 @@ def fuzz(runs: int, seed: int, keep: Path | None = None, report: int = 0) -> Cou
             ) from error
         if report and (run + 1) % report == 0:
             print(f"{run + 1} runs, {dict(counts)}, {grown:.0f} MB more than at the start", flush=True)
+    scratch.cleanup()
     return counts
 
 

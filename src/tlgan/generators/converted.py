@@ -46,7 +46,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, TensorRecord], dict[str, str
         length = int.from_bytes(data[:8], "little")
         if length > min(_MAX_HEADER, len(data) - 8):
             raise TlganError(f"it announces a header of {length} bytes: damaged, or no safetensors")
-        header = json.loads(bytes(data[8 : 8 + length]))
+        header = json.loads(str(data[8 : 8 + length], "utf-8"))  # of bytes, json would guess the encoding
         if not isinstance(header, dict):
             raise TlganError("its header is not a dictionary")
         metadata = header.pop("__metadata__", {})
@@ -82,9 +82,15 @@ def converted_blueprint(tensors: dict[str, TensorRecord], metadata: dict[str, st
         return None
     try:
         options, source = json.loads(metadata["options"]), json.loads(metadata["source"])
-        return Blueprint(metadata["architecture"], options, tensors, source)
+        architecture = metadata["architecture"]
     except (KeyError, ValueError, RecursionError) as error:
         raise TlganError(f"its metadata is damaged: {type(error).__name__}") from error
+    if not isinstance(options, dict) or not isinstance(source, dict):
+        raise TlganError("its metadata is damaged: options and source are not dictionaries")
+    fingerprint = source.get("fingerprint")
+    if fingerprint is not None and not (isinstance(fingerprint, str) and re.fullmatch("[0-9a-f]{64}", fingerprint)):
+        raise TlganError("its metadata is damaged: the fingerprint is no sha256")
+    return Blueprint(architecture, options, tensors, source)
 
 
 def write_blueprint(blueprint: Blueprint, out: Path) -> None:

@@ -141,13 +141,13 @@ def _parse(modules: list[dict[str, Tensor]]) -> tuple[Tensor, Tensor, int, list[
     if weight.ndim == 4:
         project, side = weight.float().flatten(1), weight.shape[2]
         channels = weight.shape[1]
-        bias = first["bias"].float() if "bias" in first else torch.zeros(channels)
+        bias = _bias(first, channels)
         scale, shift = _normalisation(rest, channels)
         bias = (bias * scale + shift).repeat_interleave(side * side)
         project = project * scale.repeat_interleave(side * side)
     else:
         project = weight.float().t()
-        bias = first["bias"].float() if "bias" in first else torch.zeros(project.shape[1])
+        bias = _bias(first, project.shape[1])
         following = next((m["weight"] for m in rest if "weight" in m and m["weight"].ndim == 4), None)
         if following is None:
             raise TlganError("there is no transposed convolution after the linear layer")
@@ -184,16 +184,25 @@ def _parse(modules: list[dict[str, Tensor]]) -> tuple[Tensor, Tensor, int, list[
 def _convolution(module: dict[str, Tensor], channels: int) -> Layer:
     weight = module["weight"].float()
     kernel = weight.shape[2]
-    bias = module["bias"].float() if "bias" in module else None
     fits_transposed, fits_plain = weight.shape[0] == channels, weight.shape[1] == channels
     if weight.shape[2] != weight.shape[3] or not (fits_transposed or fits_plain):
         raise TlganError(f"a convolution of shape {list(weight.shape)} doesn't follow {channels} channels")
-    if fits_plain and kernel % 2 and not (fits_transposed and weight.shape[1] in (1, 3)):
+    plain = fits_plain and kernel % 2 == 1 and not (fits_transposed and weight.shape[1] in (1, 3))
+    bias = _bias(module, weight.shape[0 if plain else 1]) if "bias" in module else None
+    if plain:
         return Layer(weight, bias, transposed=False, stride=1, padding=kernel // 2)
     if not fits_transposed:
         raise TlganError(f"a plain convolution with an even kernel ({kernel}) is not DCGAN-like")
     # stride 2 doubles the side for every kernel: padding (k - 2) / 2, or (k - 1) / 2 and one pixel of output padding
     return Layer(weight, bias, True, 2, (kernel - 1) // 2, output_padding=kernel % 2)
+
+
+def _bias(module: dict[str, Tensor], channels: int) -> Tensor:
+    """The bias of a layer, zeros where it has none: [channels]."""
+    bias = module["bias"].float() if "bias" in module else torch.zeros(channels)
+    if bias.shape != (channels,):
+        raise TlganError(f"a bias of shape {list(bias.shape)} doesn't follow {channels} channels")
+    return bias
 
 
 def _normalisation(rest: list[dict[str, Tensor]], channels: int) -> tuple[Tensor, Tensor]:

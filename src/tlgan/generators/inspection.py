@@ -57,7 +57,7 @@ def inspect_checkpoint(
         parameters=blueprint.parameters,
         options=blueprint.options,
         tensors={name: list(record.shape) for name, record in blueprint.tensors.items()},
-        **cast(dict[str, Any], _sizes(blueprint)),
+        **cast(dict[str, Any], sizes_of(blueprint)),
     )
 
 
@@ -86,34 +86,43 @@ def convert_checkpoint(
     return target
 
 
-def _sizes(blueprint: Blueprint) -> dict[str, int | None]:
+def sizes_of(blueprint: Blueprint) -> dict[str, int | None]:
+    """Sizes by the names of `Inspection`; what a damaged file doesn't say is left out."""
     options, shapes = blueprint.options, {name: record.shape for name, record in blueprint.tensors.items()}
     whole = {key: value for key, value in options.items() if isinstance(value, int) and not isinstance(value, bool)}
     if blueprint.architecture == "pggan":
         labels = whole.get("label_size", 0)
-        rgb = shapes.get("ToRGB_lod0/weight", ())
         levels = sum(name.startswith("ToRGB_lod") and name.endswith("weight") for name in shapes)
         return {
             "latent_dim": (shapes.get("4x4/Dense/weight") or (labels,))[0] - labels,
             "label_dim": labels,
-            "resolution": 2 << levels,
-            "channels": rgb[-1] if rgb else None,
+            "resolution": 2 << levels if levels < 16 else None,
+            "channels": _side(shapes.get("ToRGB_lod0/weight"), -1),
         }
     if blueprint.architecture == "dcgan":
         weights = [shape for name, shape in shapes.items() if name.endswith("weight") and len(shape) in (2, 4)]
+        first, last = (weights[0], weights[-1]) if weights else ((), ())
         return {
-            "latent_dim": weights[0][0 if len(weights[0]) == 4 else 1],
+            "latent_dim": _side(first, 0 if len(first) == 4 else 1),
             "label_dim": 0,
-            "channels": weights[-1][1] if len(weights[-1]) == 4 else None,
+            "channels": _side(last, 1) if len(last) == 4 else None,
         }
     sizes = {"latent_dim": whole.get("z_dim"), "w_dim": whole.get("w_dim"), "label_dim": whole.get("c_dim", 0)}
     if blueprint.architecture == "stylegan2":
-        side = 2 << len(options.get("blocks", ()))
-        return sizes | {"resolution": side, "channels": (shapes.get(f"b{side}.torgb.weight") or (None,))[0]}
+        blocks = options.get("blocks")
+        side = 2 << len(blocks) if isinstance(blocks, list) and 0 < len(blocks) < 16 else None
+        return sizes | {"resolution": side, "channels": _side(shapes.get(f"b{side}.torgb.weight"), 0)}
     if blueprint.architecture == "stylegan3":
-        last = options.get("layers", [{}])[-1]
-        return sizes | {
-            "resolution": (last.get("out_size") or [None])[0],
-            "channels": (shapes.get(f"{last.get('name')}.weight") or (None,))[0],
-        }
+        layers = options.get("layers")
+        last_layer = layers[-1] if isinstance(layers, list) and layers and isinstance(layers[-1], dict) else {}
+        side = _side(last_layer.get("out_size"), 0)
+        return sizes | {"resolution": side, "channels": _side(shapes.get(f"{last_layer.get('name')}.weight"), 0)}
     return sizes
+
+
+def _side(shape: Any, index: int) -> int | None:
+    """One of the sizes of a shape, or None where there is none."""
+    try:
+        return int(shape[index])
+    except (TypeError, IndexError, ValueError):
+        return None

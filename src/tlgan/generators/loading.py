@@ -111,6 +111,9 @@ def _load(path: Path, name: str, *, device: str, network: str | None, trust: boo
         return build(blueprint, fingerprint=fingerprint, **common, **options)
     except TlganError as error:
         raise TlganError(f"{path.name} can't be used: {error}") from error
+    except (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError) as error:
+        # no damage that is known gets here; what isn't known still ends in one line
+        raise TlganError(f"{path.name} can't be used: it is damaged ({type(error).__name__})") from error
 
 
 def _load_code(checkpoint: Checkpoint, trust: bool, **options: Any) -> Generator:

@@ -74,3 +74,18 @@ def reshaped(record: TensorRecord, *shape: int) -> TensorRecord:
         raise TlganError(f"a tensor is {list(record.shape)}: expected {list(shape)}")
     strides = iter(stride for _, stride in kept)
     return TensorRecord(record.storage, shape, tuple(next(strides) if n != 1 else 1 for n in shape), record.offset)
+
+
+def taken(state: State, name: str) -> TensorRecord:
+    """The tensor of that name; an error where the file lacks it."""
+    if name not in state:
+        raise TlganError(f"tensor {name} is missing")
+    return state[name]
+
+
+def sizes_of(state: State, name: str, dimensions: int) -> tuple[int, ...]:
+    """The shape of a tensor that must have that many dimensions."""
+    shape = taken(state, name).shape
+    if len(shape) != dimensions:
+        raise TlganError(f"tensor {name} is {list(shape)}: expected {dimensions} sizes")
+    return shape
