@@ -16,6 +16,7 @@ from PIL import Image
 from tlgan.errors import TlganError
 from tlgan.extractors import DifferentiableExtractor, load_extractor
 from tlgan.training import Trained, TrainingWatcher, train_extractor
+from tlgan.training.network import start_from, taken_over
 from tlgan.training.split import split_rows
 from tlgan.training.targets import read_targets
 
@@ -248,3 +249,18 @@ def test_shares_hold_every_class_and_no_picture_twice() -> None:
     for rows in (split.train, split.stop, split.test):
         assert set(targets[0].values[rows]) == {0, 1}
     np.testing.assert_array_equal(split_rows(targets, np.arange(500)).test, split.test)
+
+
+def test_labels_that_the_start_names_are_read_as_it_reads_them() -> None:
+    start = start_from("celeba40", 64)
+    columns = {"Smiling": ["0", "1"] * 5, "lopsided": ["0", "1"] * 5, "age": [str(age) for age in range(20, 30)]}
+    targets = read_targets(columns)
+    network = start.build(3).eval()
+    pictures = torch.rand(4, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    with torch.no_grad():
+        before, after = network(pictures), taken_over(network, start, targets).eval()(pictures)
+        said = start.extractor.logits(pictures)
+    names = [feature.name for feature in start.extractor.features]
+    torch.testing.assert_close(after[:, 0], said[:, names.index("smiling")])
+    torch.testing.assert_close(after[:, 1], before[:, 1])
+    torch.testing.assert_close(after[:, 2] * targets[2].spread + targets[2].centre, said[:, names.index("age")])

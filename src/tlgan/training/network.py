@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,8 @@ from tlgan.errors import TlganError
 from tlgan.extractors import load_extractor
 from tlgan.extractors.head import embedding_of, has_embedding
 from tlgan.extractors.networks import ARCHITECTURES
+
+from .targets import Target
 
 SCRATCH = "scratch"
 DEFAULT_ARCHITECTURE = "residual"
@@ -118,3 +121,21 @@ def initial_head(
             network.head.weight[column] = (weight * scale).float()
             network.head.bias[column] = float(bias) - float((weight * scale) @ mean.double())
             column += 1
+
+
+@torch.no_grad()
+def taken_over(network: Any, start: Start, targets: Sequence[Target]) -> Any:
+    """The same network, but labels that the start names already are read as the start reads them."""
+    head = getattr(getattr(start.extractor, "module", None), "head", None)
+    if start.frozen or head is None:
+        return network
+    network = deepcopy(network)
+    known = {feature.name: (row, feature.kind) for row, feature in enumerate(start.extractor.features)}
+    column = 0
+    for target in targets:
+        row, kind = known.get(target.name, (0, ""))
+        if kind == {"number": "quantity", "binary": "probability"}.get(target.kind):
+            network.head.weight[column] = head.weight[row] / target.spread
+            network.head.bias[column] = (head.bias[row] - target.centre) / target.spread
+        column += target.width
+    return network

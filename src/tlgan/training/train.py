@@ -27,7 +27,7 @@ from .augment import ROOM, plain_view, random_view
 from .card import write_card
 from .export import export_onnx
 from .loop import Course, Plan, fit
-from .network import SCRATCH, Start, initial_head, start_from
+from .network import SCRATCH, Start, initial_head, start_from, taken_over
 from .objective import Figures, figures, headline, loss
 from .pictures import CHUNK, decode, unreadable
 from .readers import Labelled, read_labelled
@@ -199,8 +199,16 @@ def _train(
 ) -> tuple[nn.Module, Course]:
     torch.manual_seed(seed)
     network = start.build(_width(targets)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    aside = data.values[torch.from_numpy(split.stop)]
+
+    def held_out(model: nn.Module) -> float:
+        return float(loss(_outputs(model, data, split.stop, start.size), aside, targets))
+
     if start.extractor is not None:
         _set_head(network, data, split.train, targets, start.size)
+        own = taken_over(network, start, targets)
+        if held_out(own) < held_out(network):  # unless a label of the same name means something else here
+            network = own
     batch = int(np.clip(len(split.train) // 6, 8, _BATCH))
     plan = _plan(start, len(split.train), steps, seed)
 
@@ -208,11 +216,6 @@ def _train(
         chosen = split.train[torch.randint(len(split.train), (batch,), generator=rng).numpy()]
         x = random_view(data.pictures(chosen), start.size, rng, flip=flip)
         return x.contiguous(memory_format=torch.channels_last), data.values[torch.from_numpy(chosen)]
-
-    aside = data.values[torch.from_numpy(split.stop)]
-
-    def held_out(model: nn.Module) -> float:
-        return float(loss(_outputs(model, data, split.stop, start.size), aside, targets))
 
     return fit(
         network,
