@@ -81,6 +81,9 @@ def adopt_all(
 
     ``labels``, ``kind`` and ``size`` are of the one ONNX file among them.
     """
+    from .extractors.permission import allow
+    from .extractors.registry import names_code
+
     folder = Path(folder)
     said = bool(labels or kind or size)
     models = [ref for ref in refs if ref.endswith(".onnx")]
@@ -93,6 +96,8 @@ def adopt_all(
         elif ref.endswith(_FILES) and Path(located(ref, folder)).is_file():
             stored.append(adopt(folder, ref)[0])
         else:
+            if names_code(ref):
+                allow(ref)
             stored.append(ref)
     if texts:
         stored.append(adopt(folder, texts=texts, model=model)[0])

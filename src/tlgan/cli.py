@@ -78,9 +78,12 @@ def discover(
         list[str] | None, typer.Option("--extractor", "-e", help="What names the features; may be repeated.")
     ] = None,
     labels: Annotated[Path | None, typer.Option(help="Names of an ONNX extractor's outputs, one a line.")] = None,
+    kind: Annotated[str, typer.Option(help="What an ONNX extractor gives: multi-label, classes or numbers.")] = "",
+    size: Annotated[int, typer.Option(min=0, help="Side of an ONNX extractor's input, where it is open.")] = 0,
     text: Annotated[
         list[str] | None, typer.Option(help='A sentence as a feature: "smiling | frowning"; repeatable.')
     ] = None,
+    model: Annotated[str, typer.Option(help="Text-image model for --text: hf:owner/repo or a folder.")] = "",
     space: Annotated[str, typer.Option(help="Latent space of the axes, z or w; empty takes the better one.")] = "",
     truncation: Annotated[float, typer.Option(help="Truncation psi of the sampled pictures.")] = 1.0,
     label: Annotated[int | None, typer.Option(help="Class, for a conditional generator.")] = None,
@@ -101,9 +104,9 @@ def discover(
     from .terminal import discovering, print_axes, print_json
 
     extractors = tuple(extractor) if extractor else () if text else ws.DEFAULT_EXTRACTORS
-    if labels or text:
+    if labels or kind or size or text:
         check_free(out)
-        extractors = adopt_all(out, extractors, texts=text or (), labels=labels)
+        extractors = adopt_all(out, extractors, texts=text or (), model=model, labels=labels, kind=kind, size=size)
     settings = ws.Settings(
         generator=generator,
         space=space,

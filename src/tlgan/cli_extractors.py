@@ -11,6 +11,9 @@ import typer
 from .errors import TlganError
 
 WorkspaceArgument = Annotated[Path, typer.Argument(metavar="WORKSPACE", help="Folder made by `discover`.")]
+TrustOption = Annotated[
+    bool, typer.Option("--trust", help="What the workspace names may be code (TorchScript, Python functions); run it.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 
 
@@ -32,6 +35,7 @@ def add(
     kind: Annotated[str, typer.Option(help="What an ONNX file gives: multi-label, classes or numbers.")] = "",
     size: Annotated[int, typer.Option(min=0, help="Side of an ONNX file's input, where it is open.")] = 0,
     method: Annotated[str, typer.Option(help="samples, gradients, or auto for the cheaper one.")] = "auto",
+    trust: TrustOption = False,
     json: JsonOption = False,
 ) -> None:
     """New sliders from the samples that are there already."""
@@ -41,7 +45,7 @@ def add(
 
     if method not in ("auto", "samples", "gradients"):
         raise TlganError(f"--method {method!r} is unknown: expected auto, samples or gradients")
-    opened = open_workspace(workspace)
+    opened = open_workspace(workspace, trust=trust)
     with discovering(opened.axes.samples, _sure()) as display:
         added = add_extractor(
             opened,
@@ -127,11 +131,14 @@ def label(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8000,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")] = True,
+    trust: TrustOption = False,
 ) -> None:
     """A new slider from a few clicks, yes or no, on generated pictures. The clicks are kept."""
     from .labelling import label as run
+    from .workspace import open_workspace
 
-    result = run(workspace, question, name=name, extractor=extractor, host=host, port=port, open_browser=browser)
+    opened = open_workspace(workspace, trust=trust)
+    result = run(opened, question, name=name, extractor=extractor, host=host, port=port, open_browser=browser)
     if result is None:
         typer.echo("no slider yet; the clicks are kept, and the same command goes on with them")
     else:

@@ -135,10 +135,11 @@ class Workspace:
     @cached_property
     def extractor(self) -> CombinedExtractor:
         """All extractors of the workspace as one."""
-        from .extractors import load_extractor
         from .extractors.combined import CombinedExtractor
+        from .extractors.registry import load_stored
 
-        return CombinedExtractor([load_extractor(located(ref, self.path)) for ref in self.settings.extractors])
+        refs = [located(ref, self.path) for ref in self.settings.extractors]
+        return CombinedExtractor([load_stored(ref, trust=self.trust) for ref in refs])
 
     @cached_property
     def axes(self) -> Axes:

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from tlgan.errors import TlganError
-from tlgan.extractors import DifferentiableExtractor, Extractor, Feature, load_extractor
+from tlgan.extractors import DifferentiableExtractor, Extractor, Feature, load_extractor, permission, registry
+from tlgan.workspace import Settings, Workspace
 
 
 def mean_red(images):
@@ -218,3 +219,40 @@ def test_entry_points_are_known(monkeypatch, module):
     monkeypatch.setattr(registry, "entry_points", lambda group: [broken])
     with pytest.raises(TlganError, match="can't be imported"):
         load_extractor("theirs")
+
+
+@pytest.fixture
+def stranger(tmp_path, monkeypatch):
+    """A module in the working folder that leaves a trace when it is imported, and an empty cache."""
+    name = f"stranger_{tmp_path.name.replace('-', '_')}"
+    trace = tmp_path / "imported"
+    lines = [f"open({str(trace)!r}, 'w').close()", "def grey(pictures):", "    return pictures.mean((1, 2, 3))"]
+    (tmp_path / f"{name}.py").write_text("\n".join(lines))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TLGAN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(permission, "_here_and_now", set())
+    return f"{name}:grey", trace
+
+
+def test_what_a_file_names_is_not_run_before_somebody_here_names_it(stranger, monkeypatch):
+    ref, trace = stranger
+    with pytest.raises(TlganError, match="nobody has named"):
+        registry.load_stored(ref)
+    assert not trace.exists()
+    assert load_extractor(ref).features[0].name == "grey"  # found in the working folder
+    monkeypatch.setattr(permission, "_here_and_now", set())  # the next process
+    assert registry.load_stored(ref).features[0].name == "grey"
+
+
+def test_what_is_trusted_is_run(stranger):
+    ref, trace = stranger
+    assert registry.load_stored(ref, trust=True).features[0].name == "grey"
+    assert trace.exists()
+
+
+def test_a_workspace_of_a_stranger_runs_nothing(stranger, tmp_path):
+    ref, trace = stranger
+    settings = Settings("face64", extractors=("colour", ref))
+    with pytest.raises(TlganError, match="nobody has named"):
+        _ = Workspace(tmp_path, settings).extractor
+    assert not trace.exists()

@@ -23,7 +23,7 @@ from tlgan.files import replacing
 
 from .base import Extractor, Feature
 from .images import check_images
-from .registry import load_extractor
+from .registry import load_extractor, load_stored
 from .values import check_values
 
 METADATA_KEY = "tlgan.head"
@@ -99,7 +99,7 @@ def load_head(ref: str | Path) -> LinearHead:
         backbone_ref = str(described["backbone"])
     except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
         raise TlganError(f"{path} is not a head made by `tlgan label` ({error})") from error
-    backbone = load_extractor(backbone_ref)
+    backbone = load_stored(backbone_ref)
     now = _probe(backbone)
     if (
         now.shape != tensors["probe"].shape

@@ -17,6 +17,7 @@ from typing import Any
 from tlgan.errors import TlganError
 
 from .base import Extractor
+from .permission import allow, is_allowed, working_folder
 
 GROUP = "tlgan.extractors"
 
@@ -54,8 +55,36 @@ def load_extractor(ref: Any, **options: Any) -> Extractor:
     :func:`tlgan.extractors.callables.wrap_callable`. Raises :class:`TlganError` where nothing can be made of ``ref``.
     """
     if isinstance(ref, str):
-        return _load_named(ref, options)
+        loaded = _load_named(ref, options)
+        if names_code(ref):
+            allow(ref)
+        return loaded
     return _as_extractor(ref, options, described=repr(ref))
+
+
+def load_stored(ref: str, *, trust: bool = False) -> Extractor:
+    """The extractor that a file names: a workspace's, or the backbone of a head.
+
+    A file may come from a stranger, so ``module:function`` in it is imported only where somebody here named that very
+    function before (`load_extractor`, `tlgan add`, `tlgan discover`), or with ``trust``. Raises :class:`TlganError`.
+    """
+    if names_code(ref) and not trust and not is_allowed(ref):
+        raise TlganError(
+            f"a file asks to run the Python function {ref!r}, which nobody has named on this machine before: if you "
+            f"know it, load it once yourself, tlgan.load_extractor({ref!r}), in the folder it lies in, or pass --trust"
+        )
+    return _load_named(ref, {})
+
+
+def names_code(ref: str) -> bool:
+    """Whether ``ref`` is ``module:function``: neither a known name, nor a file, nor a scheme."""
+    return (
+        ref not in known_extractors()
+        and not ref.startswith(tuple(SCHEMES))
+        and PurePath(ref).suffix not in ENDINGS
+        and not _is_repository(ref)
+        and _MODULE_REFERENCE.fullmatch(ref) is not None
+    )
 
 
 def _load_named(ref: str, options: dict[str, Any]) -> Extractor:
@@ -90,7 +119,8 @@ def _is_repository(ref: str) -> bool:
 def _import_attribute(ref: str) -> Any:
     module_name, _, path = ref.partition(":")
     try:
-        found: Any = importlib.import_module(module_name)
+        with working_folder():
+            found: Any = importlib.import_module(module_name)
         for part in path.split("."):
             found = getattr(found, part)
     except (ImportError, AttributeError) as error:

@@ -19,6 +19,7 @@ from starlette.staticfiles import StaticFiles
 from tlgan.errors import TlganError
 from tlgan.studio import server
 from tlgan.studio.guard import LOOPBACK, Guard
+from tlgan.workspace import Workspace
 
 from .session import Session
 
@@ -84,7 +85,7 @@ def create_app(session: Session, *, hosts: Collection[str] | None = LOOPBACK, to
 
 
 def label(
-    workspace: str | Path,
+    workspace: Workspace | str | Path,
     question: str,
     *,
     name: str = "",
