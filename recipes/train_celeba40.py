@@ -71,19 +71,17 @@ def train_teacher(name: str, photographs: Photographs, options: argparse.Namespa
 
 def train_student(photographs: Photographs, teachers: list[nn.Module], options: argparse.Namespace) -> None:
     say("the teachers look at every picture, flipped, moved and blurred")
-    rendered = generated(
-        tlgan.load_generator(options.generator), int(12_000 * min(1.0, options.effort)), seed=1_000_003
-    )
+    rendered = generated(tlgan.load_generator(options.generator), 8_000, seed=1_000_003)
     # The teachers look at the usual crop; the student has to say the same of tighter and wider ones.
     celeba = replace(
-        taught(photographs.celeba, teachers, options.output / "taught-celeba.pt", views=3), zoom=(0.64, 1.08)
+        taught(photographs.celeba, teachers, options.output / "taught-celeba.pt", views=2), zoom=(0.64, 1.08)
     )
-    utkface = taught(photographs.utkface, teachers, options.output / "taught-utkface.pt", views=2)
+    utkface = taught(photographs.utkface, teachers, options.output / "taught-utkface.pt", views=1)
     rendered = taught(rendered, teachers, options.output / "taught-rendered.pt")
     # It starts as the teacher of its own kind and learns what the average knows better.
     student = deepcopy(teachers[0]).requires_grad_(True)
     plan = Plan(
-        steps=int(2000 * options.effort),
+        steps=int(1500 * options.effort),
         learning_rate=1.5e-3,
         seed=11,
         label_weight=0.4,

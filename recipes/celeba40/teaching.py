@@ -53,7 +53,7 @@ def _paint(generator: object, n: int, seed: int, start: int) -> Tensor:
 
 def _average(faces: Faces, teachers: Sequence[nn.Module], views: int) -> Tensor:
     total, count = torch.zeros(len(faces), OUTPUTS), 0
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+    with torch.inference_mode():
         for view in islice(_five_views(faces), views):
             view = view.contiguous(memory_format=torch.channels_last)
             for teacher in teachers:

@@ -209,7 +209,7 @@ def test_decoding_goes_on_where_it_was(folder: Path, tmp_path: Path, monkeypatch
     labelled = read_labelled(folder, tmp_path / "l.csv")
     whole, bad = decode(labelled, 16, tmp_path / "w")
     assert (len(whole), bad) == (2, [])
-    (tmp_path / "w" / "pictures-00001.npz").unlink()
+    (tmp_path / "w" / "pictures-00001.npy").unlink()
     (folder / "000.png").unlink()  # its chunk is there: it is not looked at again
     again, _ = decode(labelled, 16, tmp_path / "w")
     np.testing.assert_array_equal(np.concatenate(again), np.concatenate(whole))

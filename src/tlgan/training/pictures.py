@@ -1,4 +1,5 @@
-"""Pictures of any kind as squares of one size: decoded once, kept on disk in chunks, so that a kill loses one.
+"""Pictures of any kind as squares of one size: decoded once, kept on disk in chunks, so that a kill loses one and a
+hundred thousand pictures take no memory.
 
 Grey, RGBA, palette, CMYK and 16-bit pictures and EXIF rotation are all brought to upright 8-bit RGB. What can't be
 read is counted and named; training goes on without it, unless it is too much.
@@ -7,6 +8,7 @@ read is counted and named; training goes on without it, unless it is too much.
 from __future__ import annotations
 
 import io
+import json
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -68,7 +70,7 @@ def _rgb(picture: Any) -> Any:
 def decode(
     labelled: Labelled, side: int, folder: Path, told: Callable[[int], None] = lambda done: None
 ) -> tuple[list[np.ndarray], list[int]]:
-    """All pictures as chunks uint8 [m, side, side, 3] in `folder`, and the rows that can't be read.
+    """All pictures as chunks uint8 [m, side, side, 3], mapped from files in `folder`, and the rows that can't be read.
 
     Chunks that are there already are not decoded again. Raises TlganError where more than 5 % can't be read.
     """
@@ -77,18 +79,21 @@ def decode(
     bad: list[int] = []
     source: Iterator[bytes | None] | None = None
     for start in range(0, total, CHUNK):
-        path = folder / f"pictures-{start // CHUNK:05d}.npz"
+        path = _chunk(folder, start)
         if not path.exists():
             source = labelled.read(start) if source is None else source
             _decode_chunk(source, min(CHUNK, total - start), side, labelled.celeba, path)
         else:
             source = None
-        bad += [start + int(row) for row in np.load(path)["bad"]]
+        bad += [start + row for row in json.loads(path.with_suffix(".json").read_text("utf-8"))]
         told(min(start + CHUNK, total))
         if len(bad) > MOST_UNREADABLE * total:
             raise TlganError(f"{unreadable(labelled, bad)}, over {MOST_UNREADABLE:.0%} of {total}: check the folder")
-    starts = range(0, total, CHUNK)
-    return [np.load(folder / f"pictures-{start // CHUNK:05d}.npz")["pictures"] for start in starts], bad
+    return [np.load(_chunk(folder, start), mmap_mode="r") for start in range(0, total, CHUNK)], bad
+
+
+def _chunk(folder: Path, start: int) -> Path:
+    return folder / f"pictures-{start // CHUNK:05d}.npy"
 
 
 def unreadable(labelled: Labelled, rows: list[int]) -> str:
@@ -104,5 +109,7 @@ def _decode_chunk(source: Iterator[bytes | None], count: int, side: int, celeba:
     bad = [row for row, picture in enumerate(found) if picture is None]
     blank = np.zeros((side, side, 3), dtype=np.uint8)
     stacked = np.stack([blank if picture is None else picture for picture in found])
-    with replacing(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, pictures=stacked, bad=np.array(bad, dtype=np.int64))
+    with replacing(path.with_suffix(".json")) as temporary:
+        temporary.write_text(json.dumps(bad), encoding="utf-8")
+    with replacing(path) as temporary, open(temporary, "wb") as file:  # last: where it is, the chunk is whole
+        np.save(file, stacked)

@@ -151,12 +151,12 @@ class _Data:
     """Pictures and labels by row."""
 
     def __init__(self, chunks: list[np.ndarray], values: Tensor) -> None:
-        self.chunks = [torch.from_numpy(chunk) for chunk in chunks]
+        self.chunks = chunks
         self.values = values
 
     def pictures(self, rows: np.ndarray) -> Tensor:
         """uint8 [n, H, W, 3]."""
-        return torch.stack([self.chunks[row // CHUNK][row % CHUNK] for row in rows.tolist()])
+        return torch.from_numpy(np.stack([self.chunks[row // CHUNK][row % CHUNK] for row in rows.tolist()]))
 
 
 def _choose(
