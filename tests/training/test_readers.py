@@ -108,7 +108,7 @@ def test_a_folder_a_class_and_utkfaces_names(folder: Path, tmp_path: Path) -> No
         read_labelled(tmp_path / "empty", None)
 
 
-def test_hugging_face_datasets(folder: Path) -> None:
+def test_hugging_face_datasets(folder: Path, tmp_path: Path) -> None:
     datasets = pytest.importorskip("datasets")
     pictures = [{"bytes": (folder / f"{row:03d}.png").read_bytes(), "path": None} for row in range(4)]
     table = datasets.Dataset.from_dict(
@@ -121,11 +121,21 @@ def test_hugging_face_datasets(folder: Path) -> None:
             }
         ),
     )
-    found = from_dataset(table)
+    found = read_labelled(table, None)
     assert list(found.read(2)) == [p["bytes"] for p in pictures[2:]]
     assert kinds(found.columns)["mood"] == ("classes", [0, 1, 2, 0])
     with pytest.raises(TlganError, match="no column of pictures"):
         from_dataset(table.remove_columns("image"))
+    with pytest.raises(TlganError, match="is a list"):
+        read_labelled([1, 2], None)
+    table.save_to_disk(tmp_path / "saved")
+    saved = read_labelled(f"datasets:{tmp_path / 'saved'}", None)
+    assert list(saved.read(0)) == [p["bytes"] for p in pictures]
+    table.to_parquet(tmp_path / "parts" / "train.parquet")
+    parts = read_labelled(f"datasets:{tmp_path / 'parts'}", None)
+    assert parts.columns["mood"] == ["calm", "glad", "sad", "calm"]
+    with pytest.raises(TlganError, match="can't be loaded"):
+        read_labelled(f"datasets:{tmp_path / 'nothing'}", None)
 
 
 def test_kinds_may_be_said() -> None:

@@ -19,7 +19,7 @@ from tlgan.extractors.attributes import CELEBA_ATTRIBUTES
 PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
 _FILE_COLUMNS = ("file", "filename", "file_name", "image_id", "image", "path", "picture", "name")
 _UTKFACE = re.compile(r"(\d{1,3})_([01])_(?:([0-4])_)?\d+.*", re.ASCII)
-_DATASET = re.compile(r"datasets:(?P<repo>[\w.-]+(?:/[\w.-]+)?)(?::(?P<split>[\w.\[\]%:+-]+))?")
+_DATASET = re.compile(r"datasets:(?P<repo>[^:]+)(?::(?P<split>[\w.\[\]%:+-]+))?")
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,16 @@ class Labelled:
     celeba: bool = False
 
 
-def read_labelled(images: str | Path | None, labels: str | Path | None) -> Labelled:
-    """Labelled pictures from a folder or a Parquet file, and a file of labels where the pictures do not say themselves.
+def read_labelled(images: Any, labels: str | Path | None) -> Labelled:
+    """Labelled pictures from a folder or a Parquet file, and a file of labels where the pictures do not say themselves;
+    or from a `datasets.Dataset`, or its reference.
 
     Raises TlganError, naming file and line, where the two do not fit.
     """
     if images is None and labels is None:
         raise TlganError("nothing to learn from: give --images and, where their names do not tell, --labels")
+    if images is not None and not isinstance(images, (str, Path)):
+        return from_dataset(images)
     if images is not None and str(images).startswith("datasets:"):
         return _from_datasets(str(images))
     if labels is None:
@@ -173,22 +176,31 @@ def _from_folder(folder: Path) -> Labelled:
 def _from_datasets(ref: str) -> Labelled:
     match = _DATASET.fullmatch(ref)
     if match is None:
-        raise TlganError(f"{ref} is not understood: expected datasets:owner/name or datasets:owner/name:split")
+        raise TlganError(f"{ref} is not understood: expected datasets:owner/name or datasets:FOLDER, and :split")
+    datasets = _datasets(ref)
     try:
-        import datasets
-    except ImportError as error:
-        raise TlganError(f"{ref} needs the datasets package: pip install 'tlgan[datasets]'") from error
-    try:
-        table = datasets.load_dataset(match["repo"], split=match["split"] or "train")
+        if (Path(match["repo"]) / "state.json").is_file():  # what `save_to_disk` wrote
+            table = datasets.load_from_disk(match["repo"])
+        else:
+            table = datasets.load_dataset(match["repo"], split=match["split"] or "train")
     except Exception as error:  # its loaders raise whatever their formats do
         raise TlganError(f"{ref} can't be loaded: {' '.join(str(error).split())[:200]}") from error
     return from_dataset(table, ref)
 
 
+def _datasets(wanted: str) -> Any:
+    try:
+        import datasets
+    except ImportError as error:
+        raise TlganError(f"{wanted} needs the datasets package: pip install 'tlgan[datasets]'") from error
+    return datasets
+
+
 def from_dataset(table: Any, source: str = "a dataset") -> Labelled:
     """Labelled pictures of a `datasets.Dataset` with an image column; class labels keep their words."""
-    import datasets
-
+    datasets = _datasets(source)
+    if not isinstance(table, datasets.Dataset):
+        raise TlganError(f"{source} is a {type(table).__name__}: expected one split of a dataset, a folder or a file")
     images = [name for name, kind in table.features.items() if isinstance(kind, datasets.Image)]
     if not images:
         raise TlganError(f"{source} has no column of pictures: it has {', '.join(table.features)}")

@@ -75,7 +75,7 @@ class Trained:
 
 
 def train_extractor(
-    images: str | Path | None,
+    images: Any,
     labels: str | Path | None = None,
     out: str | Path = "extractor.onnx",
     *,
@@ -91,7 +91,7 @@ def train_extractor(
 ) -> Trained:
     """Train an extractor on labelled pictures, and write it as ONNX (and safetensors), with a model card beside it.
 
-    ``images``: a folder, a Parquet file, or `datasets:owner/name`; ``labels``: `list_attr_celeba.txt`, a CSV or a
+    ``images``: a folder, a Parquet file, a `datasets.Dataset`, or `datasets:owner/name`; ``labels``: `list_attr_celeba.txt`, a CSV or a
     Parquet file, where the pictures do not say themselves. ``only``, ``skip``, ``kinds``: as in `read_targets`.
     ``backbone``: where to start: "scratch", or an extractor with an embedding; by default `celeba40` where its
     embedding tells these labels apart, from scratch otherwise. ``size``: side of the network's input in pixels;
