@@ -20,8 +20,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from sklearn.linear_model import Ridge
-from sklearn.metrics import r2_score
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import balanced_accuracy_score, r2_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 import tlgan
@@ -31,6 +33,7 @@ from celeba40.export import load_average
 from celeba40.measure import attribute_table, predict, years
 from celeba40.teachers import TEACHERS
 from tlgan.extractors import load_extractor
+from tlgan.extractors.faces import FaceAttributes, celeba40
 from train_celeba40 import HELD_OUT
 
 GROUPS = ("White", "Black", "Asian", "Indian", "other")
@@ -82,6 +85,32 @@ def by_group(student: Logits, utkface: Faces) -> str:
         for name, s in subsets
     ]
     return table(["UTKFace, unseen", "pictures", "age error (years)", "age bias (years)", "gender accuracy"], rows)
+
+
+def group_head(extractor: FaceAttributes, learned: Faces, held_out: Faces, generator: str, n: int = 4000) -> str:
+    """A linear head for the five groups on the extractor's embedding, as a measurement alone: what the embedding holds
+    of them, how the generator's faces fall, and which attributes go with each group there."""
+    assert learned.group is not None
+    assert held_out.group is not None
+    rows = torch.randperm(len(learned), generator=torch.Generator().manual_seed(0))[:6000]
+    head = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000, class_weight="balanced"))
+    head.fit(predict(extractor.embedding, plain_view(learned[rows])).numpy(), learned.group[rows].numpy())
+    told = head.predict(predict(extractor.embedding, plain_view(held_out)).numpy())
+    truth = held_out.group.numpy()
+    source = tlgan.load_generator(generator)
+    with torch.inference_mode():
+        pictures = torch.cat([source.synthesize(part) for part in source.sample(n, seed=30_001).split(250)])
+    embedding, logits = predict(extractor.embedding, pictures).numpy(), predict(extractor.logits, pictures).numpy()
+    shares, towards = head.predict_proba(embedding).mean(axis=0), head.decision_function(embedding)
+    rows_ = []
+    for group, name in enumerate(GROUPS):
+        with_it = np.array([np.corrcoef(towards[:, group], logits[:, j])[0, 1] for j in range(len(ATTRIBUTES))])
+        most = ", ".join(f"`{ATTRIBUTES[j]}` {with_it[j]:+.2f}" for j in np.argsort(-np.abs(with_it))[:3])
+        recall = float(np.mean(told[truth == group] == group))
+        rows_.append([name, f"{int((truth == group).sum())}", f"{recall:.3f}", f"{shares[group]:.3f}", most])
+    rows_.append(["**mean**", f"{len(truth)}", f"**{balanced_accuracy_score(truth, told):.3f}**", "", ""])
+    head_row = ["UTKFace's group", "unseen pictures", "named right", "share of generated faces", "goes there most with"]
+    return table(head_row, rows_)
 
 
 def by_disturbance(student: Logits, celeba: Faces, utkface: Faces) -> str:
@@ -213,7 +242,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     _, celeba = split(read_celeba(options.celeba), HELD_OUT, seed=None)
-    _, utkface = split(read_utkface(options.utkface), HELD_OUT, seed=0)
+    learned, utkface = split(read_utkface(options.utkface), HELD_OUT, seed=0)
     student, judge = (load_extractor(name).logits for name in ("celeba40", "judge40"))  # type: ignore[attr-defined]
     networks = {"celeba40": student}
     if options.single is not None:
@@ -222,6 +251,7 @@ def main() -> None:
     tables = {
         "attributes": by_attribute(student, judge, celeba),
         "groups": by_group(student, utkface),
+        "group head": group_head(celeba40(), learned, utkface, options.generator),
         "disturbances": by_disturbance(student, celeba, utkface),
         "axes": on_generated(networks, options.generator),
         "speed": speed(),

@@ -74,22 +74,22 @@ def train_student(photographs: Photographs, teachers: list[nn.Module], options: 
     rendered = generated(tlgan.load_generator(options.generator), 8_000, seed=1_000_003)
     # The teachers look at the usual crop; the student has to say the same of tighter and wider ones.
     celeba = replace(
-        taught(photographs.celeba, teachers, options.output / "taught-celeba.pt", views=2), zoom=(0.64, 1.08)
+        taught(photographs.celeba, teachers, options.output / "taught-celeba.pt", views=2), zoom=(0.68, 1.08)
     )
     utkface = taught(photographs.utkface, teachers, options.output / "taught-utkface.pt", views=1)
     rendered = taught(rendered, teachers, options.output / "taught-rendered.pt")
     # It starts as the teacher of its own kind and learns what the average knows better.
     student = deepcopy(teachers[0]).requires_grad_(True)
     plan = Plan(
-        steps=int(1500 * options.effort),
-        learning_rate=1.5e-3,
+        steps=int(2400 * options.effort),
+        learning_rate=2e-3,
         seed=11,
-        label_weight=0.4,
-        teacher_weight=1.0,
-        strength=Strength(blur=0.25, jpeg=0.2, noise=0.15),
+        label_weight=1.0,
+        teacher_weight=0.7,
+        strength=Strength(blur=0.2, jpeg=0.15, noise=0.1),
     )
     say(f"student: {plan.steps} steps")
-    sets = [(celeba, 36), (utkface, 30), (rendered, 30)]
+    sets = [(celeba, 56), (utkface, 20), (rendered, 20)]
     student = fit(student, sets, plan, options.output / "student.ckpt", pause_file=options.pause_file)
     photographs.report("student", student)
     export(student, "residual", [*ATTRIBUTES, AGE], SOURCE, options.output / "celeba40.safetensors")
