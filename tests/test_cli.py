@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -89,6 +91,9 @@ def test_strips_and_films(run, halves: Workspace, tmp_path: Path, name: str) -> 
         (["left=1", "--lock", "nothing_like_it"], "unknown feature 'nothing_like_it'"),
         (["--film", "left", "-o", "film.avi"], ".gif or .mp4"),
         (["left=1", "-o", "picture.xyz"], ".png, .jpg or .webp"),
+        (["--strip", "left", "-o", "strip.xyz"], ".png, .jpg or .webp"),
+        (["left=1", "-o", "/dev/null/picture.png"], "could not be written"),
+        (["--film", "left", "-o", "/dev/null/film.gif"], "could not be written"),
         (["--from", "missing.png"], "can't be read"),
         (["--seed", "1", "--from", "missing.png"], "both"),
     ],
@@ -104,6 +109,22 @@ def test_one_clear_line(
     assert len(err.strip().splitlines()) == 1
     assert expected in err
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("how", [["left=1"], ["--strip", "left"], ["--film", "left", "--seconds", 0.4]])
+def test_a_full_disk_keeps_the_picture_that_was_there(run, halves: Workspace, tmp_path: Path, monkeypatch, how) -> None:  # type: ignore[no-untyped-def]
+    out = tmp_path / ("film.gif" if "--film" in how else "picture.png")
+    out.write_bytes(b"an older picture")
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    code, _, err = run("edit", halves.path, *how, "-o", out)
+    assert code == 1
+    assert "the disk is full" in err
+    assert out.read_bytes() == b"an older picture"
+    assert list(tmp_path.iterdir()) == [out]
 
 
 def test_a_png_without_state(run, halves: Workspace, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

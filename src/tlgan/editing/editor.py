@@ -20,8 +20,9 @@ from .edit import Edit
 from .exact import refine
 from .film import enlarge, there_and_back, tile, write_film
 from .path import path
+from .picture_file import write_picture
 from .solve import Solution, solve
-from .state import to_json, write_png
+from .state import to_json
 
 #: Looks of an exact edit that nobody waits for in front of a slider.
 LOOKS = 6
@@ -135,28 +136,11 @@ class Editor:
 
     def save(self, path: str | Path) -> Path:
         """Write the edited face: PNG carries its state; other endings are what Pillow makes of them."""
-        from PIL import Image
-
-        path = Path(path)
-        try:
-            if path.suffix.lower() == ".png":
-                write_png(path, self.picture(), self.state())
-            else:
-                Image.fromarray(self.picture()).save(path)
-        except ValueError as error:
-            raise TlganError(
-                f"no picture can be written as {path.name!r}: end the name in .png, .jpg or .webp"
-            ) from error
-        except OSError as error:
-            raise TlganError(f"{path} could not be written: {error.strerror or error}") from error
-        return path
+        return write_picture(path, self.picture(), self.state())
 
     def save_strip(self, path: str | Path, names: Sequence[str], steps: int = 7, span: float = 3.0) -> Path:
         """Write strips, a row a feature, as one picture."""
-        from PIL import Image
-
-        Image.fromarray(tile([enlarge(row) for row in self.grid(names, steps, span)])).save(path)
-        return Path(path)
+        return write_picture(path, tile([enlarge(row) for row in self.grid(names, steps, span)]))
 
     def save_film(self, path: str | Path, name: str, *, span: float = 3.0, seconds: float = 3.0, fps: int = 25) -> Path:
         """Write a looping GIF or MP4 of one feature asked from -span to +span sd."""

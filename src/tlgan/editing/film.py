@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tlgan.errors import TlganError
+from tlgan.files import replacing
 
 #: Smaller pictures are enlarged to this side in strips and films, where nobody wants to look for them.
 MIN_SIDE = 128
@@ -42,16 +43,15 @@ def there_and_back(pictures: np.ndarray) -> np.ndarray:
 def write_film(path: str | Path, pictures: np.ndarray, fps: int = 25) -> None:
     """Write frames uint8 [n, H, W, 3] as GIF or MP4 (H.264), by the ending of `path`.
 
-    Raises TlganError for another ending.
+    Raises TlganError for another ending, or where the file can't be written.
     """
     path = Path(path)
-    ending = path.suffix.lower()
-    if ending == ".gif":
-        _write_gif(path, pictures, fps)
-    elif ending == ".mp4":
-        _write_mp4(path, pictures, fps)
-    else:
+    writers = {".gif": _write_gif, ".mp4": _write_mp4}
+    writer = writers.get(path.suffix.lower())
+    if writer is None:
         raise TlganError(f"a film can't be written as {path.name!r}: end the name in .gif or .mp4")
+    with replacing(path) as temporary:
+        writer(temporary, pictures, fps)
 
 
 def _write_gif(path: Path, pictures: np.ndarray, fps: int) -> None:
