@@ -57,7 +57,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if path in site.redirects:
             return self.answer(302, b"", Location=site.redirects[path])
         if path not in site.files:
-            return self.answer(404, b"not here")
+            return self.answer(404, b"" if head else b"not here")
         body, headers = site.files[path], {"ETag": site.etag, "X-Repo-Commit": "c" * 40, "Accept-Ranges": "bytes"}
         headers["Content-Type"] = site.types.get(path, "application/octet-stream")
         status, asked = 200, self.headers.get("Range")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,16 @@ from tlgan.extractors.combined import CombinedExtractor
 from tlgan.generators import LatentGenerator
 from tlgan.workspace import Settings, Workspace, open_workspace
 from worlds import SIDE, HalvesExtractor
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Tiny networks: threads would only wait for one another."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
 
 CHECKPOINTS = Path(__file__).parent / "checkpoints"
 W_DIM = 10

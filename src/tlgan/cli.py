@@ -90,6 +90,9 @@ def discover(
     seed: Annotated[int, typer.Option(help="Seed of the samples.")] = 0,
     max_samples: Annotated[int, typer.Option(min=1, help="Stop there even if some axes are not sure yet.")] = 20_000,
     sure: Annotated[float, typer.Option(min=0.0, max=1.0, help="Split-half cosine that counts as sure.")] = 0.95,
+    resolution: Annotated[
+        int | None, typer.Option(min=1, help="Paint samples this small, in pixels; faster for large generators.")
+    ] = None,
     base: Annotated[
         list[str] | None, typer.Option("--base", help="Axis that all others are kept clear of; 'none' for none.")
     ] = None,
@@ -115,6 +118,7 @@ def discover(
         extractors=extractors,
         seed=seed,
         max_samples=max_samples,
+        resolution=resolution,
         base=None if base is None else tuple(name for name in base if name != "none"),
     )
     with discovering(max_samples, sure) as display:

@@ -99,7 +99,7 @@ def learn(workspace: Workspace, watcher: Watcher, sure: float = SURE) -> AxisLea
         watcher.progress(progress)
     if progress.sure or held >= settings.max_samples:
         return learner
-    watcher.stage("drawing, painting and measuring samples")
+    watcher.stage(f"drawing, painting and measuring samples{_hint(workspace)}")
 
     def enough(latents: np.ndarray, values: np.ndarray) -> bool:
         learner.add(latents, values)
@@ -111,6 +111,15 @@ def learn(workspace: Workspace, watcher: Watcher, sure: float = SURE) -> AxisLea
         workspace.generator, workspace.extractor, store, stop=settings.max_samples, enough=enough, on_rows=watcher.rows
     )
     return learner
+
+
+def _hint(workspace: Workspace) -> str:
+    """Pictures that are painted far larger than anybody looks at them: a faster way is named."""
+    side, seen = workspace.generator.resolution, workspace.extractor.input_size
+    if workspace.settings.resolution is not None or seen is None or side < 4 * seen:
+        return ""
+    small = min(power for power in (2**n for n in range(3, 12)) if power >= seen)
+    return f", {side} px for extractors that look at {seen}: --resolution {small} may be much faster"
 
 
 def check_free(path: Path) -> None:
@@ -133,7 +142,7 @@ def _check_same(old: Settings, workspace: Workspace) -> None:
         new = replace(new, extractors=old.extractors)
         workspace.settings = new
         del workspace.extractor
-    for name in ("space", "truncation", "label", "extractors", "seed"):
+    for name in ("space", "truncation", "label", "extractors", "seed", "resolution"):
         before, now = getattr(old, name), getattr(new, name)
         if before != now:
             raise TlganError(

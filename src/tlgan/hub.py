@@ -184,7 +184,6 @@ def _from_hf(ref: str, folder: Path, sha256: str | None, archive_sha256: str | N
     if match is None:
         raise TlganError(f"{ref} is not understood: expected hf:owner/repo/file or hf:owner/repo/file@revision")
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError
 
     progress(0, None)
     try:
@@ -195,7 +194,7 @@ def _from_hf(ref: str, folder: Path, sha256: str | None, archive_sha256: str | N
             local_dir=folder,
             endpoint=os.environ.get("HF_ENDPOINT"),
         )
-    except (HfHubHTTPError, OSError, ValueError) as error:
+    except Exception as error:  # the client lets its transport's errors through, which share no base class
         raise TlganError(f"{ref} can't be fetched: {_one_line(str(error))}; check the name, or {_ELSEWHERE}") from error
     path = Path(downloaded)
     progress(path.stat().st_size, path.stat().st_size)

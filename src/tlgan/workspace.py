@@ -39,7 +39,8 @@ class Settings:
 
     ``generator``: reference as `load_generator` takes it; ``sha256``: its fingerprint, checked at every opening;
     ``space``: "z", "w" or "" for the better one there is; ``truncation`` and ``label`` of the sampled pictures;
-    ``extractors``: references as `load_extractor` takes them, or files inside the workspace; ``seed`` of the samples and ``max_samples`` their cap;
+    ``extractors``: references as `load_extractor` takes them, or files inside the workspace; ``seed`` of the samples and
+    ``max_samples`` their cap; ``resolution``: side of the sampled pictures, None for what the generator paints;
     ``base``: axes that every other axis is kept clear of (None: male and young, where there are such features).
     """
 
@@ -52,6 +53,7 @@ class Settings:
     seed: int = 0
     max_samples: int = 20_000
     base: tuple[str, ...] | None = None
+    resolution: int | None = None
 
     def to_toml(self) -> str:
         """As the text of `tlgan.toml`."""
@@ -68,7 +70,11 @@ class Settings:
             generator["label"] = self.label
         document["generator"] = generator
         document["extractors"] = {"refs": list(self.extractors)}
-        document["samples"] = {"seed": self.seed, "max": self.max_samples}
+        samples = tomlkit.table()
+        samples["seed"], samples["max"] = self.seed, self.max_samples
+        if self.resolution is not None:
+            samples["resolution"] = self.resolution
+        document["samples"] = samples
         document["axes"] = {"base": list(self.base or ())}
         return tomlkit.dumps(document)
 
@@ -92,6 +98,7 @@ class Settings:
             seed=table.get("samples", "seed", int, 0),
             max_samples=table.get("samples", "max", int, 20_000),
             base=tuple(table.get("axes", "base", list, [])),
+            resolution=table.get("samples", "resolution", int, None),
         )
 
 
@@ -173,8 +180,9 @@ class Workspace:
         from .sampling import Recipe, SampleStore
 
         generator, extractor = self.generator, self.extractor
-        thumbnail = min(extractor.input_size or 64, generator.resolution)
-        part_rows = 1000 if generator.resolution <= 128 else 250
+        painted = self.settings.resolution or generator.resolution
+        thumbnail = min(extractor.input_size or 64, painted)
+        part_rows = 1000 if painted <= 128 else 250
         if (self.path / SAMPLES_FOLDER / "part-00000.parquet").exists():  # an extractor added since changes no row
             drawn = SampleStore.open(self.path / SAMPLES_FOLDER).recipe
             thumbnail, part_rows = drawn.thumbnail, drawn.part_rows
@@ -189,6 +197,7 @@ class Workspace:
             label=self.settings.label,
             thumbnail=thumbnail,
             part_rows=part_rows,
+            resolution=self.settings.resolution,
         )
 
     @property
@@ -296,6 +305,10 @@ def settle(settings: Settings, generator: Generator, feature_names: tuple[str, .
     if space not in generator.spaces or space == "w+":
         choices = " or ".join(repr(s) for s in generator.spaces if s != "w+")
         raise TlganError(f"{generator.name} has no axes in space {space!r}: choose {choices}")
+    if settings.resolution is not None and not 1 <= settings.resolution <= generator.resolution:
+        raise TlganError(
+            f"resolution {settings.resolution} is out of range: {generator.name} paints 1 to {generator.resolution} px"
+        )
     base = settings.base
     if base is None:
         base = tuple(name for name in DEFAULT_BASE if name in feature_names)

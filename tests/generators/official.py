@@ -293,8 +293,9 @@ def generator(mapping_network, synthesis, resolution, channels, old=False):
 
 
 def stylegan2(seed, *, architecture="skip", resolution=16, channels=3, c_dim=0, clamp=None, act="lrelu", use_noise=True,
-              taps=(1, 3, 3, 1), channels_last=False, old=False, average=True, z_dim=10, w_dim=12, kernel=3):  # fmt: skip
-    """A pickled `Generator` of StyleGAN2-ADA with random weights."""
+              taps=(1, 3, 3, 1), channels_last=False, old=False, average=True, z_dim=10, w_dim=12, kernel=3,
+              width=lambda side: max(20 - side, 5)):  # fmt: skip
+    """A pickled `Generator` of StyleGAN2-ADA with random weights; `width` gives the channels of a side."""
     weights = Weights(seed, channels_last)
     taps = torch.tensor(taps, dtype=torch.float32)
     fir = torch.outer(taps, taps) / taps.sum() ** 2 if len(taps) < 8 else taps / taps.sum()
@@ -310,27 +311,27 @@ def stylegan2(seed, *, architecture="skip", resolution=16, channels=3, c_dim=0, 
 
     modules, side, before, num_ws = {}, 4, 0, 0
     while side <= resolution:
-        width, last = max(20 - side, 5), side == resolution
+        outputs, last = width(side), side == resolution
         parts, parameters = {}, {}
         if side == 4:
-            parameters["const"] = weights(width, 4, 4)
+            parameters["const"] = weights(outputs, 4, 4)
         else:
-            parts["conv0"] = layer(before, width, side, up=2)
-        parts["conv1"] = layer(width, width, side)
+            parts["conv0"] = layer(before, outputs, side, up=2)
+        parts["conv1"] = layer(outputs, outputs, side)
         if last or architecture == "skip":
-            parameters_rgb = {"weight": weights(channels, width, 1, 1), "bias": weights(channels, scale=0.2)}
-            affine = dense(weights, w_dim, width, shift=1.0, old=old)
+            parameters_rgb = {"weight": weights(channels, outputs, 1, 1), "bias": weights(channels, scale=0.2)}
+            affine = dense(weights, w_dim, outputs, shift=1.0, old=old)
             parts["torgb"] = Persistent("ToRGBLayer", parameters_rgb, None, {"affine": affine}, old=old, conv_clamp=clamp,
-                                        weight_gain=np.float64(1 / np.sqrt(width)))  # fmt: skip
+                                        weight_gain=np.float64(1 / np.sqrt(outputs)))  # fmt: skip
         if side > 4 and architecture == "resnet":
-            parts["skip"] = Persistent("Conv2dLayer", {"weight": weights(width, before, 1, 1)}, {"resample_filter": fir},
+            parts["skip"] = Persistent("Conv2dLayer", {"weight": weights(outputs, before, 1, 1)}, {"resample_filter": fir},
                                        old=old, activation="linear", up=2, down=1, conv_clamp=None, padding=0, bias=None,
                                        weight_gain=np.float64(1 / np.sqrt(before)), act_gain=1)  # fmt: skip
         modules[f"b{side}"] = Persistent("SynthesisBlock", parameters, {"resample_filter": fir}, parts, old=old,
                                          architecture=architecture, use_fp16=side > 8, resolution=side, is_last=last,
                                          img_channels=channels)  # fmt: skip
         num_ws += 1 if side == 4 else 2
-        before, side = width, side * 2
+        before, side = outputs, side * 2
     num_ws += 1
     synthesis = Persistent("SynthesisNetwork", modules=modules, old=old, w_dim=w_dim, num_ws=num_ws,
                            img_resolution=resolution, block_resolutions=[4 << i for i in range(len(modules))])  # fmt: skip

@@ -25,10 +25,13 @@ STRANGERS = 32
 class Canvas:
     """A generator, what looks at its pictures, and the population that measurements are placed in.
 
-    Raises TlganError where the axes were found on another generator.
+    ``resolution``: side of the pictures, None for what the generator paints. Raises TlganError where the axes were found
+    on another generator.
     """
 
-    def __init__(self, generator: Generator, extractor: Extractor, axes: Axes) -> None:
+    def __init__(
+        self, generator: Generator, extractor: Extractor, axes: Axes, *, resolution: int | None = None
+    ) -> None:
         if axes.generator != generator.fingerprint:
             raise TlganError(
                 f"these axes belong to another generator ({axes.generator[:12]}) than {generator.name} "
@@ -37,7 +40,7 @@ class Canvas:
         self.generator = generator
         self.extractor = extractor
         self.axes = axes
-        self.source = Source(generator, axes.space, axes.truncation, axes.label)
+        self.source = Source(generator, axes.space, axes.truncation, axes.label, resolution)
 
     def start(self, seed: int) -> np.ndarray:
         """The latent float32 [d] of face number `seed`, in the space of the axes."""

@@ -17,11 +17,13 @@ from tlgan.files import replacing
 
 if TYPE_CHECKING:
     from tlgan.axes import Axes
+    from tlgan.editing import Canvas
     from tlgan.workspace import Workspace
 
 STEPS = 7
 SPAN = 3.0
 FACES = 2
+LARGEST = 192  # pixels of one picture: a report of hundreds of them should still open
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,15 @@ def write_report(workspace: Workspace) -> Path:
     """Paint and write `report.html` into the workspace; returns its path."""
     from jinja2 import Environment, PackageLoader, select_autoescape
 
+    from tlgan.editing import Canvas
+
     axes = workspace.axes
     environment = Environment(loader=PackageLoader("tlgan.evaluation"), autoescape=select_autoescape(default=True))
     order = np.argsort(-axes.r2, kind="stable")
+    # as small as the samples were: who asked for small samples can't wait for hundreds of large pictures
+    canvas = Canvas(workspace.generator, workspace.extractor, axes, resolution=workspace.settings.resolution)
     faces = _typical_faces(workspace)
-    rows = [_axis_row(workspace, int(row), faces) for row in order]
+    rows = [_axis_row(canvas, int(row), faces) for row in order]
     page = environment.get_template("report.html.j2").render(
         workspace=workspace,
         axes=axes,
@@ -62,7 +68,7 @@ def write_report(workspace: Workspace) -> Path:
             ("As measured on the pictures", heat_map(axes, axes.correlation)),
             ("As the axes point", heat_map(axes, axes.correlation_of_axes())),
         ],
-        gallery=[_data_url(picture) for picture in workspace.canvas.paint(workspace.canvas.sample(24, seed=0))],
+        gallery=[_data_url(_small(picture)) for picture in canvas.paint(canvas.sample(24, seed=0))],
     )
     target = workspace.path / "report.html"
     with replacing(target) as temporary:
@@ -92,13 +98,15 @@ def _typical_faces(workspace: Workspace) -> np.ndarray:
     return np.stack([latent for _, latent in found])
 
 
-def _axis_row(workspace: Workspace, row: int, faces: np.ndarray) -> AxisRow:
-    axes = workspace.axes
+def _axis_row(canvas: Canvas, row: int, faces: np.ndarray) -> AxisRow:
+    from tlgan.editing import Edit, Editor
+
+    axes = canvas.axes
     feature = axes.features[row]
-    strips = [
-        _data_url(np.concatenate(list(workspace.editor(latent=face).strip(feature.name, STEPS, SPAN)), axis=1))
-        for face in faces
-    ]
+    strips = []
+    for face in faces:
+        pictures = Editor(canvas, Edit(face)).strip(feature.name, STEPS, SPAN)
+        strips.append(_data_url(np.concatenate([_small(picture) for picture in pictures], axis=1)))
     return AxisRow(
         name=feature.name,
         label=feature.label or feature.name,
@@ -143,6 +151,15 @@ def _colour(value: float) -> str:
     """Blue for -1, the page's paper for 0, orange for +1."""
     strength = min(abs(value), 1.0) * 100
     return f"color-mix(in oklab, {'#d9730d' if value > 0 else '#2b6cb0'} {strength:.0f}%, var(--paper))"
+
+
+def _small(picture: np.ndarray) -> np.ndarray:
+    """A picture uint8 [H, W, 3] at most `LARGEST` pixels wide."""
+    from PIL import Image
+
+    if picture.shape[1] <= LARGEST:
+        return picture
+    return np.asarray(Image.fromarray(picture).resize((LARGEST, LARGEST), Image.Resampling.LANCZOS))
 
 
 def _data_url(picture: np.ndarray) -> str:

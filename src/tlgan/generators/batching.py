@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..errors import TlganError
 from .base import Generator
 
 _CPU_PIXELS = 2**18  # painted at a time on a CPU: enough to keep its cores busy, little enough to stay in its caches
@@ -44,9 +45,13 @@ def synthesize_batches(
             images = generator.synthesize(latents[start : start + batch], **options)
         except torch.OutOfMemoryError:
             if batch == 1:
-                raise
+                side, device = options.get("resolution") or generator.resolution, getattr(generator, "device", "cpu")
+                raise TlganError(
+                    f"not even one {side} px picture fits in the memory of {device}: free some, or ask for a smaller "
+                    "resolution"
+                ) from None
             torch.cuda.empty_cache()
-            batch //= 2
+            batch = min(batch, latents.shape[0] - start) // 2 or 1
             continue
         start += batch
         copied = _to_host(images)

@@ -111,7 +111,10 @@ def load_filter(blueprint: Blueprint, name: str) -> Tensor:
     shape = blueprint.shape(name)
     if len(shape) not in (1, 2) or not all(1 <= size <= 64 for size in shape):
         raise TlganError(f"tensor {name} is {list(shape)}: expected a filter of one or two dimensions")
-    return blueprint.load(name, *shape)
+    kernel = blueprint.load(name, *shape)
+    if not bool(torch.isfinite(kernel).all()):
+        raise TlganError(f"tensor {name} holds values that are not finite numbers")
+    return kernel
 
 
 class Block:

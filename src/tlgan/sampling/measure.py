@@ -59,9 +59,10 @@ def pictures(
 
 
 def thumbnails_serve(generator: Generator, store: SampleStore, extractors: list[Extractor]) -> bool:
-    """Whether the kept pictures are as large as every extractor looks at (or as the generator paints)."""
-    wanted = max(part.input_size or generator.resolution for part in extractors)
-    return store.recipe.thumbnail >= min(wanted, generator.resolution)
+    """Whether the kept pictures are as large as every extractor looks at (or as the pictures were painted)."""
+    painted = store.recipe.resolution or generator.resolution
+    wanted = max(part.input_size or painted for part in extractors)
+    return store.recipe.thumbnail >= min(wanted, painted)
 
 
 def _kept(store: SampleStore, number: int) -> Iterator[torch.Tensor]:

@@ -20,7 +20,8 @@ class Recipe:
     ``generator``: fingerprint of the generator; ``space``: the latent space the axes will live in; ``latent_dim``: d
     of that space; ``seed`` and ``truncation``: of the latents; ``label``: class index for a conditional generator;
     ``extractors`` and ``features``: what measured the pictures; ``thumbnail``: side of the kept pictures, pixels;
-    ``part_rows``: rows in one file, the most that a killed run can lose.
+    ``part_rows``: rows in one file, the most that a killed run can lose; ``resolution``: side of the painted pictures,
+    None for what the generator paints.
     """
 
     generator: str
@@ -33,6 +34,7 @@ class Recipe:
     label: int | None = None
     thumbnail: int = 64
     part_rows: int = 1000
+    resolution: int | None = None
 
     def to_json(self) -> str:
         """As one line of JSON, the form in which a part file carries it."""
@@ -44,12 +46,12 @@ class Recipe:
         try:
             values = json.loads(text)
             known = {f.name for f in fields(cls)}
-            if not isinstance(values, dict) or set(values) != known:
+            if not isinstance(values, dict) or not set(values) <= known:
                 raise ValueError("other fields")
             values["extractors"] = tuple(values["extractors"])
             values["features"] = tuple(values["features"])
             return cls(**values)
-        except (ValueError, TypeError) as error:
+        except (KeyError, ValueError, TypeError) as error:
             raise TlganError("these samples carry no readable recipe: expected a part file written by tlgan") from error
 
     def difference(self, other: Recipe) -> str:

@@ -23,17 +23,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """``space``: "z" or "w"; ``truncation``: psi; ``label``: class index, None where the generator takes none."""
+    """``space``: "z" or "w"; ``truncation``: psi; ``label``: class index, None where the generator takes none;
+    ``resolution``: side of the pictures, None for what the generator paints."""
 
     generator: Generator
     space: str = "z"
     truncation: float = 1.0
     label: int | None = None
+    resolution: int | None = None
 
     @classmethod
     def of(cls, generator: Generator, recipe: Recipe) -> Source:
         """The source of the rows of a recipe."""
-        return cls(generator, recipe.space, recipe.truncation, recipe.label)
+        return cls(generator, recipe.space, recipe.truncation, recipe.label, recipe.resolution)
 
     @property
     def latent_dim(self) -> int:
@@ -75,6 +77,8 @@ class Source:
         options: dict[str, Any] = {"space": self.space, "label": self.labels(n)}
         if self.space == "z" and self.generator.w_dim and self.truncation != 1.0:
             options["truncation"] = self.truncation
+        if self.resolution not in (None, self.generator.resolution):
+            options["resolution"] = self.resolution
         return options
 
     def labels(self, n: int) -> torch.Tensor | None:

@@ -1,8 +1,8 @@
 """The two containers of `torch.save`: the zip archive (since 1.6) and the five pickles before it.
 
 Both hold one pickle whose storages are persistent ids ("storage", class, key, device, numel) and the storages' bytes
-elsewhere. The archive's members are read where they lie: torch stores them uncompressed, so a packed member is
-refused and there is no bomb to go off. Zip layout: PKWARE's APPNOTE 6.3.10, sections 4.3.7, 4.3.12 and 4.3.14 to 16.
+elsewhere. The archive's members are read where they lie: torch stores them uncompressed (but for the code in
+TorchScript, which isn't read), so a packed member is refused and there is no bomb to go off. Zip layout: PKWARE's APPNOTE 6.3.10, sections 4.3.7, 4.3.12 and 4.3.14 to 16.
 """
 
 from __future__ import annotations
@@ -103,28 +103,33 @@ def read_archive(data: memoryview, allowance: Allowance) -> tuple[Any, set[str]]
     if len(pickles) != 1:
         raise TlganError(f"it is a zip archive of {len(members)} files without a data.pkl: expected one of torch.save")
     folder = pickles[0].removesuffix("data.pkl")
-    order = members.get(f"{folder}byteorder")
-    if order is not None and bytes(order[:16]) != b"little":
+    names = {name.removeprefix(folder) for name in members}
+    if is_torchscript(names):
+        return None, names
+    if "byteorder" in names and bytes(_stored(members, f"{folder}byteorder")[:16]) != b"little":
         raise TlganError("it was written on a big-endian machine")
     storages: dict[str, Storage] = {}
 
     def persistent(identity: Any) -> Storage:
         key, dtype, numel = _storage_id(identity)
         if key not in storages:
-            member = members.get(f"{folder}data/{key}")
-            if member is None:
+            if f"{folder}data/{key}" not in members:
                 raise TlganError("it refers to a storage that is not in the archive")
             storages[key] = Storage(dtype, numel, allowance)
-            storages[key].attach(member)
+            storages[key].attach(_stored(members, f"{folder}data/{key}"))
         if storages[key].dtype != dtype or storages[key].numel != numel:
             raise TlganError("it uses one storage as two")
         return storages[key]
 
-    names = {name.removeprefix(folder) for name in members}
-    if is_torchscript(names):
-        return None, names
-    value, _ = read_pickle(members[pickles[0]], allowance, persistent=persistent)
+    value, _ = read_pickle(_stored(members, pickles[0]), allowance, persistent=persistent)
     return value, names
+
+
+def _stored(members: dict[str, memoryview | None], name: str) -> memoryview:
+    member = members[name]
+    if member is None:
+        raise TlganError("its zip archive is compressed or encrypted: expected one as torch.save writes it")
+    return member
 
 
 def is_torchscript(names: set[str]) -> bool:
@@ -142,15 +147,15 @@ def _storage_id(identity: Any) -> tuple[str, str, int]:
     return str(key), dtype, numel
 
 
-def zip_members(data: memoryview, allowance: Allowance) -> dict[str, memoryview]:
-    """Name -> bytes of every stored member of a zip archive, in place."""
+def zip_members(data: memoryview, allowance: Allowance) -> dict[str, memoryview | None]:
+    """Name -> bytes of every member of a zip archive, in place; None for what is compressed or encrypted."""
     count, size, offset = _central_directory(data)
     if count > _MAX_MEMBERS:
         raise TlganError(f"it is a zip archive of {count} files: expected a few hundred")
     if offset + size > len(data):
         raise TlganError("its zip directory lies outside the file: the file is cut off or damaged")
     allowance.spend(8 * count)
-    members: dict[str, memoryview] = {}
+    members: dict[str, memoryview | None] = {}
     position, end = offset, offset + size
     for _ in range(count):
         if position + 46 > end or bytes(data[position : position + 4]) != b"PK\x01\x02":
@@ -162,11 +167,10 @@ def zip_members(data: memoryview, allowance: Allowance) -> dict[str, memoryview]
         extra = data[position + 46 + name_size : position + 46 + name_size + extra_size]
         length, packed, local = _zip64(extra, length, packed, local)
         position += 46 + name_size + extra_size + comment_size
-        if flags & 1 or method != 0 or packed != length:
-            raise TlganError("its zip archive is compressed or encrypted: expected one as torch.save writes it")
         if name in members:
             raise TlganError("its zip archive holds one name twice")
-        members[name] = _member(data, local, length)
+        stored = not flags & 1 and method == 0 and packed == length
+        members[name] = _member(data, local, length) if stored else None
     return members
 
 
