@@ -25,7 +25,7 @@ MAX_LAYERS = 64
 class Blueprint:
     """A generator that is not built yet."""
 
-    architecture: str  # "pggan" | "stylegan2" | "stylegan3" | "dcgan"
+    architecture: str  # "pggan" | "stylegan2" | "stylegan3" | "dcgan" | "modulated"
     options: dict[str, Any]  # plain JSON
     tensors: Mapping[str, TensorRecord]
     source: dict[str, Any] = field(default_factory=dict)  # where it came from: format, network, sha256 ...

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.resources import files
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 from .. import hub
@@ -16,7 +17,8 @@ from .. import hub
 
 @dataclass(frozen=True, slots=True)
 class KnownModel:
-    """One public checkpoint. `address` is a reference as `tlgan.hub` takes it, empty where only a person can fetch."""
+    """One public checkpoint. `address` is a reference as `tlgan.hub` takes it, empty where the model ships with
+    tlgan (`packaged`) or only a person can fetch it."""
 
     name: str
     kind: str
@@ -25,6 +27,7 @@ class KnownModel:
     page: str  # the publisher's own page
     read: str  # the day that page was last read, ISO
     address: str = ""
+    packaged: str = ""  # its file in the package, where it ships with tlgan
     size: int | None = None  # bytes, where known
     sha256: str | None = None
     archive_sha256: str | None = None
@@ -33,7 +36,12 @@ class KnownModel:
     @property
     def cached(self) -> bool:
         """Is it on this disk already?"""
-        return bool(self.address) and hub.cached(self.address) is not None
+        return self.packaged_file is not None or (bool(self.address) and hub.cached(self.address) is not None)
+
+    @property
+    def packaged_file(self) -> Path | None:
+        """Where a model that ships with tlgan lies."""
+        return Path(str(files(__package__).joinpath("weights", self.packaged))) if self.packaged else None
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self) | {"cached": self.cached}

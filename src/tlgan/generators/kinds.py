@@ -10,6 +10,7 @@ from .blueprint import Blueprint
 from .checkpoint import Checkpoint, ObjectRecord, TensorRecord, summary
 from .converted import converted_blueprint, read_safetensors
 from .dcgan import DCGAN, is_dcgan, read_dcgan
+from .modulated import Modulated
 from .persistence import Module
 from .pggan import PGGAN, is_pggan, read_pggan
 from .rosinality import is_rosinality, read_rosinality
@@ -37,6 +38,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "stylegan2": StyleGAN2,
     "stylegan3": StyleGAN3,
     "dcgan": DCGAN,
+    "modulated": Modulated,
 }
 
 _EXPECTED = (

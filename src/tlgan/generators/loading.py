@@ -59,6 +59,8 @@ def fetch_generator(ref: str | Path, *, progress: hub.Progress | None = None) ->
         if match := _HF_REPOSITORY.fullmatch(text):
             return _from_hub_repository(text, match["revision"] or "", progress)
         return hub.fetch(ref, progress=progress)
+    if model.packaged_file is not None:
+        return model.packaged_file
     if not model.address:
         raise TlganError(f"{text} can't be fetched by a program: download it from {model.page} and give its path")
     try:

@@ -1,0 +1,131 @@
+"""A compact generator whose latent speaks to every layer: what `recipes/train_generator.py` trains, what `photo64` is.
+
+One linear layer lays a 4x4 ground; every block doubles the side with nearest-neighbour upsampling between two 3x3
+convolutions (no transposed ones, so no checkerboards) and adds its picture to the one below. Each convolution scales
+its inputs by a linear function of z and its outputs back to unit variance, which is StyleGAN2's modulation (Karras
+et al., 2020) written with one shared kernel: fast on a CPU, and plain operators in ONNX. There is no mapping network:
+pictures depend on z as directly as they can, since axes are straight lines in it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ..errors import TlganError
+from .base import LatentGenerator
+from .blueprint import MAX_LAYERS, MAX_RESOLUTION, Blueprint
+
+START = 4  # pixels: the side of the ground
+_GAIN = math.sqrt(2)  # keeps the variance of what a leaky ReLU of slope 0.2 lets through near one
+_EPSILON = 1e-6
+
+
+class ModulatedConv(nn.Module):
+    """A 3x3 or 1x1 convolution under a style: x [n, inner, H, W], z [n, d] -> [n, outer, H, W]."""
+
+    def __init__(self, latent_dim: int, inner: int, outer: int, kernel: int = 3, *, demodulate: bool = True) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outer, inner, kernel, kernel) / math.sqrt(inner * kernel**2))
+        self.bias = nn.Parameter(torch.zeros(outer))
+        self.style = nn.Linear(latent_dim, inner)
+        nn.init.normal_(self.style.weight, std=0.5 / math.sqrt(latent_dim))
+        nn.init.ones_(self.style.bias)
+        self.demodulate = demodulate
+
+    def forward(self, x: Tensor, z: Tensor) -> Tensor:
+        style = self.style(z)
+        y = F.conv2d(x * style[:, :, None, None].to(x.dtype), self.weight, padding=self.weight.shape[-1] // 2)
+        if self.demodulate:
+            # Variance of each output for inputs of unit variance; scaling after the convolution equals scaling kernels.
+            variance = style.square() @ self.weight.square().sum(dim=(2, 3)).t()
+            y = y * (variance.float() + _EPSILON).rsqrt()[:, :, None, None].to(y.dtype)
+        return y + self.bias[:, None, None].to(y.dtype)
+
+
+class Block(nn.Module):
+    """Features [n, inner, s, s] -> [n, outer, 2s, 2s], and what they add to the picture [n, C, 2s, 2s]."""
+
+    def __init__(self, latent_dim: int, inner: int, outer: int, channels: int) -> None:
+        super().__init__()
+        self.narrow = ModulatedConv(latent_dim, inner, outer)  # before upsampling: a quarter of the work
+        self.refine = ModulatedConv(latent_dim, outer, outer)
+        self.to_picture = ModulatedConv(latent_dim, outer, channels, kernel=1, demodulate=False)
+
+    def forward(self, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        x = _activate(self.narrow(x, z))
+        x = F.interpolate(x, scale_factor=2.0, mode="nearest")
+        x = _activate(self.refine(x, z))
+        return x, self.to_picture(x, z)
+
+
+class ModulatedNet(nn.Module):
+    """z [n, latent_dim] -> pictures [n, channels, S, S] with S = 4 * 2 ** (len(widths) - 1), not clipped.
+
+    `widths` are the channels at 4, 8, 16, ... pixels.
+    """
+
+    def __init__(self, latent_dim: int, widths: tuple[int, ...], channels: int = 3) -> None:
+        super().__init__()
+        self.latent_dim, self.widths, self.channels = latent_dim, tuple(widths), channels
+        self.ground = nn.Linear(latent_dim, widths[0] * START**2)
+        self.blocks = nn.ModuleList(
+            Block(latent_dim, inner, outer, channels) for inner, outer in itertools.pairwise(widths)
+        )
+
+    def forward(self, z: Tensor) -> Tensor:
+        x = _activate(self.ground(z)).view(-1, self.widths[0], START, START)
+        picture: Tensor | None = None
+        for block in self.blocks:
+            x, added = block(x, z)
+            if picture is None:
+                picture = added
+            else:
+                larger = F.interpolate(picture, scale_factor=2.0, mode="bilinear", align_corners=False)
+                picture = larger + added
+        assert picture is not None
+        return picture
+
+
+def _activate(x: Tensor) -> Tensor:
+    return F.leaky_relu(x, 0.2) * _GAIN
+
+
+class Modulated(LatentGenerator):
+    """The generator of a `ModulatedNet` on file; every size is taken from its tensors."""
+
+    def __init__(self, blueprint: Blueprint, *, name: str, fingerprint: str, device: str = "cpu") -> None:
+        count = sum(key.startswith("blocks.") and key.endswith(".narrow.weight") for key in blueprint.tensors)
+        resolution = START * 2**count
+        if not 1 <= count <= MAX_LAYERS or resolution > MAX_RESOLUTION:
+            raise TlganError(f"this modulated generator has {count} blocks: expected 1 to 11")
+        ground, latent_dim = blueprint.shape("ground.weight")[:2]
+        widths = [ground // START**2]
+        widths += [blueprint.shape(f"blocks.{index}.narrow.weight")[0] for index in range(count)]
+        channels = blueprint.shape(f"blocks.{count - 1}.to_picture.weight")[0]
+        if channels not in (1, 3):
+            raise TlganError(f"its last layer paints {channels} channels: expected 1 or 3")
+        with torch.device("meta"):  # sizes only: nothing is allocated before every tensor was found to fit
+            network = ModulatedNet(latent_dim, tuple(widths), channels)
+        state = {key: blueprint.load(key, *like.shape) for key, like in network.state_dict().items()}
+        network.load_state_dict(state, assign=True)
+        self.network = network.requires_grad_(False).eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        super().__init__(
+            name=name,
+            fingerprint=fingerprint,
+            latent_dim=latent_dim,
+            resolution=resolution,
+            channels=channels,
+            device=device,
+        )
+
+    def _paint(
+        self, latents: Tensor, *, label: Tensor | None, noise: str, resolution: int | None, **options: Any
+    ) -> Tensor:
+        images: Tensor = self.network(latents)
+        return images
