@@ -33,7 +33,8 @@ def main() -> None:
     parser.add_argument("--knowledge", help="a packaged face network to learn from: celeba40, for faces")
     parser.add_argument("--shown", type=int, default=400_000, help="photographs to show in all, repeats included")
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--warm-up", type=int, default=12_000, help="how many of them before the critic starts")
+    parser.add_argument("--warm-up", type=int, default=6_000, help="how many of them before the critic starts")
+    parser.add_argument("--disturbance", type=float, default=0.5, help="of what the critic sees; 1: few pictures")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--source", default="pictures of the user's own", help="a line on data and terms for the file")
@@ -54,6 +55,7 @@ def main() -> None:
         widths=widths[options.side],
         batch=options.batch,
         warm_up=options.warm_up,
+        disturbance=options.disturbance,
         seed=options.seed,
     )
     training = Training(pictures, plan, options.output, knowledge)

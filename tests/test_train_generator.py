@@ -120,11 +120,10 @@ def test_training_learns_the_pictures_and_goes_on_where_it_stopped(tmp_path: Pat
     pictures = discs(128)
     plan = Plan(pictures=480, warm_up=320, checkpoint_minutes=60, measure_every=10**9, learning_rate=2e-3, **TINY)
     first = Training(pictures, plan, tmp_path, None)
-    before, unlike = first.distance(128), float(first.step()[0])
+    sketched = float(first.step()[0])
     said: list[str] = []
     first.run(say=said.append)
-    assert first.distance(128) < 0.5 * before
-    assert float(first.step()[0]) < 0.8 * unlike
+    assert float(first.step()[0]) < 0.8 * sketched
     assert said[-1].startswith("480 pictures")
     saved = Training(pictures, plan, tmp_path, None)
     assert saved.seen == 480

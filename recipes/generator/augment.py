@@ -10,16 +10,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def disturb(x: Tensor, *, shift: float = 0.125, hidden: float = 0.35, light: float = 0.25) -> Tensor:
-    """[n, C, H, W] in [-1, 1] -> the same, moved by up to ``shift`` of its side, with a square of ``hidden`` of its
-    side greyed in half of the pictures, and other light, contrast and saturation."""
+def disturb(x: Tensor, strength: float = 1.0) -> Tensor:
+    """[n, C, H, W] in [-1, 1] -> the same, moved by up to an eighth of its side, in other light, contrast and
+    saturation, a third of its side greyed in every second picture; with ``strength`` below 1 less of each."""
     n, side = x.shape[0], x.shape[-1]
-    x = x + light * _both_ways(n)
+    x = x + 0.25 * strength * _both_ways(n)
     grey = x.mean(dim=1, keepdim=True)
-    x = grey + (x - grey) * (1 + 0.6 * _both_ways(n))
+    x = grey + (x - grey) * (1 + 0.6 * strength * _both_ways(n))
     mean = x.mean(dim=(1, 2, 3), keepdim=True)
-    x = mean + (x - mean) * (1 + 0.3 * _both_ways(n))
-    return _hide(moved(x, round(shift * side)), round(hidden * side))
+    x = mean + (x - mean) * (1 + 0.3 * strength * _both_ways(n))
+    return _hide(moved(x, round(0.125 * strength * side)), side // 3, 0.5 * strength**2)
 
 
 def moved(x: Tensor, most: int) -> Tensor:
@@ -32,11 +32,11 @@ def moved(x: Tensor, most: int) -> Tensor:
     return picked.permute(0, 3, 1, 2)
 
 
-def _hide(x: Tensor, size: int) -> Tensor:
+def _hide(x: Tensor, size: int, share: float) -> Tensor:
     n, _, height, width = x.shape
     top = torch.randint(-size // 2, height - size // 2, (n, 1))
     left = torch.randint(-size // 2, width - size // 2, (n, 1))
-    chosen = torch.rand(n, 1) < 0.5
+    chosen = torch.rand(n, 1) < share
     rows, columns = torch.arange(height), torch.arange(width)
     inside_rows = (rows >= top) & (rows < top + size) & chosen
     inside_columns = (columns >= left) & (columns < left + size)

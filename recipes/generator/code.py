@@ -17,9 +17,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from tlgan.generators.modulated import SKETCH
+
 from .knowledge import Knowledge
 
-MINIATURE = 16  # pixels
+MINIATURE = SKETCH  # pixels
 
 
 def miniature(x: Tensor) -> Tensor:
@@ -43,12 +45,11 @@ class Code:
 
         Looks and what the network says count half of the variance each.
         """
-        with torch.autocast("cpu", torch.bfloat16):
-            seen = torch.cat([_seen(x, knowledge.sees(x)[1] if knowledge else None) for x in batches])
+        seen = torch.cat([_seen(x, knowledge.sees(x)[1] if knowledge else None) for x in batches])
         mean, looks = seen.mean(dim=0), 3 * MINIATURE**2
         scale = torch.empty_like(mean)
         scale[:looks] = (seen[:, :looks] - mean[:looks]).square().sum(dim=1).mean().sqrt()
-        scale[looks:] = seen[:, looks:].std(dim=0, correction=0) * (seen.shape[1] - looks) ** 0.5
+        scale[looks:] = (seen[:, looks:] - mean[looks:]).square().mean(dim=0).sqrt() * (len(mean) - looks) ** 0.5
         centred = (seen - mean) / scale
         variance, vectors = torch.linalg.eigh(centred.t() @ centred / len(centred))
         order = variance.argsort(descending=True)[:size]

@@ -37,8 +37,9 @@ class Plan:
     batch: int = 32
     learning_rate: float = 3e-4
     critic_rate: float = 4e-4
-    warm_up: int = 12_000
+    warm_up: int = 6_000
     likeness: float = 2.0  # weight of repainting photographs, and of hitting codes, beside the critic's verdict
+    disturbance: float = 0.5  # of what the critic sees: 1 where pictures are few or shown very often
     average_over: int = 8_000
     seed: int = 0
     checkpoint_minutes: float = 3.0
@@ -64,11 +65,24 @@ class Training:
             self._resume()
         else:
             self.code, self.codes = Code.fit(map(as_float, pictures.split(256)), plan.code, knowledge)
+            self._sketch()
             self.save()
 
     @property
     def checkpoint(self) -> Path:
         return self.folder / "training.ckpt"
+
+    @torch.no_grad()
+    def _sketch(self) -> None:
+        """Before the first step: sketches are the best linear guess from the codes, and nothing is added to them."""
+        looks = torch.cat([miniature(as_float(part)).flatten(1) for part in self.pictures.split(256)])
+        self.maker.sketch.weight.zero_()
+        # Codes have mean 0 and covariance 1, so the regression's slope is the covariance.
+        self.maker.sketch.weight[:, : self.plan.code] = (looks - looks.mean(dim=0)).t() @ self.codes / len(looks)
+        self.maker.sketch.bias.copy_(looks.mean(dim=0))
+        for block in self.maker.blocks:
+            block.to_picture.weight.mul_(0.1)
+        self.average.load_state_dict(self.maker.state_dict())
 
     def run(self, *, pause_file: Path | None = None, say: Callable[[str], None] = print) -> nn.Module:
         """Train until ``plan.pictures`` were shown; returns the averaged generator."""
@@ -104,20 +118,18 @@ class Training:
         z = torch.randn(plan.batch, plan.latent_dim)
         z[:half, : plan.code] = self.codes[rows[:half]]
         # The critic's word counts fully once it has had some thousand pictures to form an opinion.
-        trust = min(1.0, max(0.0, (self.seen - plan.warm_up) / 6_000))
+        trust = min(1.0, max(0.0, (self.seen - plan.warm_up) / 4_000))
         right = torch.full((), 0.5)
-        with torch.autocast("cpu", torch.bfloat16):
-            made = self.maker(z).float()
+        made = self.maker(z)
         if self.seen >= plan.warm_up:
             right = self._critic_step(real, made.detach())
 
-        with torch.autocast("cpu", torch.bfloat16):
-            likeness, code = self._likeness(real[:half], made, z)
-            maker = torch.zeros(())
-            if trust > 0:
-                self.critic.requires_grad_(False)
-                maker = maker_loss(self._judge(made))
-                self.critic.requires_grad_(True)
+        likeness, code = self._likeness(real[:half], made, z)
+        maker = torch.zeros(())
+        if trust > 0:
+            self.critic.requires_grad_(False)
+            maker = maker_loss(self._judge(made))
+            self.critic.requires_grad_(True)
         # What leaves the range of pictures is clipped where it is shown, so nobody may rely on it.
         beyond = (made.abs() - 1).clamp(min=0).square().mean()
         self.maker_optimizer.zero_grad(set_to_none=True)
@@ -133,15 +145,14 @@ class Training:
     def _critic_step(self, real: Tensor, made: Tensor) -> Tensor:
         flip = torch.rand(len(real)) < 0.5
         real = torch.where(flip[:, None, None, None], real.flip(-1), real)
-        with torch.autocast("cpu", torch.bfloat16):
-            real_verdicts, made_verdicts = self._judge(real), self._judge(made)
+        real_verdicts, made_verdicts = self._judge(real), self._judge(made)
         self.critic_optimizer.zero_grad(set_to_none=True)
         critic_loss(real_verdicts, made_verdicts).backward()
         self.critic_optimizer.step()
         return ((real_verdicts > 0).float().mean() + (made_verdicts < 0).float().mean()).detach() / 2
 
     def _judge(self, x: Tensor) -> Tensor:
-        verdicts: Tensor = self.critic(disturb(x).contiguous(memory_format=torch.channels_last))
+        verdicts: Tensor = self.critic(disturb(x, self.plan.disturbance).contiguous(memory_format=torch.channels_last))
         return verdicts
 
     def _likeness(self, real: Tensor, made: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,7 +1,8 @@
 """A compact generator whose latent speaks to every layer: what `recipes/train_generator.py` trains, what `photo64` is.
 
-One linear layer lays a 4x4 ground; every block doubles the side with nearest-neighbour upsampling between two 3x3
-convolutions (no transposed ones, so no checkerboards) and adds its picture to the one below. Each convolution scales
+One linear layer lays a 4x4 ground, another sketches a picture of 16x16; every block doubles the side with nearest-
+neighbour upsampling between two 3x3 convolutions (no transposed ones, so no checkerboards) and adds its picture to what
+is there. Each convolution scales
 its inputs by a linear function of z and its outputs back to unit variance, which is StyleGAN2's modulation (Karras
 et al., 2020) written with one shared kernel: fast on a CPU, and plain operators in ONNX. There is no mapping network:
 pictures depend on z as directly as they can, since axes are straight lines in it.
@@ -19,9 +20,10 @@ from torch.nn import functional as F
 
 from ..errors import TlganError
 from .base import LatentGenerator
-from .blueprint import MAX_LAYERS, MAX_RESOLUTION, Blueprint
+from .blueprint import MAX_RESOLUTION, Blueprint
 
 START = 4  # pixels: the side of the ground
+SKETCH = 16  # pixels: the side of the sketch
 _GAIN = math.sqrt(2)  # keeps the variance of what a leaky ReLU of slope 0.2 lets through near one
 _EPSILON = 1e-6
 
@@ -67,13 +69,14 @@ class Block(nn.Module):
 class ModulatedNet(nn.Module):
     """z [n, latent_dim] -> pictures [n, channels, S, S] with S = 4 * 2 ** (len(widths) - 1), not clipped.
 
-    `widths` are the channels at 4, 8, 16, ... pixels.
+    `widths` are the channels at 4, 8, 16, ... pixels; S is at least 16.
     """
 
     def __init__(self, latent_dim: int, widths: tuple[int, ...], channels: int = 3) -> None:
         super().__init__()
         self.latent_dim, self.widths, self.channels = latent_dim, tuple(widths), channels
         self.ground = nn.Linear(latent_dim, widths[0] * START**2)
+        self.sketch = nn.Linear(latent_dim, channels * SKETCH**2)
         self.blocks = nn.ModuleList(
             Block(latent_dim, inner, outer, channels) for inner, outer in itertools.pairwise(widths)
         )
@@ -88,6 +91,8 @@ class ModulatedNet(nn.Module):
             else:
                 larger = F.interpolate(picture, scale_factor=2.0, mode="bilinear", align_corners=False)
                 picture = larger + added
+            if picture.shape[-1] == SKETCH:
+                picture = picture + self.sketch(z).view(-1, self.channels, SKETCH, SKETCH)
         assert picture is not None
         return picture
 
@@ -101,9 +106,10 @@ class Modulated(LatentGenerator):
 
     def __init__(self, blueprint: Blueprint, *, name: str, fingerprint: str, device: str = "cpu") -> None:
         count = sum(key.startswith("blocks.") and key.endswith(".narrow.weight") for key in blueprint.tensors)
+        count = min(count, 64)  # more is refused below
         resolution = START * 2**count
-        if not 1 <= count <= MAX_LAYERS or resolution > MAX_RESOLUTION:
-            raise TlganError(f"this modulated generator has {count} blocks: expected 1 to 11")
+        if not SKETCH <= resolution <= MAX_RESOLUTION:
+            raise TlganError(f"this modulated generator has {count} blocks: expected 2 to 11")
         ground, latent_dim = blueprint.shape("ground.weight")[:2]
         widths = [ground // START**2]
         widths += [blueprint.shape(f"blocks.{index}.narrow.weight")[0] for index in range(count)]
