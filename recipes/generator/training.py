@@ -11,6 +11,7 @@ from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
@@ -203,7 +204,7 @@ class Training:
         unfinished.replace(self.checkpoint)
         z = torch.randn(64, self.plan.latent_dim, generator=torch.Generator().manual_seed(2))
         with torch.inference_mode():
-            save_grid(self.average(z), self.folder / f"grid-{self.seen:08d}.png")
+            Image.fromarray(grid(self.average(z))).save(self.folder / f"grid-{self.seen:08d}.png")
 
     def _resume(self) -> None:
         state = torch.load(self.checkpoint, weights_only=True)
@@ -217,12 +218,10 @@ class Training:
         return [(name, getattr(self, name)) for name in names]
 
 
-def save_grid(x: Tensor, path: Path, columns: int = 8) -> None:
-    """Pictures [n, 3, S, S] in [-1, 1] as one PNG."""
-    rows = [torch.cat(list(row), dim=-1) for row in x.split(columns)]
-    grid = torch.cat([row for row in rows if row.shape == rows[0].shape], dim=-2)
-    pixels = ((grid.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0)
-    Image.fromarray(pixels.numpy()).save(path)
+def grid(x: Tensor, columns: int = 8) -> np.ndarray:
+    """Pictures [n, 3, S, S] in [-1, 1] side by side: uint8 [rows * S, columns * S, 3]; n divides into full rows."""
+    rows = torch.cat([torch.cat(list(row), dim=-1) for row in x.split(columns)], dim=-2)
+    return ((rows.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0).numpy()
 
 
 @torch.no_grad()
