@@ -118,8 +118,8 @@ class Training:
         real = as_float(self.pictures[rows])
         z = torch.randn(plan.batch, plan.latent_dim)
         z[:half, : plan.code] = self.codes[rows[:half]]
-        # The critic's word counts fully once it has had some thousand pictures to form an opinion.
-        trust = min(1.0, max(0.0, (self.seen - plan.warm_up) / 4_000))
+        # The critic's word counts fully once it has had two thousand pictures to form an opinion.
+        trust = min(1.0, max(0.0, (self.seen - plan.warm_up) / 2_000))
         right = torch.full((), 0.5)
         made = self.maker(z)
         if self.seen >= plan.warm_up:
