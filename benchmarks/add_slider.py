@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from tlgan.add import add_extractor
+from tlgan.demo import DEFAULT_GENERATOR
 from tlgan.discover import discover
 from tlgan.extractors import Feature, load_extractor
 from tlgan.extractors.head import save_head
@@ -52,7 +53,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        source = options.workspace or discover(folder / "faces", Settings("face64")).path
+        source = options.workspace or discover(folder / "faces", Settings(DEFAULT_GENERATOR)).path
         refs = {
             "head on celeba40": write_head(folder / "mixed.safetensors"),
             "ONNX": write_onnx(folder / "untrained.onnx"),

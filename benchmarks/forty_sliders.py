@@ -14,6 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from tlgan.demo import DEFAULT_GENERATOR
 from tlgan.discover import discover
 from tlgan.watcher import Watcher
 from tlgan.workspace import Settings
@@ -33,7 +34,7 @@ class Clock(Watcher):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--generator", default="face64")
+    parser.add_argument("--generator", default=DEFAULT_GENERATOR)
     parser.add_argument("--extractor", action="append")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()

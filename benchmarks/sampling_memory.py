@@ -29,8 +29,10 @@ def run(generator: str, extractor: str, samples: int) -> None:
 
 
 def main() -> None:
+    from tlgan.demo import DEFAULT_GENERATOR
+
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--generator", default="face64")
+    parser.add_argument("--generator", default=DEFAULT_GENERATOR)
     parser.add_argument("--extractor", default="colour")
     parser.add_argument("--samples", type=int, nargs="+", default=[20_000, 200_000])
     parser.add_argument("--only", type=int, help=argparse.SUPPRESS)

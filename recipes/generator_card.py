@@ -71,7 +71,8 @@ def demographics(eyes: Eyes, made: list[Tensor], known: Tensor) -> str:
             [f"`{name}`", *(f"{np.mean(said[k][:, j] > 0):.1%}" for k in (0, 1) for said in (of_made, of_known))]
         )
     ages = [
-        np.concatenate([eyes.own.extract(x)[:, -1].numpy() for x in batches]) for batches in (made, as_batches(known[:SAMPLES]))
+        np.concatenate([eyes.own.extract(x)[:, -1].numpy() for x in batches])
+        for batches in (made, as_batches(known[:SAMPLES]))
     ]
     rows.append(
         [
