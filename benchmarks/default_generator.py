@@ -5,7 +5,7 @@ latents explain what each says (held-out R² and AUC of 40 axes), how far an axi
 ("judged R²": the squared correlation of the axis with the judge's logit), how far both agree, how varied the faces are.
 With photographs (`--photographs`, Parquet with a column `image`, cut and held out as in training), also the Fréchet
 distance to the held-out ones in the judge's embedding. With `--edits N`, eight sliders are moved on N faces and the
-judge says what changed. Run: `python benchmarks/default_generator.py face64 photo64`.
+judge says what changed. Run: `python benchmarks/default_generator.py face64 my-generator/generator.safetensors`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from sklearn.metrics import r2_score, roc_auc_score
 from torch import Tensor
 
 import tlgan
+from tlgan.demo import DEFAULT_GENERATOR
 from tlgan.discover import discover
 from tlgan.evaluation.evaluate import evaluate
 from tlgan.evaluation.statistics import frechet_distance
@@ -161,7 +162,7 @@ def compare(refs: list[str], count: int, held: Tensor | None, known: Tensor | No
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("generators", nargs="*", default=["face64", "photo64"], help="names, files or addresses")
+    parser.add_argument("generators", nargs="*", default=[DEFAULT_GENERATOR], help="names, files or addresses")
     parser.add_argument("--faces", type=int, default=10_000, help="drawn of each generator")
     parser.add_argument("--photographs", type=Path, help="Parquet or folder, for the Fréchet distance")
     parser.add_argument("--place", type=float, default=0.7, help="where their square is cut (see train_generator.py)")

@@ -1,4 +1,4 @@
-"""Train a compact generator on pictures of your own, on a CPU; `photo64` comes from here.
+"""Train a compact generator on pictures of your own, on a CPU.
 
     python recipes/train_generator.py --pictures celeba.parquet --place 0.7 --held-out 1000 --knowledge celeba40 -o out
 

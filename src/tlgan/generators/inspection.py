@@ -108,12 +108,12 @@ def sizes_of(blueprint: Blueprint) -> dict[str, int | None]:
             "channels": _side(last, 1) if len(last) == 4 else None,
         }
     if blueprint.architecture == "modulated":
-        blocks = sum(name.endswith(".to_picture.weight") for name in shapes)
+        count = min(64, sum(name.endswith(".to_picture.weight") for name in shapes))
         return {
-            "latent_dim": shapes.get("ground.weight", (0, None))[-1],
+            "latent_dim": _side(shapes.get("ground.weight"), 1),
             "label_dim": 0,
-            "resolution": 4 << blocks,
-            "channels": shapes.get(f"blocks.{blocks - 1}.to_picture.weight", (None,))[0],
+            "resolution": 4 << count,
+            "channels": _side(shapes.get(f"blocks.{count - 1}.to_picture.weight"), 0),
         }
     sizes = {"latent_dim": whole.get("z_dim"), "w_dim": whole.get("w_dim"), "label_dim": whole.get("c_dim", 0)}
     if blueprint.architecture == "stylegan2":
