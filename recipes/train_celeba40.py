@@ -22,7 +22,7 @@ from torch import nn
 import tlgan
 from celeba40.augment import Strength, plain_view
 from celeba40.data import AGE, ATTRIBUTES, OUTPUTS, Faces, read_celeba, read_utkface, split
-from celeba40.export import export
+from celeba40.export import export, load_average
 from celeba40.measure import age_error, predict, summary
 from celeba40.teachers import TEACHERS
 from celeba40.teaching import generated, taught
@@ -79,7 +79,7 @@ def train_student(photographs: Photographs, teachers: list[nn.Module], options: 
     utkface = taught(photographs.utkface, teachers, options.output / "taught-utkface.pt", views=1)
     rendered = taught(rendered, teachers, options.output / "taught-rendered.pt")
     # It starts as the teacher of its own kind and learns what the average knows better.
-    student = deepcopy(teachers[0]).requires_grad_(True)
+    student, checkpoint = _started(deepcopy(teachers[0]), "student", options)
     plan = Plan(
         steps=int(2400 * options.effort),
         learning_rate=2e-3,
@@ -90,9 +90,17 @@ def train_student(photographs: Photographs, teachers: list[nn.Module], options: 
     )
     say(f"student: {plan.steps} steps")
     sets = [(celeba, 56), (utkface, 20), (rendered, 20)]
-    student = fit(student, sets, plan, options.output / "student.ckpt", pause_file=options.pause_file)
+    student = fit(student, sets, plan, checkpoint, pause_file=options.pause_file)
     photographs.report("student", student)
     export(student, "residual", [*ATTRIBUTES, AGE], SOURCE, options.output / "celeba40.safetensors")
+
+
+def _started(network: nn.Module, name: str, options: argparse.Namespace) -> tuple[nn.Module, Path]:
+    """What training starts from, and where its checkpoint lies; a further round starts where the last one ended."""
+    last = options.output / f"{name}.ckpt"
+    if not options.again:
+        return network.requires_grad_(True), last
+    return load_average(last, network).requires_grad_(True), options.output / f"{name}-again.ckpt"
 
 
 def train_judge(photographs: Photographs, options: argparse.Namespace) -> None:
@@ -102,13 +110,12 @@ def train_judge(photographs: Photographs, options: argparse.Namespace) -> None:
         for faces in (photographs.celeba, photographs.utkface)
     ]
     torch.manual_seed(21)
+    judge, checkpoint = _started(ARCHITECTURES["plain"](OUTPUTS), "judge", options)
     views = Strength(shift=0.06, rotate=9.0, stretch=0.06, light=0.08, colour=0.03, blur=0.2, noise=0.12, erase=0.1)
     plan = Plan(steps=int(2400 * options.effort), learning_rate=2e-3, small=0.5, seed=21, strength=views)
     say(f"judge: {plan.steps} steps")
     sets = [(chosen[0], 80), (chosen[1], 16)]
-    judge = fit(
-        ARCHITECTURES["plain"](OUTPUTS), sets, plan, options.output / "judge.ckpt", pause_file=options.pause_file
-    )
+    judge = fit(judge, sets, plan, checkpoint, pause_file=options.pause_file)
     photographs.report("judge", judge)
     export(judge, "plain", ATTRIBUTES, SOURCE, options.output / "judge40.safetensors")
 
@@ -125,6 +132,7 @@ def main() -> None:
     )
     parser.add_argument("--generator", default="face64", help="whose faces the student also learns from")
     parser.add_argument("--effort", type=float, default=1.0, help="factor on the number of steps")
+    parser.add_argument("--again", action="store_true", help="one more round of the student or the judge, to follow")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--pause-file", type=Path, help="training sleeps while this file exists")
     options = parser.parse_args()

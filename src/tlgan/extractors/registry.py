@@ -123,6 +123,10 @@ def _import_attribute(ref: str) -> Any:
             found: Any = importlib.import_module(module_name)
         for part in path.split("."):
             found = getattr(found, part)
+    except ModuleNotFoundError as error:
+        raise TlganError(
+            f"extractor {ref!r} can't be imported: {error}; go to the folder that it lies in, or name that in PYTHONPATH"
+        ) from error
     except (ImportError, AttributeError) as error:
         raise TlganError(f"extractor {ref!r} can't be imported: {error}") from error
     return found
