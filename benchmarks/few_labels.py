@@ -55,6 +55,7 @@ def main() -> None:
     parser.add_argument("--celeba", type=Path, required=True)
     parser.add_argument("--work", type=Path, help="folder to keep the start in, so that a second run finds it")
     parser.add_argument("--start-steps", type=int, default=1500, help="steps of 64 pictures for the start")
+    parser.add_argument("--new", nargs="+", choices=NEW, default=NEW, help="which of the attributes to learn")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -80,7 +81,7 @@ def main() -> None:
                 watcher=Spoken(),
             )
         rows = []
-        for attribute in NEW:
+        for attribute in options.new:
             row: dict[str, object] = {"new attribute": attribute}
             for name, backbone in (("transfer", str(start)), ("scratch", "scratch"), ("celeba40", "celeba40")):
                 out = folder / f"{attribute}-{name}.onnx"
