@@ -81,7 +81,7 @@ def train_student(photographs: Photographs, teachers: list[nn.Module], options: 
     # It starts as the teacher of its own kind and learns what the average knows better.
     student, checkpoint = _started(deepcopy(teachers[0]), "student", options)
     plan = Plan(
-        steps=int(2400 * options.effort),
+        steps=int(1500 * options.effort),
         learning_rate=2e-3,
         seed=11,
         label_weight=1.0,
