@@ -3,14 +3,21 @@ PYTHON ?= python3
 # Which torch to install, for example TORCH="torch --index-url <address of a CPU-only index>".
 TORCH ?= torch==2.13.0
 ARGS ?=
+PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check clean
+.PHONY: demo demo-site test check clean
 
 demo: $(VENV)/.demo  ## default generator, 40+ sliders, the studio in the browser
 	@$(BIN)/tlgan demo $(ARGS)
+
+demo-site: $(VENV)/.site  ## the same as a page that needs no server: builds site/ and serves it, http://localhost:8000
+	@$(BIN)/tlgan demo --no-studio
+	@$(BIN)/tlgan publish faces -o site --embed $(ARGS)
+	@echo "• http://localhost:$(PORT) (Ctrl-C ends it)"
+	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory site
 
 test: $(VENV)/.test check  ## everything, the browser tests included (they need Chromium)
 	$(BIN)/python -m pytest $(ARGS)
@@ -34,6 +41,11 @@ $(VENV)/.demo: $(VENV)/.torch pyproject.toml
 	@echo "• installing tlgan and what it needs"
 	@$(BIN)/pip install --quiet --editable .
 	@touch $@
+
+$(VENV)/.site: $(VENV)/.torch pyproject.toml
+	@echo "• installing tlgan and what publishing needs"
+	@$(BIN)/pip install --quiet --editable ".[onnx]"
+	@touch $@ $(VENV)/.demo
 
 $(VENV)/.test: $(VENV)/.torch pyproject.toml
 	@echo "• installing tlgan and what its tests need"

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from .cli_extractors import register as register_extractor_verbs
+from .cli_publish import register as register_publish_verb
 from .errors import TlganError
 
 app = typer.Typer(
@@ -57,6 +58,9 @@ def demo(
     host: HostOption = "127.0.0.1",
     port: PortOption = 8000,
     browser: BrowserOption = True,
+    studio: Annotated[
+        bool, typer.Option("--studio/--no-studio", help="Open the studio, or only make sure it can.")
+    ] = True,
 ) -> None:
     """Default generator and extractors, axes, studio: nothing else to set up."""
     from .demo import demo_workspace
@@ -67,7 +71,8 @@ def demo(
     if made:
         print_axes(workspace.axes)
     console.print(f"[bold]•[/bold] workspace {workspace.path} has {len(workspace.axes.features)} sliders")
-    _serve(workspace, host, port, browser)
+    if studio:
+        _serve(workspace, host, port, browser)
 
 
 @app.command()
@@ -261,6 +266,7 @@ def doctor(json: JsonOption = False) -> None:
 
 
 register_extractor_verbs(app)
+register_publish_verb(app)
 
 
 def _serve(workspace: Any, host: str, port: int, browser: bool) -> None:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -226,6 +226,12 @@ class Workspace:
         except OSError as error:
             raise TlganError(f"{path} can't be read: {error.strerror or error}") from error
         return Editor(self.canvas, from_json(read_png(data), self.axes))
+
+    def widget(self, seed: int | None = None, *, sliders: Sequence[str] = (), live: bool = True) -> Any:
+        """A face with sliders for a notebook, see `tlgan.publish.widget`; ``live=False`` needs no kernel afterwards."""
+        from .publish.widget import notebook_widget
+
+        return notebook_widget(self, seed=seed, sliders=sliders, live=live)
 
     @property
     def about(self) -> dict[str, str]:

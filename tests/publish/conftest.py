@@ -39,7 +39,7 @@ def browser_runtime() -> None:
 @pytest.fixture(scope="session")
 def site(world: Workspace, browser_runtime: None, tmp_path_factory: pytest.TempPathFactory) -> Published:
     """The world, published."""
-    return publish(world, tmp_path_factory.mktemp("published") / "below" / "site", workflow=True)
+    return publish(world, tmp_path_factory.mktemp("published") / "below" / "site", embed=True, workflow=True)
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):

@@ -128,9 +128,7 @@ def _export(
     row = (shape,) if isinstance(shape, int) else shape
     try:
         with _quiet():
-            model = _traced(function, row, given, made, free=True)
-            if batch_of(model) is not None:  # somewhere the code asks for len(...): then one at a time it is
-                model = _traced(function, row, given, made, free=False)
+            model = _traced(function, row, given, made)
     except Exception as error:  # the exporter raises whatever its many passes raise
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise TlganError(
@@ -147,24 +145,21 @@ def batch_of(model: onnx.ModelProto) -> int | None:
     return size or None
 
 
-def _traced(
-    function: Callable[[Tensor], Tensor], row: tuple[int, ...], given: str, made: str, *, free: bool
-) -> onnx.ModelProto:
+def _traced(function: Callable[[Tensor], Tensor], row: tuple[int, ...], given: str, made: str) -> onnx.ModelProto:
     import torch
 
     class Traced(torch.nn.Module):
         def forward(self, rows: Tensor) -> Tensor:
             return function(rows)
 
+    module = Traced().eval()
+    try:
+        free = ({0: torch.export.Dim("n")},)
+        graph = torch.export.export(module, (torch.zeros(2, *row),), dynamic_shapes=free, strict=False)
+    except Exception:  # somewhere the code asks for len(...): then one at a time it is
+        graph = torch.export.export(module, (torch.zeros(1, *row),), strict=False)
     program = torch.onnx.export(
-        Traced().eval(),
-        (torch.zeros(2 if free else 1, *row),),
-        dynamo=True,
-        input_names=[given],
-        output_names=[made],
-        dynamic_shapes=({0: torch.export.Dim("n")},) if free else None,
-        opset_version=20,
-        verbose=False,
+        graph, dynamo=True, input_names=[given], output_names=[made], opset_version=20, verbose=False
     )
     if program is None:
         raise RuntimeError("the exporter returned nothing")

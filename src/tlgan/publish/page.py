@@ -28,7 +28,16 @@ FROM_FILE = (
 )
 _FROM_FILE_SCRIPT = 'if (location.protocol === "file:") document.getElementById("from-file").hidden = false;'
 #: The engine that speaks to a server stays out of a site, and so does what only its pages of words need.
-LEFT_OUT = ("remote.js", "api.css", "index.html", "local/sw.js")
+LEFT_OUT = (
+    "remote.js",
+    "api.css",
+    "index.html",
+    "local/sw.js",
+    "local/widget.js",
+    "local/widget.css",
+    "local/embed.js",
+    "local/notebook.js",
+)
 
 
 def page_files() -> dict[str, bytes]:
@@ -37,8 +46,8 @@ def page_files() -> dict[str, bytes]:
     return {name: path.read_bytes() for name, path in files.items() if name not in LEFT_OUT}
 
 
-def first_paint(description: wire.Json, edit: Edit, frame: Frame) -> wire.Json:
-    """The face that shows before any network is loaded, as the page takes it."""
+def first_paint(description: wire.Json, edit: Edit, frame: Frame, size: int | None = None) -> wire.Json:
+    """The face that shows before any network is loaded, as the page takes it; no larger than `size` pixels a side."""
     words = {
         "measured": wire.numbers(frame.measured),
         "own": wire.numbers(frame.own),
@@ -46,7 +55,7 @@ def first_paint(description: wire.Json, edit: Edit, frame: Frame) -> wire.Json:
         "share": round(float(frame.share), 3),
         "in_the_way": [],
         "final": True,
-        "picture": wire.data_url(wire.encode_picture(frame.picture)),
+        "picture": wire.data_url(wire.encode_picture(frame.picture, size)),
     }
     return {"describe": description, "face": wire.face_json(edit), "frame": words}
 

@@ -40,31 +40,31 @@ _GENERATORS = {
         "DigiFace1M, as its package says; that data set is for non-commercial research",
     ),
 }
-_EXTRACTORS = {
-    "celeba40": (
-        "the small network that ships with tlgan, trained on pictures of CelebA and UTKFace",
-        "MIT License for the weights; both data sets are for non-commercial research",
-    ),
-    "judge40": (
-        "a second network that ships with tlgan, trained on pictures of CelebA and UTKFace",
-        "MIT License for the weights; both data sets are for non-commercial research",
-    ),
-    "colour": ("formulas of tlgan, no network", "MIT License"),
+_LICENCES = {
+    "celeba40": "MIT License for the weights; both data sets are for non-commercial research",
+    "judge40": "MIT License for the weights; both data sets are for non-commercial research",
+    "colour": "MIT License",
 }
 _UNKNOWN = "not known to tlgan: whoever publishes this page answers for having the right to"
 
 
 def terms(workspace: Workspace) -> list[Terms]:
     """Generator, its data and each extractor; what is not known is said to be unknown."""
-    ref = workspace.settings.generator
-    origin, licence, data = _GENERATORS.get(ref, (_unsaid(ref, workspace.generator.name), _UNKNOWN, _UNKNOWN))
-    found = [
-        Terms("Generator", origin, licence),
-        Terms("Pictures it learned from", "see the generator's publisher", data),
-    ]
+    from tlgan.generators import known_models
+
+    ref, said = workspace.settings.generator, workspace.about
+    known = known_models().get(ref)
+    if ref in _GENERATORS:
+        origin, licence, data = _GENERATORS[ref]
+    elif known is not None:
+        origin, licence, data = f"{known.kind} {known.name}, {known.page}", known.terms, known.about or _UNKNOWN
+    else:
+        origin, licence, data = _unsaid(ref, workspace.generator.name), _UNKNOWN, _UNKNOWN
+    found = [Terms("Generator", origin, licence), Terms("Pictures it learned from", "see the generator's origin", data)]
     for name in workspace.settings.extractors:
-        origin, licence = _EXTRACTORS.get(name, (_unsaid(name, "an extractor of the publisher's own"), _UNKNOWN))
-        found.append(Terms(f"Extractor {_unsaid(name, 'own')}", origin, licence))
+        plain = _unsaid(name, "of the publisher's own")
+        licence = _LICENCES.get(name, _UNKNOWN)
+        found.append(Terms(f"Extractor {plain}", said[f"Extractor {name}"] if name in _LICENCES else plain, licence))
     return found
 
 
@@ -88,13 +88,14 @@ def biases(axes: Axes) -> list[str]:
 
 
 def about(workspace: Workspace) -> dict[str, object]:
-    """For the page's card."""
+    """For the page's card: terms, what the model is known to get wrong, and who sees what a visitor does."""
     return {
         **{row.part: f"{row.origin}; {row.licence}" for row in terms(workspace)},
         "Known biases": [
             *biases(workspace.axes),
             "sliders show what an extractor thinks it sees, not what anybody is",
         ],
+        "Use": workspace.about["Use"],
         "Runs": "in this browser; nothing you do here leaves it",
     }
 
@@ -138,7 +139,7 @@ _EMBED = """
 ## As a widget in another page
 
 ```html
-<iframe src="https://ADDRESS/embed.html" title="A face with sliders" width="360" height="560" style="border:0"></iframe>
+<iframe src="https://ADDRESS/embed.html" title="A face with sliders" width="400" height="900" style="border:0"></iframe>
 ```
 
 `embed.html` is one file with everything in it: it can also be copied anywhere on its own.

@@ -21,8 +21,8 @@ export class Local {
     this.first_ = first;
     this.worker = worker;
     this.id = 0;
-    /** @type {{id: number, view: View, resolve: Function, reject: Function, onframe?: Function} | null} */
-    this.newest = null;
+    /** @type {Map<number, {resolve: Function, reject: Function, onframe?: Function}>} */
+    this.requests = new Map(); // the newest, and older ones whose picture may still come
     this.calls = new Map();
     this.failure = null;
     this.measured = null;
@@ -44,6 +44,11 @@ export class Local {
 
   onstatus(_listen) {} // nothing to lose: everything is here
 
+  /** Let the worker go. */
+  close() {
+    this.worker.terminate();
+  }
+
   // -- frames ------------------------------------------------------------------------------------------------------
 
   render(view, { signal, onframe } = {}) {
@@ -51,14 +56,18 @@ export class Local {
       if (signal?.aborted) return reject(aborted());
       if (this.failure) return reject(new Error(this.failure));
       this.newest?.reject(aborted());
-      const request = { id: ++this.id, view, resolve, reject, onframe };
-      this.newest = request;
+      const id = ++this.id;
+      this.requests.set(id, { resolve, reject, onframe });
       signal?.addEventListener("abort", () => {
-        if (this.newest === request) this.newest = null;
+        this.requests.delete(id);
         reject(aborted());
       });
-      this.worker.postMessage({ id: request.id, view });
+      this.worker.postMessage({ id, view });
     });
+  }
+
+  get newest() {
+    return this.requests.get(this.id);
   }
 
   hear(data) {
@@ -66,23 +75,26 @@ export class Local {
     else if (data.ready) this.begin(data.ready);
     else if (data.failed) this.fail(data.failed);
     else if (data.call) this.reply(data);
-    else if (data.id === this.newest?.id) this.see(data);
-    else data.frame?.bitmap.close();
+    else this.see(data);
   }
 
-  see({ frame, error }) {
-    const request = this.newest;
+  see({ id, frame, error }) {
+    const request = this.requests.get(id);
+    if (!request) return frame?.bitmap.close();
     if (error) {
-      this.newest = null;
+      this.requests.delete(id);
       request.reject(new Error(error));
       return;
     }
+    for (const other of this.requests.keys()) if (other < id) this.requests.delete(other);
+    // Even where something newer was asked for by now, this picture is newer than the one on the screen: show it.
+    if (request !== this.newest) return request.onframe?.({ bitmap: frame.bitmap, final: false });
     // A picture comes before its measurements: until then the last ones of this face stand.
     if (frame.measured) this.measured = { own: frame.own, values: frame.measured };
     else frame.measured = same(this.measured?.own, frame.own) ? this.measured.values : frame.own;
     request.onframe?.(frame);
     if (!frame.final) return;
-    this.newest = null;
+    this.requests.delete(id);
     request.resolve(frame);
   }
 
@@ -96,7 +108,7 @@ export class Local {
     this.failure ??= words;
     this.progress.done();
     this.newest?.reject(new Error(this.failure));
-    this.newest = null;
+    this.requests.clear();
     for (const { reject } of this.calls.values()) reject(new Error(this.failure));
     this.calls.clear();
   }
@@ -156,7 +168,7 @@ class Loading {
     this.element.className = "loading";
     this.element.max = total;
     this.element.setAttribute("aria-label", "Loading the networks of this page");
-    this.timer = setTimeout(() => document.body.append(this.element), 700);
+    if (total) this.timer = setTimeout(() => document.body.append(this.element), 700); // nothing to fetch, nothing to show
   }
 
   show(loaded) {

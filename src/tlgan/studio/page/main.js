@@ -288,7 +288,7 @@ async function shownFace() {
 
 byId("workspace").textContent = description.name;
 byId("picture").style.setProperty("--most", `${Math.max(832, description.generator.resolution)}px`);
-document.title = `${description.name} · tlgan studio`;
+if (document.title === "tlgan studio") document.title = `${description.name} · tlgan studio`; // a published page has its own
 const buttons = { undo: "undo", redo: "redo", map: "m", share: null, save: "s", help: "?", random: "r", gallery: "g", strip: "t" };
 for (const [id, key] of Object.entries(buttons)) byId(id).addEventListener("click", () => (key ? actions[key]() : files.share()));
 byId("earlier").addEventListener("click", actions.ArrowLeft);

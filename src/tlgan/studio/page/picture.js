@@ -65,8 +65,8 @@ export class Picture {
   }
 }
 
-/** @param {HTMLCanvasElement} canvas @param {ImageBitmap|ImageData} bitmap */
-function draw(canvas, bitmap) {
+/** Show a picture, enlarged where it is small. @param {HTMLCanvasElement} canvas @param {ImageBitmap|ImageData} bitmap */
+export function draw(canvas, bitmap) {
   const shown = bitmap.width > SMALL ? bitmap : enlarge(pixels(bitmap));
   if (canvas.width !== shown.width || canvas.height !== shown.height) {
     canvas.width = shown.width;

@@ -1,9 +1,9 @@
 // The files that a page was published with, by name: fetched from beside it, or carried inside it.
 
 /**
- * @typedef {{path: string, bytes: number, size: number} | {data: string, size: number}} Entry
+ * @typedef {{path: string, bytes: number, size: number} | {data: string | Uint8Array, size: number}} Entry
  *   `bytes`: as stored; `size`: as used. Stored files are compressed with gzip, whatever the host does, unless they are
- *   scripts; `data` is base64 of the stored file.
+ *   scripts; `data` is the stored file, or base64 of it.
  * @typedef {{files: Record<string, Entry>, facts: any, cache: string}} Manifest
  */
 
@@ -31,13 +31,13 @@ export class Site {
   url(name) {
     const entry = this.manifest.files[name];
     if ("path" in entry) return new URL(entry.path, this.base).href;
-    return URL.createObjectURL(new Blob([fromBase64(entry.data)], { type: "text/javascript" }));
+    return URL.createObjectURL(new Blob([carried(entry.data)], { type: "text/javascript" }));
   }
 
   /** A file's bytes, as they are used. @param {string} name @returns {Promise<Uint8Array>} */
   async bytes(name) {
     const entry = this.manifest.files[name];
-    const stored = "path" in entry ? await this.fetch(entry) : fromBase64(entry.data);
+    const stored = "path" in entry ? await this.fetch(entry) : carried(entry.data);
     const bytes = stored[0] === 0x1f && stored[1] === 0x8b ? await inflate(stored) : stored;
     if (bytes.length !== entry.size) throw new Error(`The file “${name}” of this page is damaged: reload the page.`);
     return bytes;
@@ -74,6 +74,7 @@ async function inflate(bytes) {
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-function fromBase64(text) {
-  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+function carried(data) {
+  if (typeof data !== "string") return data;
+  return Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
 }
