@@ -1,15 +1,21 @@
 """Zero-insertion, FIR filtering and decimation of pictures: how StyleGANs change size without aliasing.
 
 `upfirdn(x, f, up, down, pad)` is the operation of Karras et al. (StyleGAN2, 2020): insert `up - 1` zeros after every
-pixel, pad, convolve with `f`, keep every `down`-th pixel. Here the zeros are never written down: upsampling is a
-transposed convolution, decimation a strided one, and a separable filter runs along one axis at a time.
+pixel, pad, convolve with `f`, keep every `down`-th pixel. Here the zeros are never written down. Along one axis all of
+it together is a matrix that is zero off a narrow band, and on a processor a long separable filter runs fastest as
+products with the blocks of that band. Short filters, those that don't separate, and all of them on a GPU are
+convolutions: transposed to upsample, strided to decimate.
 """
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+_SHORT = 6  # taps up to which a convolution is as fast as a product of matrices
+_BLOCK = 64  # rows of a block of the band
 
 Padding = tuple[int, int, int, int]  # left, right, top, bottom, in pixels after zero-insertion; negative crops
 
@@ -31,16 +37,21 @@ class Filter:
     def __init__(self, kernel: Tensor, gain: float = 1.0, device: torch.device | str = "cpu") -> None:
         self.height, self.width = kernel.shape[0], kernel.shape[-1]
         parts = separate(kernel)
+        self._taps: tuple[np.ndarray, np.ndarray] | None = None  # column, row; for matrices
+        self._bands: dict[tuple[int, ...], list[Band]] = {}
         if parts is None:
-            self._passes = [(kernel * gain).to(device)]
+            self._passes = [((kernel * gain).to(device), True, True)]
         else:
             column, row = parts
-            self._passes = [(row[None, :] * gain).to(device), column[:, None].to(device)]
+            self._taps = (column.numpy(), row.numpy() * gain)
+            self._passes = [((row[None, :] * gain).to(device), True, False), (column[:, None].to(device), False, True)]
 
     def __call__(self, x: Tensor, *, up: int = 1, down: int = 1, pad: Padding = (0, 0, 0, 0)) -> Tensor:
         """[n, c, h, w] -> [n, c, h', w'] with h' = (h * up + top + bottom - k + 1) // down, rounded up."""
-        for kernel in self._passes:
-            tall, wide = kernel.shape[0] > 1 or len(self._passes) == 1, kernel.shape[1] > 1 or len(self._passes) == 1
+        if self._taps is not None and max(self.height, self.width) > _SHORT and x.device.type == "cpu":
+            x = _product(x, self._band(1, x.shape[3], up, down, pad[0], pad[1]), -1)
+            return _product(x, self._band(0, x.shape[2], up, down, pad[2], pad[3]), -2)
+        for kernel, wide, tall in self._passes:
             x = _filter(
                 x,
                 kernel,
@@ -49,6 +60,45 @@ class Filter:
                 (pad[0] if wide else 0, pad[1] if wide else 0, pad[2] if tall else 0, pad[3] if tall else 0),
             )
         return x
+
+    def _band(self, axis: int, *key: int) -> list[Band]:
+        assert self._taps is not None
+        if (axis, *key) not in self._bands:
+            self._bands[axis, *key] = band(self._taps[axis], *key)
+        return self._bands[axis, *key]
+
+
+Band = tuple[int, int, np.ndarray]  # first and last input, and what [outputs, inputs] they contribute
+
+
+def band(taps: np.ndarray, size: int, up: int, down: int, before: int, after: int) -> list[Band]:
+    """`upfirdn` along an axis of `size` pixels as a matrix: the blocks of its band, in the order of the outputs."""
+    count = len(taps)
+    outputs = -(-(size * up + before + after - count + 1) // down)
+    blocks = []
+    for start in range(0, outputs, _BLOCK):
+        rows = np.arange(start, min(start + _BLOCK, outputs))
+        # output r sees the pixels of the zero-inserted, padded row from r * down on; of those, every up-th is an input
+        first = max(0, -(-(start * down - before) // up))
+        last = max(first + 1, min(size, (int(rows[-1]) * down + count - 1 - before) // up + 1))
+        first = min(first, size - 1)
+        place = np.arange(first, min(last, size)) * up + before - rows[:, None] * down  # which tap, if any
+        inside = (place >= 0) & (place < count)
+        # a true convolution: the first pixel seen meets the last tap
+        matrix = np.where(inside, taps[count - 1 - np.clip(place, 0, count - 1)], 0).astype(np.float32)
+        blocks.append((first, first + matrix.shape[1], matrix))
+    return blocks
+
+
+def _product(x: Tensor, blocks: list[Band], axis: int) -> Tensor:
+    parts = []
+    for first, last, block in blocks:
+        matrix = torch.from_numpy(block)
+        if axis == -1:
+            parts.append(x[..., first:last] @ matrix.T)
+        else:
+            parts.append(matrix @ x[..., first:last, :])
+    return torch.cat(parts, dim=axis)
 
 
 def _filter(x: Tensor, kernel: Tensor, up: tuple[int, int], down: tuple[int, int], pad: Padding) -> Tensor:

@@ -25,6 +25,7 @@ from .stylegan2_ada import mapping_options
 
 _EPSILON = 1e-8
 _MAX_SIDE = 2 * MAX_RESOLUTION
+_CHANNELS = 8  # filtered at a time on a processor: what is upsampled stays in its caches
 _DENSE = ("weight_gain", "bias_gain", "activation")
 _LAYER = ("is_torgb", "up_factor", "down_factor", "padding", "conv_clamp", "in_size", "out_size")
 
@@ -152,6 +153,11 @@ class FilteredLayer:
         if self._demodulate:
             x = x * ((style.square() @ self._energy) + _EPSILON).rsqrt()[:, :, None, None]
         x = x + self._bias[:, None, None]
+        together = _CHANNELS if x.device.type == "cpu" else x.shape[1]
+        return torch.cat([self._shape(part) for part in torch.split(x, together, dim=1)], dim=1)
+
+    def _shape(self, x: Tensor) -> Tensor:
+        """The nonlinearity between its two filters."""
         x = _resample(x, self._up_filter, up=self._up, pad=self._padding)
         if self._slope != 1:
             x = F.leaky_relu(x, self._slope)
