@@ -21,6 +21,7 @@ from .axes import SURE, AxisLearner
 from .axes.extend import extended, with_slopes
 from .axes.gradients import differentiable, mean_gradients
 from .axes.learner import WEAK_R2
+from .editing import Canvas, side_effects
 from .errors import TlganError
 from .extractors.combined import CombinedExtractor
 from .sampling import SampleStore, measure_part
@@ -92,6 +93,10 @@ def add_extractor(
     search = _Search(grown, extractor, len(old.features), sure, watcher)
     search.run(method)
     axes = extended(old, search.axes())
+    if axes.effects is not None:
+        watcher.stage("moving the new sliders to see what else changes")
+        added = side_effects(Canvas(grown.generator, grown.extractor, axes), axes.names[len(old.features) :])
+        axes = replace(axes, effects=np.concatenate([axes.effects[: len(old.features)], added]))
     axes.save(workspace.path / AXES_FILE)
     grown.save_settings()
     workspace.settings, workspace.extractor, workspace.axes = grown.settings, grown.extractor, axes

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from .cli_evaluate import register as register_evaluation
 from .cli_extractors import register as register_extractor_verbs
 from .cli_publish import register as register_publish_verb
 from .errors import TlganError
@@ -157,7 +158,7 @@ def edit(
     ] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="The same, as an option; may be repeated.")] = None,
     lock: Annotated[
-        list[str] | None, typer.Option("--lock", help="Feature that must not change; 'all' for all.")
+        list[str] | None, typer.Option("--lock", help="Feature that must not change; 'all', or 'disturbed'.")
     ] = None,
     exact: Annotated[
         bool, typer.Option("--exact", help="Look at the picture and correct until it is as asked.")
@@ -267,6 +268,7 @@ def doctor(json: JsonOption = False) -> None:
 
 register_extractor_verbs(app)
 register_publish_verb(app)
+register_evaluation(app)
 
 
 def _serve(workspace: Any, host: str, port: int, browser: bool) -> None:

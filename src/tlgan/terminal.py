@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,8 @@ from .watcher import Watcher
 if TYPE_CHECKING:
     from .axes import Axes
     from .axes import Progress as LearningProgress
+    from .evaluation import Evaluation
+    from .evaluation.statistics import Estimate
     from .generators import KnownModel
 
 #: Words for people go to the error stream, so that what a verb prints with --json can be piped.
@@ -133,6 +135,39 @@ def print_axes(axes: Axes) -> None:
         note = "[yellow]weak on this generator[/yellow]" if axes.weak[row] else ""
         table.add_row(axes.names[row], f"{axes.r2[row]:.2f}", auc, f"{axes.agreement[row]:.3f}", note)
     console.print(table)
+
+
+def print_evaluations(found: Sequence[tuple[str, Evaluation]]) -> None:
+    """Methods beside each other, a block a workspace, on standard output; then every slider."""
+    from rich.table import Table
+
+    out = Console(highlight=False)
+    for workspace, evaluation in found:
+        title = f"{workspace}: {evaluation.faces} faces, ±{evaluation.amount:g} sd, judged by {evaluation.judge}"
+        table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="dim")
+        for heading in ("method", "got", "off target", "drift", "drift/got", "identity", "Fréchet", "norm", "ms"):
+            table.add_column(heading, justify="left" if heading == "method" else "right", no_wrap=True)
+        for score in evaluation.methods:
+            numbers = (score.got, score.error, score.drift, score.leak, score.identity)
+            rest = f"{score.frechet:.2f}", f"{score.norm:.2f}", f"{1000 * score.seconds:.0f}"
+            table.add_row(score.method, *(_bounded(number) for number in numbers), *rest)
+        out.print(table)
+        out.print(f"two sets of plain pictures are {evaluation.frechet_floor:.2f} apart (Fréchet)\n", style="dim")
+        sliders = Table(box=None, pad_edge=False, header_style="dim")
+        sliders.add_column("slider")
+        sliders.add_column("judge agrees", justify="right")
+        for score in evaluation.methods:
+            sliders.add_column(f"{score.method}: got, drift/got", justify="right")
+        for k, name in enumerate(evaluation.features):
+            cells = [
+                f"{s.got.value:.2f}, {s.leak.value:.2f}" for s in (score.sliders[k] for score in evaluation.methods)
+            ]
+            sliders.add_row(name, f"{evaluation.agreement[k]:.2f}", *cells)
+        out.print(sliders)
+
+
+def _bounded(estimate: Estimate) -> str:
+    return f"{estimate.value:.2f} [dim]±{(estimate.high - estimate.low) / 2:.2f}[/dim]"
 
 
 def print_models(models: Iterable[KnownModel]) -> None:

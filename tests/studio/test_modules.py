@@ -34,7 +34,7 @@ def test_gestures_leave_the_old_state_alone(run: Any) -> None:
         let s = state.ask(before, "smiling", 1.234);
         s = state.lock(s, "male");
         s = state.lockOthers(s, true);
-        const face = state.toFace(state.current(s), ["smiling", "male", "young"]);
+        const face = state.toFace(state.current(s), ["smiling", "male", "young"].map((name) => ({name, weak: false})));
         s = state.ask(s, "smiling", 0);
         return {same: JSON.stringify(before) === frozen, face, asked: state.current(s).asked,
                 unlocked: state.current(state.lock(s, "male")).locks};
@@ -44,6 +44,36 @@ def test_gestures_leave_the_old_state_alone(run: Any) -> None:
     assert found["face"] == {"seed": 3, "asked": {"smiling": 1.23}, "locks": ["male", "young"], "exact": False}
     assert found["asked"] == {}
     assert found["unlocked"] == []
+
+
+def test_exact_edits_lock_what_is_known_to_be_disturbed(run: Any) -> None:
+    found = run(
+        "state",
+        """
+        const features = [
+          {name: "smiling", weak: false, disturbs: ["mouth", "young", "hat"]},
+          {name: "young", weak: false, disturbs: ["male"]},
+          {name: "mouth", weak: false, disturbs: []}, {name: "male", weak: false}, {name: "hat", weak: true},
+        ];
+        let s = state.begin({seed: 3, asked: {}, locks: [], exact: false});
+        s = state.ask(s, "smiling", 1);
+        const locks = () => state.toFace(state.current(s), features).locks;
+        const trusted = locks();
+        s = state.exact(s, true);
+        const exact = locks();
+        s = state.ask(s, "young", 1);
+        const both = locks();
+        const free = (s = state.guard(s, false), locks());
+        return {trusted, exact, both, free, fresh: state.current(state.addFace(s, {seed: 4, asked: {}, locks: [], exact: false})).guard};
+        """,
+    )
+    assert found == {
+        "trusted": [],
+        "exact": ["young", "mouth"],
+        "both": ["mouth", "male"],
+        "free": [],
+        "fresh": False,
+    }
 
 
 def test_a_new_face_inherits_habits_and_a_restored_one_does_not(run: Any) -> None:

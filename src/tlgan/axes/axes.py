@@ -23,6 +23,8 @@ from .metric import Metric
 from .response import from_response, to_response
 
 FORMAT = 1
+#: A slider disturbs a feature that changes by this share of what the slider changes itself.
+DISTURBED = 0.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +37,9 @@ class Axes:
     from the axis, NaN for quantities and where one side is nearly empty; ``calibration`` [f], slope of measured on
     predicted; ``agreement`` [f], cosine of the axes from two halves of the rows; ``weak`` [f] bool; ``correlation``
     [f, f] of the measured responses; ``latent_mean`` [d]; ``latent_covariance`` [d, d], None where the space is
-    white (z); ``latent_radius``, the 99 % quantile of the Mahalanobis norm.
+    white (z); ``latent_radius``, the 99 % quantile of the Mahalanobis norm; ``effects`` [f, f], mean change of every
+    feature (column) in sd when a slider (row) is asked for one sd more, measured on pictures by ``effects_by``; NaN
+    where nobody has looked, None where nobody has looked at anything.
     "Response" is the logit of a probability, or the quantity itself.
     """
 
@@ -58,6 +62,8 @@ class Axes:
     latent_mean: np.ndarray
     latent_radius: float
     latent_covariance: np.ndarray | None = None
+    effects: np.ndarray | None = None
+    effects_by: str = ""
     base: tuple[str, ...] = ()
     seed: int = 0
     truncation: float = 1.0
@@ -134,15 +140,30 @@ class Axes:
         unit = self.whitened_slopes / np.maximum(length, 1e-30)
         return np.asarray(unit @ unit.T, dtype=np.float32)
 
+    def disturbed(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Features that moving `names` is known to change too, the most disturbed first: what to lock by default.
+
+        Weak features are left out, since no axis can hold them. Before anybody has looked at pictures, what the axes
+        themselves have in common stands in for it.
+        """
+        rows = self.indices(names)
+        table = self.effects if self.effects is not None else self.correlation_of_axes()
+        own = np.abs(np.diag(table))[:, None]
+        size = np.abs(np.nan_to_num(table / np.maximum(own, DISTURBED)))[rows].max(axis=0, initial=0.0)
+        size[rows] = 0.0
+        size[self.weak] = 0.0
+        return tuple(self.names[row] for row in np.argsort(-size, kind="stable") if size[row] >= DISTURBED)
+
     def save(self, path: str | Path) -> None:
         """Write `axes.safetensors`, atomically."""
         from safetensors.numpy import save
 
         metadata = {key: getattr(self, key) for key in _PLAIN}
         metadata |= {"format": FORMAT, "features": [asdict(feature) for feature in self.features]}
+        metadata["effects_by"] = self.effects_by
         arrays = {key: np.ascontiguousarray(getattr(self, key)) for key in _ARRAYS}
-        if self.latent_covariance is not None:
-            arrays["latent_covariance"] = np.ascontiguousarray(self.latent_covariance)
+        optional = {key: getattr(self, key) for key in _OPTIONAL}
+        arrays |= {key: np.ascontiguousarray(array) for key, array in optional.items() if array is not None}
         with replacing(path) as temporary:
             temporary.write_bytes(save(arrays, metadata={"tlgan": json.dumps(metadata)}))
 
@@ -167,7 +188,9 @@ class Axes:
             plain["base"], plain["extractors"] = tuple(plain["base"]), tuple(plain["extractors"])
             axes = cls(
                 features=features,
+                effects_by=metadata.get("effects_by", ""),
                 latent_covariance=arrays.get("latent_covariance"),
+                effects=arrays.get("effects"),
                 **plain,
                 **{k: arrays[k] for k in _ARRAYS},
             )
@@ -176,6 +199,10 @@ class Axes:
         if axes.directions.ndim != 2 or len(axes.directions) != len(features):
             raise TlganError(
                 f"{path} has {len(features)} features but slopes of shape {axes.directions.shape}: discover again"
+            )
+        if axes.effects is not None and axes.effects.shape != (len(features), len(features)):
+            raise TlganError(
+                f"{path} has {len(features)} features but side effects of shape {axes.effects.shape}: discover again"
             )
         return axes
 
@@ -207,3 +234,4 @@ _ARRAYS = (
     "correlation",
     "latent_mean",
 )
+_OPTIONAL = ("latent_covariance", "effects")

@@ -33,6 +33,10 @@ def extended(old: Axes, fresh: Axes) -> Axes:
     correlation = fresh.correlation.copy()
     correlation[:count, :count] = old.correlation
     rows = {key: np.concatenate([getattr(old, key), getattr(fresh, key)[count:]]) for key in _ROWS}
+    if old.effects is not None:
+        effects = np.full(correlation.shape, np.nan, dtype=np.float32)
+        effects[:count, :count] = old.effects
+        rows["effects"] = effects
     return replace(old, features=fresh.features, correlation=correlation, extractors=fresh.extractors, **rows)  # type: ignore[arg-type]
 
 

@@ -149,7 +149,13 @@ class Editor:
         return Path(path)
 
     def _expand(self, names: Sequence[str]) -> list[str]:
-        if "all" not in names:
-            return list(names)
         axes = self.canvas.axes
-        return [name for row, name in enumerate(axes.names) if not axes.weak[row] and name not in self.edit.asked]
+        expanded: list[str] = []
+        for name in names:
+            if name == "all":
+                expanded += [n for row, n in enumerate(axes.names) if not axes.weak[row] and n not in self.edit.asked]
+            elif name == "disturbed":
+                expanded += axes.disturbed(self.edit.asked)
+            else:
+                expanded.append(name)
+        return expanded

@@ -76,7 +76,7 @@ class Truth:
 @dataclass(frozen=True, eq=False)
 class Verdict:
     """What a judge says of n pictures: ``positions`` [n, f] in population sd, ``values`` [n, f] in natural units
-    (probabilities), ``embedding`` [n, e]. float64."""
+    (probabilities), ``embedding`` [n, e] about the population's mean. float64."""
 
     positions: np.ndarray
     values: np.ndarray
@@ -103,14 +103,18 @@ class Judge:
         self.witness = witness
         self.rows = [known.index(name) for name in names]
         self.features = tuple(witness.features[row] for row in self.rows)
-        responses, self.plain_embedding = self._testify(plain)
+        responses, embedding = self._testify(plain)
+        # About the mean, so that two strangers have a cosine of 0 and not what all faces have in common.
+        self._middle = embedding.mean(axis=0)
+        self.plain_embedding = embedding - self._middle
         self.mean, self.sd = responses.mean(axis=0), np.maximum(responses.std(axis=0), 1e-12)
         self.plain_positions = (responses - self.mean) / self.sd
 
     def judge(self, latents: np.ndarray) -> Verdict:
         """What it says of the pictures of latents [n, d]."""
         responses, embedding = self._testify(latents)
-        return Verdict((responses - self.mean) / self.sd, from_response(self.features, responses), embedding)
+        positions = (responses - self.mean) / self.sd
+        return Verdict(positions, from_response(self.features, responses), embedding - self._middle)
 
     def _testify(self, latents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         import torch

@@ -5,8 +5,6 @@ It shows every axis as pictures, how sure it is and what it is tied to, and says
 
 from __future__ import annotations
 
-import base64
-import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tlgan.files import replacing
+
+from .record import kept
+from .section import colour, data_url, evaluation_section, small
 
 if TYPE_CHECKING:
     from tlgan.axes import Axes
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 STEPS = 7
 SPAN = 3.0
 FACES = 2
-LARGEST = 192  # pixels of one picture: a report of hundreds of them should still open
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,7 @@ def write_report(workspace: Workspace) -> Path:
     canvas = Canvas(workspace.generator, workspace.extractor, axes, resolution=workspace.settings.resolution)
     faces = _typical_faces(workspace)
     rows = [_axis_row(canvas, int(row), faces) for row in order]
+    evaluation = kept(workspace)
     page = environment.get_template("report.html.j2").render(
         workspace=workspace,
         axes=axes,
@@ -68,7 +69,8 @@ def write_report(workspace: Workspace) -> Path:
             ("As measured on the pictures", heat_map(axes, axes.correlation)),
             ("As the axes point", heat_map(axes, axes.correlation_of_axes())),
         ],
-        gallery=[_data_url(_small(picture)) for picture in canvas.paint(canvas.sample(24, seed=0))],
+        judged=evaluation and evaluation_section(workspace.canvas, evaluation),
+        gallery=[data_url(small(picture)) for picture in canvas.paint(canvas.sample(24, seed=0))],
     )
     target = workspace.path / "report.html"
     with replacing(target) as temporary:
@@ -84,7 +86,7 @@ def heat_map(axes: Axes, correlation: np.ndarray) -> dict[str, Any]:
     )
     names = [axes.names[row] for row in order]
     cells = [
-        [{"colour": _colour(float(correlation[a, b])), "value": f"{correlation[a, b]:+.2f}"} for b in order]
+        [{"colour": colour(float(correlation[a, b])), "value": f"{correlation[a, b]:+.2f}"} for b in order]
         for a in order
     ]
     return {"names": names, "cells": cells}
@@ -106,7 +108,7 @@ def _axis_row(canvas: Canvas, row: int, faces: np.ndarray) -> AxisRow:
     strips = []
     for face in faces:
         pictures = Editor(canvas, Edit(face)).strip(feature.name, STEPS, SPAN)
-        strips.append(_data_url(np.concatenate([_small(picture) for picture in pictures], axis=1)))
+        strips.append(data_url(np.concatenate([small(picture) for picture in pictures], axis=1)))
     return AxisRow(
         name=feature.name,
         label=feature.label or feature.name,
@@ -145,27 +147,3 @@ def _ties(axes: Axes, row: int) -> str:
     tied[row] = -1
     best = np.argsort(-tied)[:3]
     return ", ".join(f"{axes.names[b]} {axes.correlation[row, b]:+.2f}" for b in best if tied[b] >= 0.2)
-
-
-def _colour(value: float) -> str:
-    """Blue for -1, the page's paper for 0, orange for +1."""
-    strength = min(abs(value), 1.0) * 100
-    return f"color-mix(in oklab, {'#d9730d' if value > 0 else '#2b6cb0'} {strength:.0f}%, var(--paper))"
-
-
-def _small(picture: np.ndarray) -> np.ndarray:
-    """A picture uint8 [H, W, 3] at most `LARGEST` pixels wide."""
-    from PIL import Image
-
-    if picture.shape[1] <= LARGEST:
-        return picture
-    return np.asarray(Image.fromarray(picture).resize((LARGEST, LARGEST), Image.Resampling.LANCZOS))
-
-
-def _data_url(picture: np.ndarray) -> str:
-    """A picture uint8 [H, W, 3] as a data: URL (WebP)."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "WEBP", quality=90)
-    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()

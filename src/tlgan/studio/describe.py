@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 BAND = (0.025, 0.975)  # where 95 % of all faces lie
 RANGE = (0.001, 0.999)  # what the population holds
+SIDE_EFFECTS = 5  # told of one slider
 ASKED = 12.0  # standard deviations a slider may be pushed
 _FIRST = ("Expression", "Age and gender", "Hair", "Face", "Wearing", "Light and picture")
 
@@ -42,6 +43,7 @@ def describe(workspace: Workspace) -> wire.Json:
             "r2": round(float(axes.r2[k]), 3),
             "agreement": round(float(axes.agreement[k]), 3),
             "weak": bool(axes.weak[k]),
+            **_honesty(axes, k),
         }
         for k, feature in enumerate(axes.features)
     ]
@@ -58,6 +60,7 @@ def describe(workspace: Workspace) -> wire.Json:
         "features": features,
         "groups": _groups(features),
         "base": list(axes.base),
+        "effects_by": axes.effects_by,
         "samples": int(axes.samples),
         "correlations": {
             "measured": np.round(np.nan_to_num(axes.correlation), 2).tolist(),
@@ -84,11 +87,37 @@ def _usable(whole: NDArray[np.float64], band: NDArray[np.float64]) -> NDArray[np
 
 
 def _groups(features: list[wire.Json]) -> list[wire.Json]:
-    """Groups in the order people look for them, the surest slider first; weak ones are told apart by the page."""
+    """Groups in the order people look for them, the truest slider first: by how much of what it changes is what it says,
+    and by R² where nobody has looked. Weak ones are told apart by the page."""
     names: list[str] = list(dict.fromkeys(feature["group"] for feature in features))
     names.sort(key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST))
     members: dict[str, list[Any]] = {name: [f for f in features if f["group"] == name] for name in names}
-    return [
-        {"name": name, "features": [f["name"] for f in sorted(rows, key=lambda f: -f["r2"])]}
-        for name, rows in members.items()
+    return [{"name": name, "features": [f["name"] for f in sorted(rows, key=_rank)]} for name, rows in members.items()]
+
+
+def _rank(feature: wire.Json) -> tuple[float, float]:
+    return -(feature["purity"] if feature["purity"] is not None else feature["r2"]), -feature["r2"]
+
+
+def _honesty(axes: Axes, row: int) -> wire.Json:
+    """What asking a slider for one sd more gives, and what else it changes, as measured; null where nobody has looked.
+
+    ``purity``: the share of its own change in all that it changes, of squares over the features that are not weak.
+    """
+    name = axes.names[row]
+    disturbed = axes.disturbed([name])
+    if axes.effects is None or not np.isfinite(axes.effects[row, row]):
+        return {"got": None, "effects": [], "disturbs": list(disturbed), "purity": None}
+    changes = axes.effects[row]
+    squares = np.nan_to_num(changes.astype(np.float64)) ** 2
+    all_of_it = squares[~axes.weak | (np.arange(len(squares)) == row)].sum()
+    effects = [
+        {"label": axes.features[k].label or axes.names[k], "change": round(float(changes[k]), 2)}
+        for k in axes.indices(disturbed[:SIDE_EFFECTS])
     ]
+    return {
+        "got": round(float(changes[row]), 2),
+        "effects": effects,
+        "disturbs": list(disturbed),
+        "purity": round(float(squares[row] / max(all_of_it, 1e-12)), 3),
+    }

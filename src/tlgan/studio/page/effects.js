@@ -30,8 +30,9 @@ export class Effects {
   /**
    * @param {string|null} held  the slider in hand
    * @param {import("./state.js").Entry} entry @param {{own: (number|null)[], measured: (number|null)[]}|undefined} numbers
+   * @param {Set<string>} switched  what the switches lock
    */
-  update(held, entry, numbers) {
+  update(held, entry, numbers, switched) {
     const asked = Object.keys(entry.asked).length > 0;
     const feature = this.features.find(({ name }) => name === held);
     const found = asked && numbers ? sideEffects(this.features, entry.asked, numbers, held) : [];
@@ -51,7 +52,7 @@ export class Effects {
       row.value.textContent = signed(effect.change);
       row.bar.style.setProperty("--size", Math.min(1, Math.abs(effect.change) / FULL).toFixed(3));
       row.bar.classList.toggle("minus", effect.change < 0);
-      const locked = entry.locks.includes(effect.name) || entry.others;
+      const locked = entry.locks.includes(effect.name) || switched.has(effect.name);
       if (row.locked !== locked) row.button.replaceChildren(icon(locked ? "lock" : "unlock"));
       row.locked = locked;
       row.button.setAttribute("aria-pressed", String(locked));

@@ -19,13 +19,14 @@
  *
  * @typedef {{name: string, label: string, low: string, high: string, kind: "probability"|"quantity", unit: string,
  *            group: string, band: [number, number], range: [number, number], mean: number, sd: number, r2: number,
- *            agreement: number, weak: boolean}} Feature
+ *            agreement: number, weak: boolean, got: number|null, effects: {label: string, change: number}[],
+ *            disturbs: string[], purity: number|null}} Feature
  *   `band`: where 95 % of all faces lie; `range`: what the population holds; both in standard deviations.
  *   `mean`, `sd`: of the response, the logit of a probability or the quantity itself.
  *
  * @typedef {{version: number, name: string,
  *            generator: {name: string, fingerprint: string, resolution: number, space: string, dimensions: number},
- *            features: Feature[], groups: {name: string, features: string[]}[], base: string[], samples: number,
+ *            features: Feature[], groups: {name: string, features: string[]}[], base: string[], effects_by: string, samples: number,
  *            correlations: {measured: number[][], axes: number[][]},
  *            limits: {asked: number, gallery: number, strip: number, frames: number},
  *            films: string[], nearest: boolean, about: Record<string, unknown>}} Description

@@ -61,7 +61,7 @@ export class Thumbs {
 }
 
 const start = (entry) => JSON.stringify(entry.start);
-const exactly = ({ start, asked, locks, others, exact }) => JSON.stringify([start, asked, locks, others, exact]);
+const exactly = ({ start, asked, locks, others, guard, exact }) => JSON.stringify([start, asked, locks, others, guard, exact]);
 
 export class Faces {
   /** @param {Thumbs} thumbs @param {(id: number) => void} choose */

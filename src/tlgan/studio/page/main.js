@@ -19,7 +19,7 @@ import { Strip } from "./strip.js";
 
 const engine = await openEngine();
 const description = await engine.describe();
-const strong = description.features.filter(({ weak }) => !weak).map(({ name }) => name);
+const { features } = description;
 const first = engine.first();
 
 const picture = new Picture();
@@ -91,7 +91,7 @@ const search = new Search(description, panel);
 const effects = new Effects(description, hands.lock);
 const faces = new Faces(thumbs, (id) => store.do((state) => gestures.choose(state, id)));
 const gallery = new Gallery(engine, description, (face) => store.do((state) => gestures.addFace(state, face)));
-const morph = new Morph(engine, description, store, thumbs, strong);
+const morph = new Morph(engine, description, store, thumbs);
 const strips = new Strip(engine, description.name);
 const map = new CorrelationMap(description, (names) => search.pick(names));
 const files = new Files(engine, description, store, picture, shownFace);
@@ -105,7 +105,7 @@ let version = 0; // of what was asked to be painted
 /** Ask the engine for what the state says, if it is not on its way already. */
 function paint() {
   const { state } = store;
-  const view = gestures.view(state, strong);
+  const view = gestures.view(state, features);
   const wanted = JSON.stringify(view);
   if (wanted === painting) return;
   painting = wanted;
@@ -168,9 +168,10 @@ function showNumbers() {
   const walking = state.at !== null;
   const known = walking ? mixed : numbers.get(entry.id);
   const none = known === null || known === undefined;
+  const switched = new Set(walking ? [] : gestures.kept(entry, features));
   panel.update((name, k) => {
     const asked = walking ? 0 : (entry.asked[name] ?? 0);
-    const kept = !walking && entry.others && !(name in entry.asked) && !description.features[k].weak;
+    const kept = switched.has(name);
     const measured = none ? null : known.measured[k];
     return {
       asked,
@@ -180,7 +181,7 @@ function showNumbers() {
       kept: kept && !entry.locks.includes(name),
     };
   });
-  effects.update(held, entry, walking ? undefined : known);
+  effects.update(held, entry, walking ? undefined : known, switched);
   say("face-name", walking ? `${Math.round(100 * state.at)} % of the way from A to B` : faceName(entry));
   say("short", !walking && known ? shortfall(entry, known) : "");
 }
@@ -199,6 +200,8 @@ function show(state) {
   byId("redo").disabled = !store.canRedo;
   byId("exact").checked = entry.exact;
   byId("others").checked = entry.others;
+  byId("guard").checked = entry.guard;
+  byId("guard-label").hidden = !entry.exact || entry.others;
   byId("reset").disabled = !Object.keys(entry.asked).length;
   for (const button of document.querySelectorAll(".thumbs button")) {
     button.disabled = byId(button.dataset.for).disabled ?? false;
@@ -276,13 +279,13 @@ function strip() {
   const entry = gestures.current(store.state);
   const k = description.features.findIndex((feature) => feature.name === name);
   const own = numbers.get(entry.id)?.own[k] ?? 0;
-  return strips.open(description.features[k], gestures.toFace(entry, strong), own);
+  return strips.open(description.features[k], gestures.toFace(entry, features), own);
 }
 
 /** What is on the screen, as a face that can be saved. */
 async function shownFace() {
   const { state } = store;
-  if (state.at === null || !mixed?.latent) return gestures.toFace(gestures.current(state), strong);
+  if (state.at === null || !mixed?.latent) return gestures.toFace(gestures.current(state), features);
   return { latent: mixed.latent, asked: {}, locks: [], exact: false };
 }
 
@@ -296,6 +299,7 @@ byId("later").addEventListener("click", actions.ArrowRight);
 byId("reset").addEventListener("click", actions[0]);
 byId("wipe-on").addEventListener("click", actions.w);
 byId("exact").addEventListener("change", (event) => change((state) => gestures.exact(state, event.target.checked)));
+byId("guard").addEventListener("change", (event) => change((state) => gestures.guard(state, event.target.checked)));
 byId("others").addEventListener("change", (event) => change((state) => gestures.lockOthers(state, event.target.checked)));
 for (const button of document.querySelectorAll(".thumbs button")) {
   if (button.dataset.for !== "compare") button.addEventListener("click", () => byId(button.dataset.for).click());

@@ -11,10 +11,10 @@ const FPS = 24;
 export class Morph {
   /**
    * @param {import("./engine.js").Engine} engine @param {import("./engine.js").Description} description
-   * @param {import("./store.js").Store} store @param {import("./faces.js").Thumbs} thumbs @param {string[]} strong
+   * @param {import("./store.js").Store} store @param {import("./faces.js").Thumbs} thumbs
    */
-  constructor(engine, description, store, thumbs, strong) {
-    Object.assign(this, { engine, description, store, thumbs, strong });
+  constructor(engine, description, store, thumbs) {
+    Object.assign(this, { engine, description, store, thumbs });
     this.bar = byId("walk");
     this.playButton = byId("play");
     this.filmButton = byId("film");
@@ -115,7 +115,7 @@ export class Morph {
     this.filmButton.textContent = "making it …";
     try {
       const options = { format, fps: FPS, frames: SECONDS * FPS };
-      const film = await this.engine.film(toFace(a, this.strong), toFace(b, this.strong), options);
+      const film = await this.engine.film(toFace(a, this.description.features), toFace(b, this.description.features), options);
       download(film, `${this.description.name}-walk.${format}`);
       complain("morph-error");
     } catch (error) {

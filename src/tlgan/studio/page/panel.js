@@ -13,7 +13,7 @@ export class Panel {
     this.tabs = byId("tabs");
     /** @type {Map<string, Slider>} */
     this.sliders = new Map(
-      description.features.map((feature) => [feature.name, new Slider(feature, description.limits.asked, hands)]),
+      description.features.map((feature) => [feature.name, new Slider(feature, description.limits.asked, hands, description.effects_by)]),
     );
     this.build();
   }

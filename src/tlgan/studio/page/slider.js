@@ -3,6 +3,7 @@
 
 import { icon, make, signed } from "./dom.js";
 import { natural } from "./engine.js";
+import { mixed, sentence } from "./quality.js";
 
 const FINE = 0.1; // standard deviations an arrow key moves
 const COARSE = 0.5; // with Shift, and a press of − or +
@@ -20,9 +21,10 @@ const BETWEEN = 7; // ms between moves that are worth a picture
 let gestures = 0;
 
 export class Slider {
-  /** @param {import("./engine.js").Feature} feature @param {number} most @param {Hands} hands */
-  constructor(feature, most, hands) {
+  /** @param {import("./engine.js").Feature} feature @param {number} most @param {Hands} hands @param {string} by */
+  constructor(feature, most, hands, by = "") {
     this.feature = feature;
+    this.by = by;
     this.most = most;
     this.hands = hands;
     /** @type {Reading} */
@@ -36,9 +38,9 @@ export class Slider {
   }
 
   build() {
-    const { name, label, low, high, r2, agreement, weak } = this.feature;
+    const { name, label, low, high } = this.feature;
     const id = `slider-${name}`;
-    const quality = `explains ${Math.round(100 * r2)} % of what is measured; two halves of the samples agree to ${agreement.toFixed(2)}`;
+    const quality = sentence(this.feature, this.by);
     this.thumb = make("span.thumb");
     this.track = make(
       "div.track",
@@ -76,7 +78,8 @@ export class Slider {
       make(
         "div.head",
         {},
-        make("span.label", { id: `${id}-label`, title: `${label}: ${quality}${weak ? "; weak here" : ""}` }, label),
+        make("span.label", { id: `${id}-label`, title: `${label}: ${quality}` }, label),
+        ...(mixed(this.feature) ? [make("span.mixed", { title: `${label}: ${quality}`, "aria-hidden": "true" }, "mixed")] : []),
         this.note,
         make("span.stepper", {}, this.less, this.number, this.more),
         this.lockButton,
@@ -161,7 +164,7 @@ export class Slider {
       this.lockButton.setAttribute("aria-pressed", String(locked));
       this.lockButton.replaceChildren(icon(locked ? "lock" : "unlock"));
     }
-    const action = locked ? (kept ? "kept, since all others are locked" : "unlock") : "lock: this must not change";
+    const action = locked ? (kept ? "kept by a switch below" : "unlock") : "lock: this must not change";
     this.write(this.lockButton, "title", `${action} (L)`);
     const words = [signed(asked), natural(this.feature, place)];
     if (change !== null && asked !== 0) words.push(`measured ${signed(change)}`);

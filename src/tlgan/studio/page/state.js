@@ -2,9 +2,10 @@
 // measures or solves.
 
 /**
- * A face in the strip. `start` is a seed or a latent; `others`: every feature that is not asked for is locked too.
+ * A face in the strip. `start` is a seed or a latent; `others`: every feature that is not asked for is locked too;
+ * `guard`: exact edits lock what the sliders that were moved are known to disturb.
  * @typedef {{id: number, start: {seed: number} | {latent: string}, asked: Record<string, number>, locks: string[],
- *            others: boolean, exact: boolean, extras: {soft?: Record<string, number>, identity?: boolean}}} Entry
+ *            others: boolean, guard: boolean, exact: boolean, extras: {soft?: Record<string, number>, identity?: boolean}}} Entry
  * `at` is null while a face is looked at, and a place in [0, 1] on the walk from A to B otherwise.
  * @typedef {{faces: Entry[], current: number, next: number, a: Entry|null, b: Entry|null, at: number|null}} State
  * @typedef {import("./engine.js").Face} Face
@@ -39,15 +40,19 @@ export function lock(state, name) {
 /** Keep whatever is not asked for, or stop doing so. */
 export const lockOthers = (state, others) => change(state, { others });
 
+/** Keep what the moved sliders are known to disturb, in exact mode, or leave that to the person. */
+export const guard = (state, on) => change(state, { guard: on });
+
 /** Look and correct, or trust the axes. */
 export const exact = (state, on) => change(state, { exact: on });
 
 /** A new face at the end of the strip. Locks and switches are habits of the person: they stay. */
 export function addFace(state, face) {
-  const { locks, others, exact } = current(state);
+  const { locks, others, guard, exact } = current(state);
   const fresh = { ...entry(face, state.next), locks: face.locks.length ? face.locks : locks };
   fresh.exact = face.exact || exact;
   fresh.others = !face.locks.length && others;
+  fresh.guard = guard;
   const faces = [...state.faces, fresh].slice(-FACES);
   return { ...state, faces, current: faces.length - 1, next: state.next + 1, at: null };
 }
@@ -82,26 +87,35 @@ export function adopt(state, latent) {
 }
 
 /**
- * A face as the engine takes it. @param {Entry} entry
- * @param {string[]} strong  features that "all others" means: the weak ones can't be kept by their axes
- * @returns {Face}
+ * What the switches lock. @param {Entry} entry
+ * @param {import("./engine.js").Feature[]} features  weak ones can't be kept by their axes
+ * @returns {string[]}
  */
-export function toFace({ start, asked, locks, others, exact, extras }, strong) {
-  const kept = others ? strong.filter((name) => !(name in asked)) : [];
-  return { ...start, asked, locks: [...new Set([...locks, ...kept])], exact, ...extras };
+export function kept({ asked, others, guard, exact }, features) {
+  const free = features.filter(({ name, weak }) => !weak && !(name in asked));
+  if (others) return free.map(({ name }) => name);
+  if (!guard || !exact) return [];
+  const disturbed = new Set(features.filter(({ name }) => name in asked).flatMap(({ disturbs }) => disturbs ?? []));
+  return free.filter(({ name }) => disturbed.has(name)).map(({ name }) => name);
+}
+
+/** A face as the engine takes it. @param {Entry} entry @param {import("./engine.js").Feature[]} features @returns {Face} */
+export function toFace(entry, features) {
+  const { start, asked, locks, exact, extras } = entry;
+  return { ...start, asked, locks: [...new Set([...locks, ...kept(entry, features)])], exact, ...extras };
 }
 
 /** What is to be seen. @param {State} state @returns {import("./engine.js").View} */
-export function view(state, strong) {
-  if (state.at === null || !state.a || !state.b) return { face: toFace(current(state), strong) };
-  return { mix: { a: toFace(state.a, strong), b: toFace(state.b, strong), at: state.at } };
+export function view(state, features) {
+  if (state.at === null || !state.a || !state.b) return { face: toFace(current(state), features) };
+  return { mix: { a: toFace(state.a, features), b: toFace(state.b, features), at: state.at } };
 }
 
 function entry(face, id) {
   const start = face.latent === undefined ? { seed: face.seed } : { latent: face.latent };
   const extras = {};
   for (const key of ["soft", "identity"]) if (face[key] !== undefined) extras[key] = face[key];
-  return { id, start, asked: face.asked, locks: face.locks, others: false, exact: face.exact, extras };
+  return { id, start, asked: face.asked, locks: face.locks, others: false, guard: !face.locks.length, exact: face.exact, extras };
 }
 
 function change(state, changes) {

@@ -1,0 +1,154 @@
+"""Do edits do what they say? Every method on the same fresh faces, judged by networks that had no part in them.
+
+Claim: by the judge, exact mode leaks at most half as much as a plain axis (drift of what was locked, per change got), at
+no cost in identity or picture quality. Eight sliders, ±1.5 standard deviations, the other seven locked, 200 faces.
+Every judge given sees the same edits; how far two judges disagree is printed beside, since no figure is better known
+than that. Run: `python benchmarks/edit_quality.py` (some ten minutes on two cores).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tlgan.discover import discover
+from tlgan.evaluation import METHODS
+from tlgan.evaluation.bench import DEPENDENCY_EDGES, Bench, Figures, Tried, Verdicts
+from tlgan.evaluation.evaluate import SEED, as_witness
+from tlgan.evaluation.judging import Judge
+from tlgan.evaluation.statistics import bootstrap, frechet_distance
+from tlgan.extractors import load_extractor
+from tlgan.workspace import Settings, Workspace, open_workspace
+
+EIGHT = ("smiling", "male", "young", "eyeglasses", "blond_hair", "bangs", "mouth_slightly_open", "black_hair")
+SECOND = Path(__file__).parent / "second_judge.onnx"
+AMOUNT = 1.5
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--generator", default="face64")
+    parser.add_argument("--workspace", type=Path, help="use this one instead of discovering a new one")
+    parser.add_argument("--judge", action="append", help="an extractor; may be repeated (judge40, second_judge.onnx)")
+    parser.add_argument("--method", action="append", choices=list(METHODS))
+    parser.add_argument("--faces", type=int, default=200)
+    parser.add_argument("--plain", type=int, default=2000, help="pictures that give the judges their scale")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    if options.workspace is not None:
+        found = run(open_workspace(options.workspace), options)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            found = run(discover(Path(folder) / "faces", Settings(options.generator)), options)
+    if options.json:
+        print(json.dumps(found, indent=1))
+
+
+def run(workspace: Workspace, options: argparse.Namespace) -> dict[str, Any]:
+    canvas = workspace.canvas
+    bench = Bench(canvas, EIGHT, canvas.sample(options.faces, seed=SEED))
+    plain = canvas.sample(options.plain, seed=SEED, start=options.faces)
+    judges = [
+        Judge(canvas, as_witness(load_extractor(ref)), EIGHT, plain)
+        for ref in options.judge or ["judge40", str(SECOND)]
+    ]
+    edits = [bench.try_out(METHODS[name], AMOUNT) for name in options.method or METHODS]
+    heard = [[bench.hear(judge, tried) for tried in edits] for judge in judges]
+    scores = [
+        [bench.score(judge, tried, verdicts) for tried, verdicts in zip(edits, row, strict=True)]
+        for judge, row in zip(judges, heard, strict=True)
+    ]
+    again = canvas.sample(min(options.plain, options.faces * len(EIGHT)), seed=SEED, start=options.faces + options.plain)
+    result: dict[str, Any] = {"generator": workspace.settings.generator, "faces": options.faces, "judges": {}}
+    for judge, row, verdicts in zip(judges, scores, heard, strict=True):
+        floor = frechet_distance(judge.judge(again).embedding, judge.plain_embedding)
+        words: dict[str, Any] = {"frechet between plain pictures": floor, "methods": {}}
+        for score, tried, verdict in zip(row, edits, verdicts, strict=True):
+            words["methods"][score.method] = {
+                "got": score.got,
+                "spread": score.spread,
+                "error": score.error,
+                "drift": score.drift,
+                "drift/got": score.leak,
+                "identity": score.identity,
+                "identity gained over plain at equal change": at_equal_change(verdicts[0], edits[0], verdict, tried),
+                "frechet": score.frechet,
+                "norm": score.norm,
+                "furthest": score.furthest,
+                "own word: got, drift": (score.own_got, score.own_drift),
+                "ms an edit": 1000 * score.seconds,
+            }
+        result["judges"][judge.witness.name] = words
+    own = canvas.measure(plain)[:, bench.rows]
+    names = ["extractor", *(judge.witness.name for judge in judges)]
+    seen = [own, *(judge.plain_positions for judge in judges)]
+    result["agreement on plain pictures"] = {
+        f"{names[a]} / {names[b]}": [round(float(np.corrcoef(x, y)[0, 1]), 2) for x, y in zip(seen[a].T, seen[b].T, strict=True)]
+        for a in range(len(seen))
+        for b in range(a)
+    }
+    if len(judges) > 1:
+        result["noise"] = {
+            tried.method.name: noise(one.changes, other.changes)
+            for tried, one, other in zip(edits, heard[0], heard[1], strict=True)
+        }
+    if not options.json:
+        show(result)
+    return json.loads(json.dumps(result, default=lambda estimate: vars(estimate)))
+
+
+def noise(one: np.ndarray, other: np.ndarray) -> dict[str, float]:
+    """How far two judges' words on the same edits are apart, changes [n, k, k]: mean |difference| of the target's change
+    and of the others'. Half of it (if their errors are alike) over sqrt(2) is what either is off by itself."""
+    apart = np.abs(one - other)
+    diagonal = np.eye(apart.shape[1], dtype=bool)
+    return {"target": float(apart[:, diagonal].mean()), "others": float(apart[:, ~diagonal].mean())}
+
+
+def at_equal_change(base: Verdicts, base_tried: Tried, other: Verdicts, other_tried: Tried) -> Any:
+    """Mean difference in identity between edits that changed their target by about as much, over the bins both fill."""
+
+    def table(verdicts: Verdicts, tried: Tried, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        got = np.abs(Figures(verdicts.changes[rows], tried.asked).got).ravel()
+        identity = verdicts.identity[rows].ravel()
+        bins = np.digitize(got, DEPENDENCY_EDGES)
+        count = np.bincount(bins, minlength=len(DEPENDENCY_EDGES) + 1)[1:-1]
+        total = np.bincount(bins, weights=identity, minlength=len(DEPENDENCY_EDGES) + 1)[1:-1]
+        return count, total / np.maximum(count, 1)
+
+    def gain(rows: np.ndarray) -> float:
+        (n, before), (m, after) = table(base, base_tried, rows), table(other, other_tried, rows)
+        weight = np.minimum(n, m)
+        return float(((after - before) * weight).sum() / max(weight.sum(), 1))
+
+    return bootstrap(len(base.identity), gain)
+
+
+def show(result: dict[str, Any]) -> None:
+    for judge, words in result["judges"].items():
+        print(f"\n{result['generator']}, {result['faces']} faces, judged by {judge}; plain pictures are "
+              f"{words['frechet between plain pictures']:.2f} apart (Fréchet)")
+        print(f"{'':16s}{'got':>12s} {'off target':>17s} {'drift':>17s} {'drift/got':>17s} {'identity':>9s} "
+              f"{'at equal change':>20s} {'Fréchet':>8s} {'norm':>5s} {'own word':>11s} {'ms':>5s}")  # fmt: skip
+        for name, m in words["methods"].items():
+            own = "{:.2f}, {:.2f}".format(*m["own word: got, drift"])
+            gained = m["identity gained over plain at equal change"]
+            print(f"{name:16s}{m['got'].value:>6.2f} ± {m['spread']:.2f} {m['error']!s:>17} {m['drift']!s:>17} "
+                  f"{m['drift/got']!s:>17} {m['identity'].value:>9.3f} {gained.value:>+6.3f} [{gained.low:+.3f}, {gained.high:+.3f}]"
+                  f" {m['frechet']:>7.2f} {m['norm']:>5.2f} {own:>11s} {m['ms an edit']:>5.0f}")  # fmt: skip
+    print("\nagreement on plain pictures, " + ", ".join(EIGHT))
+    for pair, values in result["agreement on plain pictures"].items():
+        print(f"  {pair:40s} " + " ".join(f"{value:.2f}" for value in values))
+    if "noise" in result:
+        print("two judges on the same edit, mean distance in sd (target, others)")
+        for name, apart in result["noise"].items():
+            print(f"  {name:16s} {apart['target']:.2f}, {apart['others']:.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+"""Fresh faces on which methods are tried, and the figures of what a judge saw.
+
+Edits are made once; any number of judges can look at them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .judging import Judge
+from .methods import Method
+from .scores import Dependency, MethodScore, SliderScore
+from .statistics import bootstrap, cosine, frechet_distance
+
+if TYPE_CHECKING:
+    from tlgan.editing import Canvas
+
+#: Edges of the bins of measured change, in sd, in which attribute dependency is told.
+DEPENDENCY_EDGES = (0.25, 0.75, 1.25, 1.75, 2.25, 3.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Tried:
+    """What one method made of n faces and k sliders: ``asked`` [k]; ``latents`` float32 [n, k, d]; changes along the
+    ask by the extractor that made them, ``own`` [n, k, k] in sd (face, slider moved, feature); ``seconds`` of all."""
+
+    method: Method
+    asked: np.ndarray
+    latents: np.ndarray
+    own: np.ndarray
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Verdicts:
+    """What a judge saw of it: changes along the ask, ``changes`` [n, k, k] in its sd and ``rescored`` [n, k, k] in
+    natural units; ``identity`` [n, k]; ``embedding`` [n, k, e]."""
+
+    changes: np.ndarray
+    rescored: np.ndarray
+    identity: np.ndarray
+    embedding: np.ndarray
+
+
+class Bench:
+    """Faces [n, d], each asked for more (every second one: less) of every feature in `names`."""
+
+    def __init__(self, canvas: Canvas, names: Sequence[str], starts: np.ndarray) -> None:
+        self.canvas = canvas
+        self.names = tuple(names)
+        self.rows = canvas.axes.indices(names)
+        self.starts = starts
+        self.signs = np.where(np.arange(len(starts)) % 2 == 0, 1.0, -1.0)
+        self._before = canvas.measure(starts)[:, self.rows]
+
+    def try_out(self, method: Method, amount: float | np.ndarray) -> Tried:
+        """Every slider on every face, asked for ± `amount` (one number, or one for each slider)."""
+        asked = np.broadcast_to(np.asarray(amount, dtype=float), (len(self.names),))
+        latents, own, seconds = [], [], 0.0
+        for name, ask in zip(self.names, asked, strict=True):
+            began = time.perf_counter()
+            latents.append(method.latents(self.canvas, self.starts, name, ask * self.signs, self.names))
+            seconds += time.perf_counter() - began
+            own.append((self.canvas.measure(latents[-1])[:, self.rows] - self._before) * self.signs[:, None])
+        return Tried(method, asked, np.stack(latents, axis=1), np.stack(own, axis=1), seconds)
+
+    def hear(self, judge: Judge, tried: Tried) -> Verdicts:
+        """Let a judge look at what was tried."""
+        before, along = judge.judge(self.starts), self.signs[:, None]
+        parts = []
+        for k in range(len(self.names)):
+            after = judge.judge(tried.latents[:, k])
+            parts.append(
+                (
+                    (after.positions - before.positions) * along,
+                    (after.values - before.values) * along,
+                    cosine(after.embedding, before.embedding),
+                    after.embedding,
+                )
+            )
+        return Verdicts(*(np.stack(part, axis=1) for part in zip(*parts, strict=True)))
+
+    def score(self, judge: Judge, tried: Tried, verdicts: Verdicts) -> MethodScore:
+        """The figures of a method before a judge."""
+        faces, sliders = verdicts.identity.shape
+        metric = self.canvas.axes.metric
+        norms = np.linalg.norm(metric.whiten(tried.latents), axis=-1) / metric.radius
+        figures, own = Figures(verdicts.changes, tried.asked), Figures(tried.own, tried.asked)
+        return MethodScore(
+            method=tried.method.name,
+            words=tried.method.words,
+            sliders=tuple(self._slider(tried, verdicts, figures, own, k) for k in range(sliders)),
+            got=bootstrap(faces, lambda rows: float(figures.got[rows].mean())),
+            spread=float(figures.got.std(axis=0).mean()),
+            error=bootstrap(faces, lambda rows: float(figures.error[rows].mean())),
+            drift=bootstrap(faces, lambda rows: float(figures.drift[rows].mean())),
+            leak=bootstrap(faces, lambda rows: float(figures.drift[rows].mean() / figures.got[rows].mean())),
+            own_got=float(own.got.mean()),
+            own_drift=float(own.drift.mean()),
+            identity=bootstrap(faces, lambda rows: float(verdicts.identity[rows].mean())),
+            norm=float(norms.mean()),
+            furthest=float(norms.max()),
+            frechet=frechet_distance(verdicts.embedding.reshape(faces * sliders, -1), judge.plain_embedding),
+            dependency=_dependency(figures.got, figures.drift, verdicts.identity),
+            seconds=tried.seconds / (faces * sliders),
+        )
+
+    def _slider(self, tried: Tried, verdicts: Verdicts, figures: Figures, own: Figures, k: int) -> SliderScore:
+        got, error, drift = figures.got[:, k], figures.error[:, k], figures.drift[:, k]
+        return SliderScore(
+            name=self.names[k],
+            asked=float(tried.asked[k]),
+            got=bootstrap(len(got), lambda rows: float(got[rows].mean())),
+            spread=float(got.std()),
+            error=bootstrap(len(got), lambda rows: float(error[rows].mean())),
+            drift=bootstrap(len(got), lambda rows: float(drift[rows].mean())),
+            leak=bootstrap(len(got), lambda rows: float(drift[rows].mean() / got[rows].mean())),
+            own_got=float(own.got[:, k].mean()),
+            own_drift=float(own.drift[:, k].mean()),
+            effects=tuple(np.abs(verdicts.changes[:, k]).mean(axis=0).tolist()),
+            signed=tuple(verdicts.changes[:, k].mean(axis=0).tolist()),
+            rescored=tuple(verdicts.rescored[:, k].mean(axis=0).tolist()),
+        )
+
+
+class Figures:
+    """From changes [n, k, k] (face, slider moved, feature): ``got``, ``error`` and ``drift``, each [n, k]."""
+
+    def __init__(self, changes: np.ndarray, asked: np.ndarray) -> None:
+        sliders = changes.shape[1]
+        self.got = np.einsum("nkk->nk", changes)
+        self.error = np.abs(self.got - asked)
+        others = ~np.eye(sliders, dtype=bool)
+        self.drift = (np.abs(changes) * others).sum(axis=2) / max(sliders - 1, 1)
+
+
+def _dependency(got: np.ndarray, drift: np.ndarray, identity: np.ndarray) -> tuple[Dependency, ...]:
+    """By how far the target itself changed: [n, k] each."""
+    found = []
+    for low, high in itertools.pairwise(DEPENDENCY_EDGES):
+        inside = (np.abs(got) >= low) & (np.abs(got) < high)
+        if inside.any():
+            change, others, kept = (float(figure[inside].mean()) for figure in (np.abs(got), drift, identity))
+            found.append(Dependency(change, others, kept, int(inside.sum())))
+    return tuple(found)

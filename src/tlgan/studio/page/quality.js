@@ -1,0 +1,17 @@
+// How honest a slider is: what it changes of what it says, and what else changes with it, as measured on pictures.
+
+import { signed } from "./dom.js";
+
+export const MIXED = 0.5; // under this share of purity a slider is marked
+
+/** @param {import("./engine.js").Feature} feature @returns {boolean} whether it changes other things as much as its own */
+export const mixed = ({ purity }) => purity !== null && purity !== undefined && purity < MIXED;
+
+/** One sentence for the hover. @param {import("./engine.js").Feature} feature @param {string} by  who measured */
+export function sentence({ r2, agreement, got, effects, weak }, by) {
+  const known = `the axis explains ${Math.round(100 * r2)} % of what is measured, and two halves of the samples agree to ${agreement.toFixed(2)}`;
+  if (got === null || got === undefined) return `${known}${weak ? "; weak here" : ""}`;
+  const also = effects.map(({ label, change }) => `${label} ${signed(change)}`).join(", ");
+  const effect = `asked for +1 it gives ${signed(got)}, and ${also ? `also ${also}` : "nothing else moves much"}`;
+  return `${effect} (measured by ${by}); ${known}${weak ? "; weak here" : ""}`;
+}
