@@ -63,7 +63,9 @@ def run(workspace: Workspace, options: argparse.Namespace) -> dict[str, Any]:
         [bench.score(judge, tried, verdicts) for tried, verdicts in zip(edits, row, strict=True)]
         for judge, row in zip(judges, heard, strict=True)
     ]
-    again = canvas.sample(min(options.plain, options.faces * len(EIGHT)), seed=SEED, start=options.faces + options.plain)
+    again = canvas.sample(
+        min(options.plain, options.faces * len(EIGHT)), seed=SEED, start=options.faces + options.plain
+    )
     result: dict[str, Any] = {"generator": workspace.settings.generator, "faces": options.faces, "judges": {}}
     for judge, row, verdicts in zip(judges, scores, heard, strict=True):
         floor = frechet_distance(judge.judge(again).embedding, judge.plain_embedding)
@@ -88,7 +90,9 @@ def run(workspace: Workspace, options: argparse.Namespace) -> dict[str, Any]:
     names = ["extractor", *(judge.witness.name for judge in judges)]
     seen = [own, *(judge.plain_positions for judge in judges)]
     result["agreement on plain pictures"] = {
-        f"{names[a]} / {names[b]}": [round(float(np.corrcoef(x, y)[0, 1]), 2) for x, y in zip(seen[a].T, seen[b].T, strict=True)]
+        f"{names[a]} / {names[b]}": [
+            round(float(np.corrcoef(x, y)[0, 1]), 2) for x, y in zip(seen[a].T, seen[b].T, strict=True)
+        ]
         for a in range(len(seen))
         for b in range(a)
     }
@@ -131,8 +135,10 @@ def at_equal_change(base: Verdicts, base_tried: Tried, other: Verdicts, other_tr
 
 def show(result: dict[str, Any]) -> None:
     for judge, words in result["judges"].items():
-        print(f"\n{result['generator']}, {result['faces']} faces, judged by {judge}; plain pictures are "
-              f"{words['frechet between plain pictures']:.2f} apart (Fréchet)")
+        print(
+            f"\n{result['generator']}, {result['faces']} faces, judged by {judge}; plain pictures are "
+            f"{words['frechet between plain pictures']:.2f} apart (Fréchet)"
+        )
         print(f"{'':16s}{'got':>12s} {'off target':>17s} {'drift':>17s} {'drift/got':>17s} {'identity':>9s} "
               f"{'at equal change':>20s} {'Fréchet':>8s} {'norm':>5s} {'own word':>11s} {'ms':>5s}")  # fmt: skip
         for name, m in words["methods"].items():

@@ -105,7 +105,7 @@ def test_the_loop_closes(canvas):
     wanted = np.array([1.0, 0, 0, 0])
     assert np.abs(closed - wanted).mean() < 0.25 * np.abs(opened - wanted).mean()
     # The bars saturate: some faces can't be moved so far. Most can, and then they are where they should be.
-    assert np.median(np.abs(closed - wanted).max(axis=1)) < 0.05
+    assert np.median(np.abs(closed - wanted).max(axis=1)) < 0.1
 
 
 def test_reached_is_what_is_measured(canvas):
@@ -119,6 +119,18 @@ def test_more_looks_do_no_harm(canvas):
         return np.mean([np.abs(refine(canvas, e, looks).reached - [1, 0, 0, 0]).mean() for e in faces(canvas)])
 
     assert miss(8) < miss(3) < miss(1)
+
+
+def test_one_gradient_and_what_is_seen_since_is_nearly_as_good(worlds):
+    canvas = worlds["gradients"]
+    wanted = np.array([1.0, 0, 0, 0])
+
+    def off(**options):
+        return np.mean([np.abs(refine(canvas, e, 5, **options).reached - wanted).mean() for e in faces(canvas)])
+
+    opened = np.mean([np.abs(changes(canvas, e, solve(canvas.axes, e).latent) - wanted).mean() for e in faces(canvas)])
+    assert off(gradients=1) < 0.5 * opened
+    assert off() < opened
 
 
 def test_many_edits_at_once_are_the_same_edits(canvas):

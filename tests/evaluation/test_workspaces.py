@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from worlds import HalvesExtractor, halves_workspace
 
 from tlgan.errors import TlganError
 from tlgan.evaluation import evaluate_workspaces, kept, write_report
 from tlgan.extractors import Feature
 from tlgan.workspace import Workspace
+from worlds import HalvesExtractor, halves_workspace
 
 
 class Judge:
@@ -119,7 +119,9 @@ def test_a_broken_evaluation_says_so_in_a_line(tmp_path: Path) -> None:
         kept(workspace)
 
 
-def test_the_command_line(evaluated: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_line(
+    evaluated: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     from tlgan.cli import main
 
     monkeypatch.setattr("tlgan.workspace.open_workspace", lambda path, trust=False: evaluated)

@@ -3,12 +3,18 @@
 Neither generator nor extractor is linear, so a straight move overshoots and leaks. Each look linearises the features
 where the latent now is and solves again for the shortest whole move,
 
-    u ← argmin |u|² + Σ weight_r (m_r(p) - m_r(start) + J_r (u - (p - start)) - t_r)²,    p = start + u,
+    u ← argmin |u - a|² + Σ weight_r (m_r(p) - m_r(start) + J_r (u - (p - start)) - t_r)²,    p = start + u,
 
 which is Gauss and Newton's method for the smallest move that measurably does what was asked: the whole move is solved
-for, not a correction on top, so what an earlier look added in vain is taken back. J is the gradient of the measured
-features where generator and extractor can be differentiated; else it starts as the global slopes and learns from
-every look (Broyden 1965). A look that finds the last step did harm goes back and tries a shorter one.
+for, not a correction on top, so what an earlier look added in vain is taken back. A look that finds the last step did
+harm goes back and tries a shorter one.
+
+Where generator and extractor can be differentiated, J is the gradient of the measured features. A gradient is three
+times as steep as an axis, since it follows what only this network sees; a move of gradients alone impresses it and
+nobody else. So the first picture looked at is the one that the axes lead to, `a` is their move, which anybody sees, and
+gradients correct it: the locks first gently, then firmly, as their weights grow from look to look. Elsewhere `a` is 0
+and J starts as the global slopes and learns from every look (Broyden 1965), as it does between gradients where somebody
+waits and gradients are too dear.
 """
 
 from __future__ import annotations
@@ -26,22 +32,35 @@ from .solve import TRUST, Solution, Wishes, granted, in_the_way, keep_inside, le
 
 #: Longest change of the move in one look, in whitened latent units: how far a gradient is believed.
 STEP = 2.5
+#: What locks weigh at the first look by gradients, and by how much more at every further one.
+FIRST_WEIGHT, FIRMER = 3.0, 2.0
+#: Looks that are taken to be behind an edit that begins near its answer.
+BEHIND = 3
 #: What was granted to less than this share is worth a word about what stands in the way.
 ENOUGH = 0.9
 MAX_LOOKS = 64
 
 
-def refine(canvas: Canvas, edit: Edit, looks: int = 3, *, begin: np.ndarray | None = None) -> Solution:
+def refine(
+    canvas: Canvas, edit: Edit, looks: int = 3, *, begin: np.ndarray | None = None, gradients: int = MAX_LOOKS
+) -> Solution:
     """The latent at which the picture, measured, shows what an edit asks for: `looks` looks and corrections.
 
-    ``begin``: a latent [d] near the answer, where there is one. What comes back is the best of the points looked at.
+    ``begin``: a latent [d] near the answer, where there is one; ``gradients``: at most so many looks take them, where
+    there are any, and the others learn from what they see. What comes back is the best of the points looked at.
     Raises TlganError where a feature is unknown or the identity is to be kept and the extractor has no embedding.
     """
-    return refine_all(canvas, [edit], looks, begin=None if begin is None else begin[None])[0]
+    begins = None if begin is None else begin[None]
+    return refine_all(canvas, [edit], looks, begin=begins, gradients=gradients)[0]
 
 
 def refine_all(
-    canvas: Canvas, edits: Sequence[Edit], looks: int = 3, *, begin: np.ndarray | None = None
+    canvas: Canvas,
+    edits: Sequence[Edit],
+    looks: int = 3,
+    *,
+    begin: np.ndarray | None = None,
+    gradients: int = MAX_LOOKS,
 ) -> list[Solution]:
     """`refine` for many edits at once; those that move and lock the same features share their looks."""
     if not 1 <= looks <= MAX_LOOKS:
@@ -54,13 +73,14 @@ def refine_all(
     found: dict[int, Solution] = {}
     for numbers in alike.values():
         first = None if begin is None else begin[numbers]
-        solutions = _refine_alike(canvas, [edits[n] for n in numbers], [wishes[n] for n in numbers], looks, first)
+        alike_edits, alike_wishes = [edits[n] for n in numbers], [wishes[n] for n in numbers]
+        solutions = _refine_alike(canvas, alike_edits, alike_wishes, looks, first, gradients)
         found |= dict(zip(numbers, solutions, strict=True))
     return [found[number] for number in range(len(edits))]
 
 
 def _refine_alike(
-    canvas: Canvas, edits: list[Edit], wishes: list[Wishes], looks: int, begin: np.ndarray | None
+    canvas: Canvas, edits: list[Edit], wishes: list[Wishes], looks: int, begin: np.ndarray | None, gradients: int
 ) -> list[Solution]:
     """Edits with the same rows, side by side."""
     axes = canvas.axes
@@ -69,7 +89,7 @@ def _refine_alike(
         return [Solution(latent, np.zeros(len(axes.features), dtype=np.float32)) for latent in latents]
     sight = Sight(canvas, wishes[0].rows, keep=latents if edits[0].identity else None)
     wanted = np.stack([wish.wanted for wish in wishes])
-    ends, slopes = _approach(sight, latents, wanted, wishes[0].weight, looks, begin)
+    ends, slopes = _approach(sight, latents, wanted, wishes[0].weight, looks, begin, gradients)
     both = canvas.measure(np.concatenate([latents, ends]))
     reached = both[len(ends) :] - both[: len(ends)]
     solutions = []
@@ -81,7 +101,13 @@ def _refine_alike(
 
 
 def _approach(
-    sight: Sight, latents: np.ndarray, wanted: np.ndarray, weight: np.ndarray, looks: int, begin: np.ndarray | None
+    sight: Sight,
+    latents: np.ndarray,
+    wanted: np.ndarray,
+    weight: np.ndarray,
+    looks: int,
+    begin: np.ndarray | None,
+    gradients: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The best latents float32 [n, d] seen on the way from `latents` [n, d], and the last slopes [n, r, d]."""
     axes = sight.canvas.axes
@@ -94,34 +120,45 @@ def _approach(
     slopes = np.repeat(sight.global_slopes[None], len(start), axis=0)
     least = np.full(len(start), np.inf)
     believed = np.full(len(start), STEP)
+    longest = np.full(len(start), TRUST * axes.metric.radius)
+    anchor = np.zeros_like(start)
+    moved = np.abs(wanted).max(axis=0) > 0
+    if sight.differentiable:
+        anchor = _shortened(least_move(slopes[:, moved], wanted[:, moved], weight[moved]), longest)
 
-    def corrected() -> np.ndarray:
+    def corrected(firmness: int) -> np.ndarray:
         so_far = best - start
-        goal = wanted - (seen - own) + np.einsum("nrd,nd->nr", slopes, so_far)
-        move = _shortened(least_move(slopes, goal, weight), np.full(len(start), TRUST * axes.metric.radius))
+        goal = wanted - (seen - own) + np.einsum("nrd,nd->nr", slopes, so_far - anchor)
+        gentle = np.where(moved, np.inf, FIRST_WEIGHT * FIRMER**firmness) if sight.differentiable else np.inf
+        move = _shortened(anchor + least_move(slopes, goal, np.minimum(weight, gentle)), longest)
         move = so_far + _shortened(move - so_far, believed)
         return np.stack([keep_inside(*each) for each in zip(start, move, slopes, norms, strict=True)])
 
-    point = start if sight.differentiable else corrected()
     if begin is not None:
         point = axes.metric.whiten(begin)
+    elif sight.differentiable:
+        point = np.stack([keep_inside(*each) for each in zip(start, anchor, slopes, norms, strict=True)])
+    else:
+        point = corrected(0)
     for look in range(looks + 1):
         rows = axes.metric.colour(point).astype(np.float32)
-        if sight.differentiable and look < looks:
+        if sight.differentiable and look < min(looks, gradients):
             now, local = sight.slopes(rows)
         else:
             now = sight.measure(rows)
-            local = slopes if sight.differentiable else _learned(slopes, point - best, now - seen)
+            learns = not sight.differentiable or gradients < looks
+            local = _learned(slopes, point - best, now - seen) if learns else slopes
         miss = _miss(now - own - wanted, weight)
         better = miss < least
         best = np.where(better[:, None], point, best)
         seen = np.where(better[:, None], now, seen)
-        learned = better | (not sight.differentiable)  # a step that failed still teaches what the slopes are
+        # A step that failed still teaches what the slopes are; a gradient there says nothing of the best place.
+        learned = better | (not sight.differentiable or look >= gradients)
         slopes = np.where(learned[:, None, None], local, slopes)
         least = np.minimum(miss, least)
         believed = np.where(better, np.minimum(1.5 * believed, STEP), believed / 3)
         if look < looks:
-            point = corrected()
+            point = corrected(look + (BEHIND if begin is not None else 0))
     return axes.metric.colour(best).astype(np.float32), slopes
 
 

@@ -15,13 +15,15 @@ from tlgan.errors import TlganError
 @dataclass(frozen=True)
 class Method:
     """``locks``: what is locked besides the moved feature: nothing, the base axes, or all features evaluated;
-    ``looks`` of exact mode, 0 to trust the axes; ``identity``: kept by embedding too."""
+    ``looks`` of exact mode, 0 to trust the axes; ``identity``: kept by embedding too; ``gradients``: at most so many of
+    the looks take them."""
 
     name: str
     words: str
     locks: Literal["none", "base", "others"]
     looks: int = 0
     identity: bool = False
+    gradients: int = 64
 
     def latents(
         self, canvas: Canvas, starts: np.ndarray, name: str, asks: np.ndarray, others: Sequence[str]
@@ -36,7 +38,7 @@ class Method:
         ]
         if not self.looks:
             return np.stack([solve(axes, edit).latent for edit in edits])
-        return np.stack([solution.latent for solution in refine_all(canvas, edits, self.looks)])
+        return np.stack([solution.latent for solution in refine_all(canvas, edits, self.looks, gradients=self.gradients)])
 
 
 METHODS = {
@@ -46,6 +48,7 @@ METHODS = {
         Method("conditioned", "the axis kept clear of the base axes", "base"),
         Method("joint", "one linear solve with all others locked", "others"),
         Method("exact", "look and correct, 3 looks, all others locked", "others", looks=3),
+        Method("exact-fast", "3 looks with one gradient, as the studio does", "others", looks=3, gradients=1),
         Method("exact-8", "the same with 8 looks", "others", looks=8),
         Method("exact-identity", "3 looks, all others locked and the identity kept", "others", looks=3, identity=True),
     )
