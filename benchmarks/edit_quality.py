@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from tlgan.demo import DEFAULT_GENERATOR
 from tlgan.discover import discover
 from tlgan.evaluation import METHODS
 from tlgan.evaluation.bench import DEPENDENCY_EDGES, Bench, Figures, Tried, Verdicts
@@ -32,7 +33,7 @@ AMOUNT = 1.5
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--generator", default="face64")
+    parser.add_argument("--generator", default=DEFAULT_GENERATOR)
     parser.add_argument("--workspace", type=Path, help="use this one instead of discovering a new one")
     parser.add_argument("--judge", action="append", help="an extractor; may be repeated (judge40, second_judge.onnx)")
     parser.add_argument("--method", action="append", choices=list(METHODS))

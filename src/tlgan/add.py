@@ -95,7 +95,10 @@ def add_extractor(
     axes = extended(old, search.axes())
     if axes.effects is not None:
         watcher.stage("moving the new sliders to see what else changes")
-        added = side_effects(Canvas(grown.generator, grown.extractor, axes), axes.names[len(old.features) :])
+        added = side_effects(
+            Canvas(grown.generator, grown.extractor, axes, resolution=grown.settings.resolution),
+            axes.names[len(old.features) :],
+        )
         axes = replace(axes, effects=np.concatenate([axes.effects[: len(old.features)], added]))
     axes.save(workspace.path / AXES_FILE)
     grown.save_settings()

@@ -16,7 +16,7 @@ import numpy as np
 
 from .adopt import EXTRACTORS_FOLDER, adopt_all
 from .axes import SURE, AxisLearner
-from .editing import side_effects
+from .editing import Canvas, side_effects
 from .errors import TlganError
 from .sampling import Source, draw, measure_part
 from .watcher import Watcher
@@ -70,9 +70,8 @@ def discover(
         extractors=chosen.extractors,
     )
     watcher.stage("moving every slider to see what else changes")
-    measured = side_effects(workspace.canvas)
-    workspace.axes = replace(workspace.axes, effects=measured, effects_by=workspace.extractor.name)
-    workspace.__dict__.pop("canvas", None)  # of the axes without their side effects
+    canvas = Canvas(workspace.generator, workspace.extractor, workspace.axes, resolution=chosen.resolution)
+    workspace.axes = replace(workspace.axes, effects=side_effects(canvas), effects_by=workspace.extractor.name)
     workspace.axes.save(path / AXES_FILE)
     watcher.stage("writing the report")
     from .evaluation.report import write_report

@@ -38,7 +38,9 @@ class Method:
         ]
         if not self.looks:
             return np.stack([solve(axes, edit).latent for edit in edits])
-        return np.stack([solution.latent for solution in refine_all(canvas, edits, self.looks, gradients=self.gradients)])
+        return np.stack(
+            [solution.latent for solution in refine_all(canvas, edits, self.looks, gradients=self.gradients)]
+        )
 
 
 METHODS = {
