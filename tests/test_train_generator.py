@@ -114,6 +114,9 @@ def test_a_modulated_convolution_is_one_with_a_kernel_of_its_own_for_each_pictur
         kernel = kernel / kernel.square().sum(dim=(1, 2, 3), keepdim=True).add(1e-6).sqrt()
         expected = torch.nn.functional.conv2d(x[row : row + 1], kernel, layer.bias, padding=1)
         assert torch.allclose(layer(x, z)[row : row + 1], expected, atol=1e-5)
+    trained = layer(x, z)
+    layer.freeze()
+    assert torch.allclose(layer(x, z), trained, atol=1e-6)
 
 
 def test_training_learns_the_pictures_and_goes_on_where_it_stopped(tmp_path: Path) -> None:

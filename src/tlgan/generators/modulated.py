@@ -39,13 +39,21 @@ class ModulatedConv(nn.Module):
         nn.init.normal_(self.style.weight, std=0.5 / math.sqrt(latent_dim))
         nn.init.ones_(self.style.bias)
         self.demodulate = demodulate
+        self._energy: Tensor | None = None
+
+    def freeze(self) -> None:
+        """The weights stay as they are from now on: sum their squares once, and not for every picture."""
+        self._energy = self._squares().detach()
+
+    def _squares(self) -> Tensor:
+        return self.weight.square().sum(dim=(2, 3)).t()  # [inner, outer]
 
     def forward(self, x: Tensor, z: Tensor) -> Tensor:
         style = self.style(z)
         y = F.conv2d(x * style[:, :, None, None].to(x.dtype), self.weight, padding=self.weight.shape[-1] // 2)
         if self.demodulate:
             # Variance of each output for inputs of unit variance; scaling after the convolution equals scaling kernels.
-            variance = style.square() @ self.weight.square().sum(dim=(2, 3)).t()
+            variance = style.square() @ (self._squares() if self._energy is None else self._energy)
             y = y * (variance.float() + _EPSILON).rsqrt()[:, :, None, None].to(y.dtype)
         return y + self.bias[:, None, None].to(y.dtype)
 
@@ -121,6 +129,9 @@ class Modulated(LatentGenerator):
         state = {key: blueprint.load(key, *like.shape) for key, like in network.state_dict().items()}
         network.load_state_dict(state, assign=True)
         self.network = network.requires_grad_(False).eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for part in self.network.modules():
+            if isinstance(part, ModulatedConv):
+                part.freeze()
         super().__init__(
             name=name,
             fingerprint=fingerprint,
