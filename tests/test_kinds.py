@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from starlette.testclient import TestClient
 
 from tlgan.discover import discover
 from tlgan.errors import TlganError
 from tlgan.extractors.combined import CombinedExtractor
 from tlgan.generators import LatentGenerator
+from tlgan.studio import create_app, wire
 from tlgan.workspace import Settings, Workspace, open_workspace
 from worlds import SIDE, HalvesExtractor
 
@@ -95,32 +99,61 @@ def test_axes_in_z_of_a_mapped_generator(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "space", "truncation"),
+    ("file", "space", "truncation", "resolution", "samples"),
     [
-        ("pggan_64_fused.pkl", "z", 1.0),
-        ("sg2_64.pkl", "z", 1.0),
-        ("sg2_64.pkl", "w", 0.7),
-        ("sg2_32_cond.pkl", "w", 1.0),
-        ("sg3t_32.pkl", "w", 0.7),
-        ("rosinality_64.pt", "w", 1.0),
+        ("pggan_64_fused.pkl", "z", 0.8, 16, 1100),  # two fits in 512 dimensions
+        ("sg2_64.pkl", "z", 0.8, None, 300),
+        ("sg2_64.pkl", "w", 0.7, 32, 300),
+        ("sg2_32_cond.pkl", "w", 1.0, None, 300),
+        ("sg3t_32.pkl", "w", 0.7, None, 150),
+        ("rosinality_64.pt", "w", 1.0, None, 300),
     ],
 )
-def test_discover_and_edit_on_real_formats(tmp_path: Path, file: str, space: str, truncation: float) -> None:
+def test_discover_edit_and_studio_on_real_formats(
+    tmp_path: Path, file: str, space: str, truncation: float, resolution: int | None, samples: int
+) -> None:
     label = 1 if "cond" in file else None
     settings = Settings(
-        str(CHECKPOINTS / file), space=space, truncation=truncation, label=label, extractors=("colour",), base=()
-    )
-    settings = Settings(**{**settings.__dict__, "max_samples": 1300})
+        str(CHECKPOINTS / file), space=space, truncation=truncation, label=label, extractors=("colour",), base=(),
+        resolution=resolution, max_samples=samples,
+    )  # fmt: skip
     discover(tmp_path / "ws", settings)
     workspace = open_workspace(tmp_path / "ws")
+    table = next(iter(workspace.samples.read(["thumbnail"])))
+    drawn = np.asarray(Image.open(io.BytesIO(table["thumbnail"][0].as_py())))
+    side = resolution or workspace.generator.resolution
+    assert drawn.shape[:2] == (side, side)
+    images = workspace.generator.synthesize(
+        workspace.generator.sample(1, seed=0, truncation=truncation if "pggan" in file else None),
+        truncation=None if "pggan" in file else truncation, label=label, resolution=side,
+    )  # fmt: skip
+    levels = ((images[0].clamp(-1, 1) + 1) * 127.5).round().permute(1, 2, 0).numpy()
+    assert np.abs(drawn.astype(int) - levels).max() <= 1
     assert workspace.axes.samples == workspace.samples.rows()
     name = workspace.axes.names[int(np.argmax(workspace.axes.r2))]
     editor = workspace.editor(seed=1).set(**{name: 1.0})
     assert editor.solution.reached[workspace.axes.index(name)] > 0.5
     again = workspace.editor_from_png(editor.save(tmp_path / "face.png"))
     np.testing.assert_array_equal(again.picture(), editor.picture())
+    _check_studio(workspace, name, editor.picture())
     table = next(iter(workspace.samples.read(["index", "z"] + (["w"] if space == "w" else []))))
     assert table.num_rows
+
+
+def _check_studio(workspace: Workspace, name: str, expected: np.ndarray) -> None:
+    """The studio paints what `edit` does."""
+    with (
+        TestClient(create_app(workspace), base_url="http://127.0.0.1:8000") as client,
+        client.websocket_connect("/live", headers={"host": "127.0.0.1:8000"}) as socket,
+    ):
+        socket.receive_json()
+        socket.send_json({"id": 1, "face": {"seed": 1, "asked": {name: 1}}})
+        frame = socket.receive_bytes()
+        words = socket.receive_json()
+    assert "error" not in words
+    side = wire.HEADER.unpack(frame[:16])[3]
+    picture = np.frombuffer(frame[16:], np.uint8).reshape(side, side, 4)[..., :3]
+    assert np.abs(picture.astype(int) - expected).max() <= 1
 
 
 def test_a_space_that_is_not_there(tmp_path: Path) -> None:

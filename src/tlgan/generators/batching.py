@@ -12,6 +12,7 @@ from ..errors import TlganError
 from .base import Generator
 
 _CPU_PIXELS = 2**18  # painted at a time on a CPU: enough to keep its cores busy, little enough to stay in its caches
+_CPU_ALONE = 256  # a side from which on a picture alone does both (benchmarks/generators.py pace)
 _LARGEST = 256
 
 
@@ -24,7 +25,7 @@ def batch_size(generator: Generator, resolution: int | None = None) -> int:
     side = resolution or generator.resolution
     device = torch.device(getattr(generator, "device", "cpu"))
     if device.type != "cuda":
-        return max(1, min(64, _CPU_PIXELS // side**2))
+        return 1 if side >= _CPU_ALONE else max(1, min(64, _CPU_PIXELS // side**2))
     free, _ = torch.cuda.mem_get_info(device)
     return max(1, min(_LARGEST, int(0.5 * free) // (1536 * side**2)))
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 _SHORT = 6  # taps up to which a convolution is as fast as a product of matrices
+_SQUARE = 4  # taps up to which a square filter is faster in one pass than along one axis at a time
 _BLOCK = 64  # rows of a block of the band
 
 Padding = tuple[int, int, int, int]  # left, right, top, bottom, in pixels after zero-insertion; negative crops
@@ -36,7 +37,8 @@ class Filter:
 
     def __init__(self, kernel: Tensor, gain: float = 1.0, device: torch.device | str = "cpu") -> None:
         self.height, self.width = kernel.shape[0], kernel.shape[-1]
-        parts = separate(kernel)
+        # one pass over a large picture costs more than the few products that two would save
+        parts = None if kernel.ndim == 2 and max(kernel.shape) <= _SQUARE else separate(kernel)
         self._taps: tuple[np.ndarray, np.ndarray] | None = None  # column, row; for matrices
         self._bands: dict[tuple[int, ...], list[Band]] = {}
         if parts is None:
