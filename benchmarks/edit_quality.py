@@ -2,8 +2,9 @@
 
 Claim: by the judge, exact mode leaks at most half as much as a plain axis (drift of what was locked, per change got), at
 no cost in identity or picture quality. Eight sliders, ±1.5 standard deviations, the other seven locked, 200 faces.
-Every judge given sees the same edits; how far two judges disagree is printed beside, since no figure is better known
-than that. Run: `python benchmarks/edit_quality.py` (some ten minutes on two cores).
+Every judge given sees the same edits. How far the judge's word on one and the same edit moves when the pictures are
+mirrored is printed beside, and how far two judges disagree where there are two, since no figure is better known than
+that. Run: `python benchmarks/edit_quality.py` (some ten minutes on two cores).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from tlgan.discover import discover
 from tlgan.evaluation import METHODS
 from tlgan.evaluation.bench import DEPENDENCY_EDGES, Bench, Figures, Tried, Verdicts
 from tlgan.evaluation.evaluate import SEED, as_witness
-from tlgan.evaluation.judging import Judge
+from tlgan.evaluation.judging import VIEWS, ExtractorWitness, Judge
 from tlgan.evaluation.statistics import bootstrap, frechet_distance
 from tlgan.extractors import load_extractor
 from tlgan.workspace import Settings, Workspace, open_workspace
@@ -54,10 +55,9 @@ def run(workspace: Workspace, options: argparse.Namespace) -> dict[str, Any]:
     canvas = workspace.canvas
     bench = Bench(canvas, EIGHT, canvas.sample(options.faces, seed=SEED))
     plain = canvas.sample(options.plain, seed=SEED, start=options.faces)
-    judges = [
-        Judge(canvas, as_witness(load_extractor(ref)), EIGHT, plain)
-        for ref in options.judge or ["judge40", str(SECOND)]
-    ]
+    refs = options.judge or ["judge40", *([str(SECOND)] if SECOND.exists() else [])]
+    judges = [Judge(canvas, as_witness(load_extractor(ref)), EIGHT, plain) for ref in refs]
+    alone = [Judge(canvas, ExtractorWitness(load_extractor(refs[0]), views=[view]), EIGHT, plain) for view in VIEWS[:2]]
     edits = [bench.try_out(METHODS[name], AMOUNT) for name in options.method or METHODS]
     heard = [[bench.hear(judge, tried) for tried in edits] for judge in judges]
     scores = [
@@ -97,6 +97,9 @@ def run(workspace: Workspace, options: argparse.Namespace) -> dict[str, Any]:
         for a in range(len(seen))
         for b in range(a)
     }
+    result["noise of one look"] = {
+        tried.method.name: noise(*(bench.hear(judge, tried).changes for judge in alone)) for tried in edits
+    }
     if len(judges) > 1:
         result["noise"] = {
             tried.method.name: noise(one.changes, other.changes)
@@ -109,7 +112,7 @@ def run(workspace: Workspace, options: argparse.Namespace) -> dict[str, Any]:
 
 def noise(one: np.ndarray, other: np.ndarray) -> dict[str, float]:
     """How far two judges' words on the same edits are apart, changes [n, k, k]: mean |difference| of the target's change
-    and of the others'. Half of it (if their errors are alike) over sqrt(2) is what either is off by itself."""
+    and of the others'."""
     apart = np.abs(one - other)
     diagonal = np.eye(apart.shape[1], dtype=bool)
     return {"target": float(apart[:, diagonal].mean()), "others": float(apart[:, ~diagonal].mean())}
@@ -151,6 +154,9 @@ def show(result: dict[str, Any]) -> None:
     print("\nagreement on plain pictures, " + ", ".join(EIGHT))
     for pair, values in result["agreement on plain pictures"].items():
         print(f"  {pair:40s} " + " ".join(f"{value:.2f}" for value in values))
+    print("the judge on the same edit, as it is and mirrored, mean distance in sd (target, others)")
+    for name, apart in result["noise of one look"].items():
+        print(f"  {name:16s} {apart['target']:.2f}, {apart['others']:.2f}")
     if "noise" in result:
         print("two judges on the same edit, mean distance in sd (target, others)")
         for name, apart in result["noise"].items():

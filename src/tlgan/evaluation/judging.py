@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 #: Pictures at a time.
 BATCH = 128
 
+View: TypeAlias = "Callable[[torch.Tensor], torch.Tensor]"
+
 
 @runtime_checkable
 class Witness(Protocol):
@@ -40,35 +42,6 @@ class Witness(Protocol):
         ...
 
 
-class ExtractorWitness:
-    """An extractor's word. Without an embedding of its own, its responses are one.
-
-    A network's word on the same face changes when the picture is mirrored or moved by a pixel: for `judge40` on faces of
-    64 pixels by a third of a standard deviation, as much as what is to be measured. So each picture is looked at through
-    several views and the average counts.
-    """
-
-    def __init__(self, extractor: Extractor) -> None:
-        self.name = extractor.name
-        self.features = extractor.features
-        self._extractor = extractor
-
-    def testify(self, latents: np.ndarray, images: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-        """Responses [n, f] and embedding [n, e] of pictures [n, C, H, W]."""
-        said = [self._look(view(images)) for view in VIEWS]
-        responses, embedded = (np.stack(part) for part in zip(*said, strict=True))
-        return responses.mean(axis=0), embedded.mean(axis=0)
-
-    def _look(self, images: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-        if hasattr(self._extractor, "logits"):
-            responses = self._extractor.logits(images).double().numpy(force=True)
-        else:
-            responses = to_response(self.features, self._extractor.extract(images).numpy(force=True))
-        if not hasattr(self._extractor, "embedding"):
-            return responses, responses
-        return responses, self._extractor.embedding(images).double().numpy(force=True)
-
-
 def _moved(images: torch.Tensor, down: int, right: int) -> torch.Tensor:
     """Moved by a sixty-fourth of the side for each unit; the border goes on."""
     import torch.nn.functional as F
@@ -81,12 +54,42 @@ def _moved(images: torch.Tensor, down: int, right: int) -> torch.Tensor:
 
 
 #: Views [n, C, H, W] -> [n, C, H, W] that leave a face the same face.
-VIEWS: tuple[Callable[[torch.Tensor], torch.Tensor], ...] = (
+VIEWS: tuple[View, ...] = (
     lambda images: images,
     lambda images: images.flip(-1),
     lambda images: _moved(images, 1, 2),
     lambda images: _moved(images, -2, -1).flip(-1),
 )
+
+
+class ExtractorWitness:
+    """An extractor's word. Without an embedding of its own, its responses are one.
+
+    A network's word on the same face changes when the picture is mirrored or moved by a pixel: for `judge40` on faces of
+    64 pixels by a third of a standard deviation, as much as what is to be measured. So each picture is looked at through
+    several views and the average counts.
+    """
+
+    def __init__(self, extractor: Extractor, views: Sequence[View] = VIEWS) -> None:
+        self.views = tuple(views)
+        self.name = extractor.name
+        self.features = extractor.features
+        self._extractor = extractor
+
+    def testify(self, latents: np.ndarray, images: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """Responses [n, f] and embedding [n, e] of pictures [n, C, H, W]."""
+        said = [self._look(view(images)) for view in self.views]
+        responses, embedded = (np.stack(part) for part in zip(*said, strict=True))
+        return responses.mean(axis=0), embedded.mean(axis=0)
+
+    def _look(self, images: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+        if hasattr(self._extractor, "logits"):
+            responses = self._extractor.logits(images).double().numpy(force=True)
+        else:
+            responses = to_response(self.features, self._extractor.extract(images).numpy(force=True))
+        if not hasattr(self._extractor, "embedding"):
+            return responses, responses
+        return responses, self._extractor.embedding(images).double().numpy(force=True)
 
 
 class Truth:
