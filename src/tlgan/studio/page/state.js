@@ -115,7 +115,7 @@ function entry(face, id) {
   const start = face.latent === undefined ? { seed: face.seed } : { latent: face.latent };
   const extras = {};
   for (const key of ["soft", "identity"]) if (face[key] !== undefined) extras[key] = face[key];
-  return { id, start, asked: face.asked, locks: face.locks, others: false, guard: !face.locks.length, exact: face.exact, extras };
+  return { id, start, asked: face.asked, locks: face.locks, others: false, guard: !face.locks.length && !face.exact, exact: face.exact, extras };
 }
 
 function change(state, changes) {
