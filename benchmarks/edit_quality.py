@@ -1,7 +1,7 @@
 """Do edits do what they say? Every method on the same fresh faces, judged by networks that had no part in them.
 
-Claim: by the judge, exact mode leaks at most half as much as a plain axis (drift of what was locked, per change got), at
-no cost in identity or picture quality. Eight sliders, ±1.5 standard deviations, the other seven locked, 200 faces.
+Claim: by the judge, exact mode is nearer to its target and moves what was locked less than a plain axis does, and keeps
+more of the identity at equal change. Eight sliders, ±1.5 standard deviations, the other seven locked, 200 faces.
 Every judge given sees the same edits. How far the judge's word on one and the same edit moves when the pictures are
 mirrored is printed beside, and how far two judges disagree where there are two, since no figure is better known than
 that. Run: `python benchmarks/edit_quality.py` (some ten minutes on two cores).

@@ -1,6 +1,6 @@
 """How long an exact edit takes when somebody waits: one slider moved, seven locked, one face, as the studio does it.
 
-Claim: the open-loop picture is there in milliseconds and the corrected one replaces it in under 150 ms on two cores.
+The open-loop picture is shown at once and the corrected one replaces it; 150 ms on two cores is the aim.
 Run: `python benchmarks/exact_latency.py`.
 """
 
