@@ -6,7 +6,9 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import official
 import pytest
+import torch
 
 from tlgan.errors import TlganError
 from tlgan.generators import inspect_checkpoint, load_generator
@@ -84,3 +86,38 @@ def test_the_line_says_what_the_file_is(name, line):
     for read in (load_generator, inspect_checkpoint):
         with pytest.raises(TlganError, match=line):
             read(FOLDER / "hostile" / name)
+
+
+def doubled(times):
+    """A list that is small in the file and has 2**times ends."""
+    value = [1]
+    for _ in range(times):
+        value = [value, value]
+    return value
+
+
+def endless():
+    value = []
+    value.append(value)
+    return value
+
+
+def test_what_is_small_in_the_file_and_huge_to_walk(tmp_path):
+    shared = {f"entry {n}": n for n in range(20_000)}
+    files = []
+    for name, attribute in (("doubled", doubled(40)), ("endless", endless())):
+        network = official.stylegan3(1)
+        layers = network.state["_modules"]["synthesis"].state["_modules"]
+        layers["L0_24_14"].state["padding"] = attribute
+        network.state["_modules"]["mapping"].state["z_dim"] = attribute
+        files.append(official.write(tmp_path / f"{name}.pkl", {"G_ema": network}))
+    files.append(official.write(tmp_path / "shared.pkl", {f"key {n}": shared for n in range(3000)}))
+    files.append(official.write(tmp_path / "alone.pkl", doubled(40)))
+    prefixed = {"G." * 30_000 + leaf: torch.zeros(4, 3, 4, 4) for leaf in ("a.weight", "b.weight")}
+    torch.save(prefixed, tmp_path / "prefixed.pt")
+    results = measured([*files, tmp_path / "prefixed.pt"])
+    assert len(results) == 5
+    for name, (seconds, megabytes, line) in results.items():
+        assert name in line, (name, line)
+        assert seconds < 1, (name, seconds)
+        assert megabytes < 200, (name, megabytes)

@@ -11,8 +11,7 @@ from ..errors import TlganError
 from .blueprint import Blueprint
 from .checkpoint import read_checkpoint
 from .converted import write_blueprint
-from .kinds import blueprint_of
-from .loading import fetch_generator
+from .loading import describe, fetch_generator
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ def inspect_checkpoint(
     common = (str(path), checkpoint.container, path.stat().st_size, hub.sha256_of(path))
     if checkpoint.container in ("onnx", "torchscript", "torch-export"):
         return Inspection(*common)
-    blueprint = blueprint_of(checkpoint, network)
+    blueprint = describe(checkpoint, network)
     return Inspection(
         *common,
         architecture=blueprint.architecture,
@@ -75,7 +74,7 @@ def convert_checkpoint(
     checkpoint = read_checkpoint(path)
     if checkpoint.container in ("onnx", "torchscript", "torch-export"):
         raise TlganError(f"{path.name} is {checkpoint.container}, a graph rather than tensors: it can't be converted")
-    blueprint = blueprint_of(checkpoint, network)
+    blueprint = describe(checkpoint, network)
     sha256 = hub.sha256_of(path)
     blueprint.source = {
         "ref": Path(ref).name if Path(ref).exists() else str(ref),

@@ -12,12 +12,15 @@ from typing import Any
 from .. import hub
 from ..errors import TlganError
 from .base import Generator, LatentGenerator
+from .blueprint import Blueprint
 from .catalogue import known_models
 from .checkpoint import Checkpoint, read_checkpoint
 from .kinds import blueprint_of, build
 
 ENTRY_POINTS = "tlgan.generators"
 _HF_REPOSITORY = re.compile(r"hf:[\w][\w.-]*/[\w][\w.-]*(?P<revision>@[\w./-]+)?")
+# no damage that is known ends in these; what isn't known still ends in one line
+DAMAGE = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 _HF_FILES = ("model.safetensors", "pytorch_model.bin")  # what PyTorchModelHubMixin writes
 
 
@@ -97,7 +100,7 @@ def _load(path: Path, name: str, *, device: str, network: str | None, trust: boo
     if checkpoint.container in ("torchscript", "torch-export"):
         return _load_code(checkpoint, trust, fingerprint=fingerprint, **common, **options)
     try:
-        blueprint = blueprint_of(checkpoint, network)
+        blueprint = describe(checkpoint, network)
     except TlganError:
         generator = _from_plugin_file(path, device=device, network=network, **options)
         if generator is None:
@@ -113,9 +116,16 @@ def _load(path: Path, name: str, *, device: str, network: str | None, trust: boo
         return build(blueprint, fingerprint=fingerprint, **common, **options)
     except TlganError as error:
         raise TlganError(f"{path.name} can't be used: {error}") from error
-    except (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError) as error:
-        # no damage that is known gets here; what isn't known still ends in one line
+    except DAMAGE as error:
         raise TlganError(f"{path.name} can't be used: it is damaged ({type(error).__name__})") from error
+
+
+def describe(checkpoint: Checkpoint, network: str | None) -> Blueprint:
+    """`blueprint_of`, with one line for whatever damage it does not foresee."""
+    try:
+        return blueprint_of(checkpoint, network)
+    except DAMAGE as error:
+        raise TlganError(f"{checkpoint.path.name} can't be used: it is damaged ({type(error).__name__})") from error
 
 
 def _load_code(checkpoint: Checkpoint, trust: bool, **options: Any) -> Generator:

@@ -77,7 +77,7 @@ class Module:
 def _plain(value: Any, default: Any) -> Any:
     if isinstance(value, TensorRecord) and 0 < value.numel <= 64:
         value = value.load().tolist()
-    if isinstance(value, tuple | list) and len(value) <= 64:
-        parts = [_plain(part, None) for part in value]
-        return default if any(part is None or isinstance(part, list) for part in parts) else parts
+    if isinstance(value, tuple | list):  # of numbers or names: what is nested in one another may have no end
+        flat = len(value) <= 64 and all(isinstance(part, bool | int | float | str) for part in value)
+        return list(value) if flat else default
     return value if isinstance(value, bool | int | float | str) else default

@@ -13,8 +13,10 @@ State = Mapping[str, TensorRecord]
 # What the same network is called in different code, averaged weights first.
 AVERAGED = ("G_ema", "g_ema", "Gs", "ema", "netG_ema", "generator_ema", "g_running", "G_avg")
 RAW = ("G", "g", "netG", "netG_state_dict", "generator", "generator_state_dict", "gen", "G_state_dict", "g_state_dict")
+_PREFIXES = ("module.", "_orig_mod.", "generator.", "netG.", "G.", "model.")
 _DEPTH = 3
-_MOST = 1000
+_MOST = 300_000  # entries looked at; one dictionary may hang in many places
+_WRAPPERS = 8  # of one another around a network
 
 
 def network_names(network: str | None) -> tuple[str, ...]:
@@ -38,7 +40,7 @@ def _walk(value: Any, path: str, depth: int, left: list[int]) -> Iterator[tuple[
         value = value.state
     if not isinstance(value, dict) or depth > _DEPTH or left[0] <= 0:
         return
-    left[0] -= 1
+    left[0] -= 1 + len(value)
     tensors = {key: item for key, item in value.items() if isinstance(item, TensorRecord) and isinstance(key, str)}
     if len(tensors) > 1:
         yield path, without_prefix(tensors)
@@ -49,9 +51,11 @@ def _walk(value: Any, path: str, depth: int, left: list[int]) -> Iterator[tuple[
 
 def without_prefix(state: State) -> State:
     """The same tensors without what `DataParallel` or an outer module put before every name."""
-    for prefix in ("module.", "_orig_mod.", "generator.", "netG.", "G.", "model."):
-        if all(name.startswith(prefix) for name in state):
-            return without_prefix({name.removeprefix(prefix): tensor for name, tensor in state.items()})
+    for _ in range(_WRAPPERS):
+        prefix = next((p for p in _PREFIXES if all(name.startswith(p) for name in state)), None)
+        if prefix is None:
+            break
+        state = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
     return state
 
 
