@@ -85,7 +85,7 @@ def visit(page: Page, address: str) -> dict[str, float]:
         "window.painted ??= performance.now()}))"
     )
     page.goto(address)
-    page.wait_for_selector("html[data-engine]", state="attached")
+    page.wait_for_selector("html[data-engine]", state="attached", timeout=120_000)
     for _ in range(200):
         if page.evaluate("window.painted ?? 0"):
             break

@@ -59,7 +59,8 @@ def terms(workspace: Workspace) -> list[Terms]:
     elif known is not None:
         origin, licence, data = f"{known.kind} {known.name}, {known.page}", known.terms, known.about or _UNKNOWN
     else:
-        origin, licence, data = _unsaid(ref, workspace.generator.name), _UNKNOWN, _UNKNOWN
+        plain = _unsaid(ref, workspace.generator.name)  # what the workspace says of itself may name a path
+        origin, licence, data = said["Generator"] if plain == ref else plain, _UNKNOWN, _UNKNOWN
     found = [Terms("Generator", origin, licence), Terms("Pictures it learned from", "see the generator's origin", data)]
     for name in workspace.settings.extractors:
         plain = _unsaid(name, "of the publisher's own")
