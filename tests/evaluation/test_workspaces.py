@@ -78,6 +78,16 @@ def test_the_judge_is_kept_with_the_axes(evaluated: Workspace) -> None:
     np.testing.assert_allclose(evaluated.axes.effects[rows[0], rows], np.array(slider.signed) / 1.5, atol=1e-5)
 
 
+def test_left_is_not_judged_by_the_mirror(evaluated: Workspace) -> None:
+    """A mirrored picture is another picture to features of left and right: neither judge nor exact mode uses it there."""
+    assert not evaluated.canvas.symmetric[evaluated.axes.indices(["left", "right_bright"])].any()
+    found = kept(evaluated)
+    assert found is not None
+    assert found["joint"].leak.value < 0.3
+    assert found["exact"].leak.value < 0.3
+    assert min(found.agreement) > 0.9
+
+
 def test_the_report_shows_it_with_pictures(evaluated: Workspace) -> None:
     page = (evaluated.path / "report.html").read_text()
     assert "Are the edits clean?" in page

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Pairs of faces whose mean distance in the embedding is the unit in which identity is kept.
 STRANGERS = 32
+#: Correlation of a feature on pictures and on their mirror images from which on mirroring means nothing to it.
+SYMMETRIC = 0.5
 
 
 class Canvas:
@@ -113,6 +115,15 @@ class Canvas:
         except RuntimeError:  # a generator that computes in place, or outside of torch
             return False
 
+    @cached_property
+    def symmetric(self) -> np.ndarray:
+        """Which features bool [f] say the same of a picture and of its mirror image: all but those of left and right."""
+        straight, mirrored = [], []
+        for images in self._batches(self.sample(2 * STRANGERS, seed=0)):
+            straight.append(self._positions(images))
+            mirrored.append(self._positions(images.flip(-1)))
+        return same_mirrored(np.concatenate(straight), np.concatenate(mirrored))
+
     def embedding(self, images: torch.Tensor) -> torch.Tensor:
         """Pictures [n, C, H, W] as points [n, e] among which the same face lies near; differentiable.
 
@@ -153,6 +164,13 @@ class Canvas:
 
     def _positions(self, images: torch.Tensor) -> np.ndarray:
         return self.axes.positions(self.extractor.extract(images).numpy(force=True))
+
+
+def same_mirrored(straight: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
+    """Which features bool [f] correlate over pictures and their mirror images, values [n, f] each, as one feature does."""
+    one, other = straight - straight.mean(axis=0), mirrored - mirrored.mean(axis=0)
+    scale = np.sqrt((one**2).sum(axis=0) * (other**2).sum(axis=0))
+    return np.asarray((one * other).sum(axis=0) >= SYMMETRIC * np.maximum(scale, 1e-12))
 
 
 def _to_bytes(images: torch.Tensor) -> np.ndarray:

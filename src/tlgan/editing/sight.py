@@ -35,6 +35,7 @@ class Sight:
     def __init__(self, canvas: Canvas, rows: np.ndarray, *, keep: np.ndarray | None = None) -> None:
         self.canvas = canvas
         self.rows = rows
+        self._symmetric = canvas.symmetric[rows] if len(VIEWS) > 1 else np.ones(len(rows), dtype=bool)
         self.differentiable = canvas.differentiable(rows)
         self.global_slopes = canvas.axes.whitened_slopes[rows]
         self._kept: Tensor | None = None
@@ -86,7 +87,10 @@ class Sight:
         images = self.canvas.synthesize(latents).clamp(-1, 1)
         views = [view(images) for view in VIEWS]
         each = self.canvas.positions(torch.cat(views), self.rows)
-        seen = each.view(len(views), len(images), -1).mean(dim=0)
+        each = each.view(len(views), len(images), -1)
+        seen = each.mean(dim=0)
+        if len(views) > 1 and not self._symmetric.all():
+            seen = torch.where(torch.from_numpy(self._symmetric), seen, each[0])
         if self._kept is None:
             return seen
         change = self.canvas.embedding(images) - self._kept[part]

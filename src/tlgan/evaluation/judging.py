@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 
 from tlgan.axes import from_response, to_response
+from tlgan.editing.canvas import same_mirrored
 from tlgan.errors import TlganError
 from tlgan.extractors import Feature
 
@@ -53,7 +54,7 @@ def _moved(images: torch.Tensor, down: int, right: int) -> torch.Tensor:
     return padded[:, :, edge - down : edge - down + rows, edge - right : edge - right + columns]
 
 
-#: Views [n, C, H, W] -> [n, C, H, W] that leave a face the same face.
+#: Views [n, C, H, W] -> [n, C, H, W] that leave a face the same face; every second one is mirrored.
 VIEWS: tuple[View, ...] = (
     lambda images: images,
     lambda images: images.flip(-1),
@@ -72,6 +73,7 @@ class ExtractorWitness:
 
     def __init__(self, extractor: Extractor, views: Sequence[View] = VIEWS) -> None:
         self.views = tuple(views)
+        self._symmetric: np.ndarray | None = None
         self.name = extractor.name
         self.features = extractor.features
         self._extractor = extractor
@@ -80,7 +82,12 @@ class ExtractorWitness:
         """Responses [n, f] and embedding [n, e] of pictures [n, C, H, W]."""
         said = [self._look(view(images)) for view in self.views]
         responses, embedded = (np.stack(part) for part in zip(*said, strict=True))
-        return responses.mean(axis=0), embedded.mean(axis=0)
+        if len(self.views) < 2:
+            return responses[0], embedded[0]
+        if self._symmetric is None:  # the first pictures tell for which features a mirrored picture is the same
+            self._symmetric = same_mirrored(responses[0], responses[1])
+        straight = responses[::2].mean(axis=0)
+        return np.where(self._symmetric, responses.mean(axis=0), straight), embedded.mean(axis=0)
 
     def _look(self, images: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
         if hasattr(self._extractor, "logits"):
