@@ -80,7 +80,7 @@ export class Local {
 
   see({ id, frame, error }) {
     const request = this.requests.get(id);
-    if (!request) return frame?.bitmap.close();
+    if (!request) return frame?.bitmap.close?.();
     if (error) {
       this.requests.delete(id);
       request.reject(new Error(error));

@@ -7,6 +7,7 @@ import { Painter, pixels } from "./painter.js";
 import { Site } from "./site.js";
 import { solve } from "./solve.js";
 
+const SMALL = 128; // pixels a side up to which a picture travels as it is
 const PATIENCE = 120; // ms that a drag may go without new measurements
 
 /** @type {Promise<Painter>} */
@@ -87,7 +88,10 @@ async function look(painter, id, edit, { latent, reached, share, in_the_way }, f
 }
 
 async function send(painter, id, picture, numbers) {
-  const bitmap = await createImageBitmap(drawn(painter, picture), { colorSpaceConversion: "none" });
+  const image = drawn(painter, picture);
+  // The page enlarges small pictures itself and would have to read a bitmap back.
+  if (image.width <= SMALL) return postMessage({ id, frame: { ...numbers, bitmap: image } });
+  const bitmap = await createImageBitmap(image, { colorSpaceConversion: "none" });
   postMessage({ id, frame: { ...numbers, bitmap } }, [bitmap]);
 }
 
