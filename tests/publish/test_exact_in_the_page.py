@@ -22,7 +22,7 @@ const look = async (latent) => {
   const levels = given.directions.map((row) => Math.tanh(row.reduce((sum, value, k) => sum + value * latent[k], 0)));
   const plain = axes.positions([levels[0], 2 * levels[1], 0]);
   const other = axes.positions([levels[1], 2 * levels[0], 0]);
-  return { plain, mean: plain.map((value, k) => (value + other[k]) / 2) };
+  return { plain, mean: plain.map((value, k) => (given.symmetric[k] ? (value + other[k]) / 2 : value)) };
 };
 const { latent, reached, share } = await refine(axes, edit, look, given.looks);
 return [Array.from(latent), Array.from(reached), share];
@@ -40,6 +40,7 @@ def test_the_same_iteration(halves: Workspace, javascript: Callable[..., Any], a
     wanted = refine(halves.canvas, edit, 4)
     directions = halves.generator.module.directions.tolist()  # type: ignore[attr-defined]
     given = {**given_axes(axes), "edit": given_edit(edit), "directions": directions, "looks": 4}
+    given["symmetric"] = halves.canvas.symmetric.tolist()
     latent, reached, share = javascript(OPEN + LOOK, **given)
     np.testing.assert_allclose(latent, wanted.latent, atol=2e-3)
     np.testing.assert_allclose(reached[:2], wanted.reached[:2], atol=2e-3)

@@ -61,9 +61,10 @@ def build_engine(
     known = data.facts(
         workspace.axes, workspace.generator, resolution=side, columns=networks.columns, samples=len(samples)
     )
+    more = {"probe": networks.probe, "symmetric": workspace.canvas.symmetric.tolist()}
     first, seed = first_face(workspace, resolution=side)
     first["describe"] |= {"films": ["gif"], "nearest": len(samples) > 0, "about": words.about(workspace)}
-    return Engine(files, networks, known | {"probe": networks.probe}, first, seed)
+    return Engine(files, networks, known | more, first, seed)
 
 
 def first_face(

@@ -92,13 +92,14 @@ export class Painter {
     return this.axes.positions(columns.map((column) => (column < 0 ? NaN : responses[column])));
   }
 
-  /** What an exact edit sees: the picture, and the mean over it and its mirror image, which is the same face. */
+  /** What an exact edit sees: the picture, and the mean over it and its mirror image, for features that are the same there. */
   async sight(latent) {
     const picture = await this.networks.paint(latent);
     const { resolution } = this.axes.facts.picture;
     const plain = await this.positions(picture);
     const other = await this.positions(mirrored(picture, resolution));
-    return { plain, mean: plain.map((value, k) => (value + other[k]) / 2) };
+    const { symmetric } = this.axes.facts;
+    return { plain, mean: plain.map((value, k) => (symmetric[k] ? (value + other[k]) / 2 : value)) };
   }
 
   /** Where the unedited face is seen, if that is known already. */
