@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .base import Generator, LatentGenerator
     from .batching import batch_size, synthesize_batches
-    from .catalogue import KnownModel, known_models
+    from .catalogue import KnownModel, known_model, known_models
     from .inspection import Inspection, convert_checkpoint, inspect_checkpoint
     from .latents import sample_latents
     from .loading import load_generator
@@ -22,6 +22,7 @@ _HOMES = {
     "batch_size": ".batching",
     "convert_checkpoint": ".inspection",
     "inspect_checkpoint": ".inspection",
+    "known_model": ".catalogue",
     "known_models": ".catalogue",
     "load_generator": ".loading",
     "sample_latents": ".latents",
@@ -36,6 +37,7 @@ __all__ = [
     "batch_size",
     "convert_checkpoint",
     "inspect_checkpoint",
+    "known_model",
     "known_models",
     "load_generator",
     "sample_latents",

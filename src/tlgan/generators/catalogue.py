@@ -54,6 +54,11 @@ def known_models() -> dict[str, KnownModel]:
     return {model.name: model for family in table["family"] for model in _models(family)}
 
 
+def known_model(name: str) -> KnownModel | None:
+    """The one of that name, if any; `-256` stands for `-256x256`."""
+    return known_models().get(name) or known_models().get(re.sub(r"-(\d+)$", r"-\1x\1", name))
+
+
 def _models(family: dict[str, Any]) -> Iterator[KnownModel]:
     common = {key: family[key] for key in ("kind", "terms", "page", "read")}
     base = family.get("base", "")

@@ -13,7 +13,7 @@ from .. import hub
 from ..errors import TlganError
 from .base import Generator, LatentGenerator
 from .blueprint import Blueprint
-from .catalogue import known_models
+from .catalogue import known_model
 from .checkpoint import Checkpoint, read_checkpoint
 from .kinds import blueprint_of, build
 
@@ -57,7 +57,7 @@ def load_generator(
 def fetch_generator(ref: str | Path, *, progress: hub.Progress | None = None) -> Path:
     """The file of a reference, on this disk."""
     text = str(ref)
-    model = known_models().get(text)
+    model = known_model(text)
     if model is None:
         if match := _HF_REPOSITORY.fullmatch(text):
             return _from_hub_repository(text, match["revision"] or "", progress)
@@ -140,7 +140,7 @@ def _load_code(checkpoint: Checkpoint, trust: bool, **options: Any) -> Generator
 
 def _name_of(ref: str | Path) -> str:
     text = str(ref)
-    if text in known_models():
+    if known_model(text) is not None:
         return text
     return (
         re.split(r"[/\\]", text.split("?")[0].partition("@")[0] if text.startswith("hf:") else text.split("?")[0])[

@@ -50,10 +50,10 @@ _UNKNOWN = "not known to tlgan: whoever publishes this page answers for having t
 
 def terms(workspace: Workspace) -> list[Terms]:
     """Generator, its data and each extractor; what is not known is said to be unknown."""
-    from tlgan.generators import known_models
+    from tlgan.generators import known_model
 
     ref, said = workspace.settings.generator, workspace.about
-    known = known_models().get(ref)
+    known = known_model(ref)
     if ref in _GENERATORS:
         origin, licence, data = _GENERATORS[ref]
     elif known is not None:
