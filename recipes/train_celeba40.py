@@ -89,13 +89,16 @@ def train_student(photographs: Photographs, teachers: list[nn.Module], options: 
         strength=Strength(blur=0.2, jpeg=0.15, noise=0.1),
     )
     counts = (56, 20, 20)
-    if options.again:
+    if options.round > 1:
         # By now it knows what its teachers know: mostly labels, and views that are closer to the usual one.
         calm = Strength(shift=0.03, rotate=5.0, stretch=0.03, light=0.1, blur=0.1, jpeg=0.1, noise=0.05)
         plan = replace(
             plan, steps=int(1000 * options.effort), learning_rate=1e-3, seed=12, teacher_weight=0.4, strength=calm
         )
         celeba, counts = replace(celeba, zoom=(0.85, 1.08)), (72, 12, 12)
+    if options.round > 2:
+        plan = replace(plan, learning_rate=7e-4, seed=13)
+        celeba = replace(celeba, zoom=(0.9, 1.06))
     say(f"student: {plan.steps} steps")
     sets = list(zip((celeba, utkface, rendered), counts, strict=True))
     student = fit(student, sets, plan, checkpoint, pause_file=options.pause_file)
@@ -104,11 +107,11 @@ def train_student(photographs: Photographs, teachers: list[nn.Module], options: 
 
 
 def _started(network: nn.Module, name: str, options: argparse.Namespace) -> tuple[nn.Module, Path]:
-    """What training starts from, and where its checkpoint lies; a further round starts where the last one ended."""
-    last = options.output / f"{name}.ckpt"
-    if not options.again:
-        return network.requires_grad_(True), last
-    return load_average(last, network).requires_grad_(True), options.output / f"{name}-again.ckpt"
+    """What training starts from, and where its checkpoint lies; a further round starts where the one before it ended."""
+    checkpoints = [options.output / f"{name}{ending}.ckpt" for ending in ("", "-again", "-third")]
+    if options.round > 1:
+        network = load_average(checkpoints[options.round - 2], network)
+    return network.requires_grad_(True), checkpoints[options.round - 1]
 
 
 def train_judge(photographs: Photographs, options: argparse.Namespace) -> None:
@@ -140,7 +143,9 @@ def main() -> None:
     )
     parser.add_argument("--generator", default="face64", help="whose faces the student also learns from")
     parser.add_argument("--effort", type=float, default=1.0, help="factor on the number of steps")
-    parser.add_argument("--again", action="store_true", help="one more round of the student or the judge, to follow")
+    parser.add_argument(
+        "--round", type=int, choices=(1, 2, 3), default=1, help="of the student or the judge; each follows the last"
+    )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--pause-file", type=Path, help="training sleeps while this file exists")
     options = parser.parse_args()
