@@ -40,14 +40,15 @@ def main() -> None:
     options = parser.parse_args()
     workspace = tlgan.open_workspace(options.workspace)
     options.out.mkdir(parents=True, exist_ok=True)
-    screenshots(workspace, options.out, f"#seed={options.seed}&ask={options.asked}")
+    in_hand = options.asked.partition(":")[0]
+    screenshots(workspace, options.out, f"#seed={options.seed}&ask={options.asked}", in_hand)
     names = [name for name in STRIP if name in workspace.axes.names]
     workspace.editor(seed=options.seed).save_strip(options.out / "strip.webp", names, span=2.5)
     print(*sorted(path.name for path in options.out.iterdir()), sep="\n")
 
 
-def screenshots(workspace: Workspace, out: Path, fragment: str) -> None:
-    """One picture a view, each with a few faces in the strip and one slider in hand."""
+def screenshots(workspace: Workspace, out: Path, fragment: str, in_hand: str) -> None:
+    """One picture a view, each with a few faces in the strip and the slider `in_hand` in hand."""
     from playwright.sync_api import sync_playwright
 
     chromium = os.environ.get("TLGAN_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
@@ -64,7 +65,9 @@ def screenshots(workspace: Workspace, out: Path, fragment: str) -> None:
                 _settle(page)
             page.evaluate("fragment => { location.hash = fragment; }", fragment)
             _settle(page)
-            page.locator(".track:visible").first.evaluate("e => e.focus({preventScroll: true, focusVisible: false})")
+            page.locator(f"[data-feature='{in_hand}']:visible").first.evaluate(
+                "e => e.focus({preventScroll: true, focusVisible: false})"
+            )
             _settle(page)
             _write(page.screenshot(), out / f"{name}.webp")
         browser.close()

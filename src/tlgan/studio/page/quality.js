@@ -2,10 +2,11 @@
 
 import { signed } from "./dom.js";
 
-export const MIXED = 0.5; // under this share of purity a slider is marked
+export const MIXED = 1.5; // a slider that moves something else by this many times its own change is marked
 
-/** @param {import("./engine.js").Feature} feature @returns {boolean} whether it changes other things as much as its own */
-export const mixed = ({ purity }) => purity !== null && purity !== undefined && purity < MIXED;
+/** @param {import("./engine.js").Feature} feature @returns {boolean} whether something else changes far more than what it says */
+export const mixed = ({ got, effects }) =>
+  got !== null && got !== undefined && effects.some(({ change }) => Math.abs(change) > MIXED * Math.abs(got));
 
 /** One sentence for the hover. @param {import("./engine.js").Feature} feature @param {string} by  who measured */
 export function sentence({ r2, agreement, got, effects, weak }, by) {
