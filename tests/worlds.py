@@ -73,8 +73,8 @@ def halves_workspace(path: Path, **changes: object) -> Workspace:
     return discover(path, halves_settings(**changes), load=load_halves)
 
 
-def reopen(path: Path) -> Workspace:
+def reopen(path: Path, *, trust: bool = False) -> Workspace:
     """The workspace opened again, with this world's networks."""
-    workspace = open_workspace(path)
+    workspace = open_workspace(path, trust=trust)
     workspace.generator, workspace.extractor = load_halves(workspace.settings)
     return workspace
