@@ -16,6 +16,7 @@ import typer
 
 from .cli_evaluate import register as register_evaluation
 from .cli_extractors import register as register_extractor_verbs
+from .cli_options import BrowserOption, HostOption, JsonOption, PortOption, TrustOption, WorkspaceArgument
 from .cli_publish import register as register_publish_verb
 from .errors import TlganError
 
@@ -30,15 +31,9 @@ app = typer.Typer(
 
 INTERRUPTED = 130
 
-WorkspaceArgument = Annotated[Path, typer.Argument(metavar="WORKSPACE", help="Folder made by `discover`.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
-HostOption = Annotated[str, typer.Option(help="Address to listen on; beyond this machine a token is asked for.")]
-PortOption = Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")]
 NetworkOption = Annotated[
     str | None, typer.Option(help="Which network of the file, like G for the raw one; by default the averaged one.")
 ]
-TrustOption = Annotated[bool, typer.Option("--trust", help="The generator's file may hold code (TorchScript); run it.")]
-BrowserOption = Annotated[bool, typer.Option("--browser/--no-browser", help="Open the studio in the browser.")]
 
 
 @app.callback()

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from .cli_options import JsonOption, TrustOption, WorkspaceArgument
+
 DEFAULT_JUDGE = "judge40"
 DEFAULT_METHODS = ("plain", "conditioned", "joint", "exact")
 
@@ -17,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
-    workspace: Annotated[Path, typer.Argument(metavar="WORKSPACE", help="Folder made by `discover`.")],
+    workspace: WorkspaceArgument,
     judge: Annotated[
         str, typer.Option(help="Extractor that had no part in finding the axes; refs as for `discover -e`.")
     ] = DEFAULT_JUDGE,
@@ -32,10 +34,8 @@ def evaluate(
     compare: Annotated[
         list[Path] | None, typer.Option(help="Another workspace, judged on the same sliders; may be repeated.")
     ] = None,
-    trust: Annotated[
-        bool, typer.Option("--trust", help="The generator's file may hold code (TorchScript); run it.")
-    ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")] = False,
+    trust: TrustOption = False,
+    json: JsonOption = False,
 ) -> None:
     """Are the axes true, are the edits clean? A judge looks at fresh faces; report.html shows it."""
     from .evaluation import evaluate_workspaces

@@ -8,13 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
+from .cli_options import JsonOption, WorkspaceArgument
 from .errors import TlganError
 
-WorkspaceArgument = Annotated[Path, typer.Argument(metavar="WORKSPACE", help="Folder made by `discover`.")]
 TrustOption = Annotated[
     bool, typer.Option("--trust", help="What the workspace names may be code (TorchScript, Python functions); run it.")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 
 
 def register(app: typer.Typer) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-WorkspaceArgument = Annotated[Path, typer.Argument(metavar="WORKSPACE", help="Folder made by `discover`.")]
+from .cli_options import JsonOption, TrustOption, WorkspaceArgument
 
 
 def register(app: typer.Typer) -> None:
@@ -27,10 +27,8 @@ def publish(
     workflow: Annotated[
         bool, typer.Option("--workflow", help="A GitHub Actions workflow that deploys the folder to GitHub Pages.")
     ] = False,
-    trust: Annotated[
-        bool, typer.Option("--trust", help="The generator's file may hold code (TorchScript); run it.")
-    ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")] = False,
+    trust: TrustOption = False,
+    json: JsonOption = False,
 ) -> None:
     """The studio as a static site that computes in the visitor's browser."""
     from .publish import publish as run

@@ -67,15 +67,9 @@ def serve() -> Iterator[Callable[[Path], str]]:
 
 
 @pytest.fixture(scope="session")
-def chromium(browser: Any) -> Any:
-    """The browser of all tests."""
-    return browser
-
-
-@pytest.fixture(scope="session")
-def javascript(chromium: Any, serve: Callable[[Path], str]) -> Iterator[Callable[..., Any]]:
+def javascript(browser: Any, serve: Callable[[Path], str]) -> Iterator[Callable[..., Any]]:
     """(body of a function of the page's modules, arguments) -> what it returns. `load(name)` imports a module."""
-    page = chromium.new_page()
+    page = browser.new_page()
     address = serve(PAGE)
     page.goto(address + "icon.svg")
 

@@ -1,0 +1,15 @@
+"""Arguments and options that several verbs share, said once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+WorkspaceArgument = Annotated[Path, typer.Argument(metavar="WORKSPACE", help="Folder made by `discover`.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+HostOption = Annotated[str, typer.Option(help="Address to listen on; beyond this machine a token is asked for.")]
+PortOption = Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")]
+TrustOption = Annotated[bool, typer.Option("--trust", help="The generator's file may hold code (TorchScript); run it.")]
+BrowserOption = Annotated[bool, typer.Option("--browser/--no-browser", help="Open the studio in the browser.")]
