@@ -33,6 +33,7 @@ HELD_OUT = 1000
 SOURCE = "CelebA and UTKFace (non-commercial research only); recipes/train_celeba40.py"
 # The student goes on from the residual teacher, which therefore stops earlier.
 TEACHER_STEPS = {"residual": 1800, "excited": 2400}
+TEACHER_STEPS_AGAIN = 4000
 say = functools.partial(print, flush=True)
 
 
@@ -57,14 +58,30 @@ class Photographs:
         say(f"{name}: held-out accuracy {accuracy:.4f}, AUC {auc:.4f}, age {error:.2f} years")
 
 
-def train_teacher(name: str, photographs: Photographs, options: argparse.Namespace) -> nn.Module:
+def train_teacher(name: str, photographs: Photographs, options: argparse.Namespace, *, again: bool) -> nn.Module:
+    """Labels alone. ``again`` goes on from the first run's average, with closer views and more decay."""
     seed = 1 + list(TEACHERS).index(name)
     torch.manual_seed(seed)
     plan = Plan(steps=int(TEACHER_STEPS[name] * options.effort), learning_rate=3e-3, small=0.5, seed=seed)
-    say(f"teacher {name}: {plan.steps} steps")
     sets = [(photographs.celeba, 72), (photographs.utkface, 24)]
     checkpoint = options.output / f"teacher-{name}.ckpt"
+    say(f"teacher {name}: {plan.steps} steps")
     teacher = fit(TEACHERS[name](OUTPUTS), sets, plan, checkpoint, pause_file=options.pause_file)
+    if again:
+        views = Strength(shift=0.03, rotate=5.0, stretch=0.03, light=0.1, blur=0.1, jpeg=0.1, noise=0.05, erase=0.1)
+        plan = replace(
+            plan,
+            steps=int(TEACHER_STEPS_AGAIN * options.effort),
+            learning_rate=2e-3,
+            weight_decay=0.15,
+            seed=seed + 100,
+            strength=views,
+        )
+        sets[0] = (replace(photographs.celeba, zoom=(0.85, 1.08)), 80)
+        sets[1] = (photographs.utkface, 16)
+        checkpoint = options.output / f"teacher-{name}-again.ckpt"
+        say(f"teacher {name}, again: {plan.steps} steps")
+        teacher = fit(teacher.requires_grad_(True), sets, plan, checkpoint, pause_file=options.pause_file)
     photographs.report(f"teacher {name}", teacher)
     return teacher
 
@@ -153,7 +170,7 @@ def main() -> None:
     options.output.mkdir(parents=True, exist_ok=True)
     photographs = Photographs.read(options.celeba, options.utkface)
     if options.only in TEACHERS:
-        train_teacher(options.only, photographs, options)
+        train_teacher(options.only, photographs, options, again=options.round > 1)
     if options.only in (None, "student"):
         train_student(photographs, [train_teacher(name, photographs, options) for name in TEACHERS], options)
     if options.only in (None, "judge"):

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from chance import repeatable
+
 
 class Watched:
     """A page, and everything about it that must not happen."""
 
     def __init__(self, browser: Any, address: str, **context: Any) -> None:
         self.address = address
-        self.context = browser.new_context(
-            **(
-                {"viewport": {"width": 1280, "height": 860}, "permissions": ["clipboard-read", "clipboard-write"]}
-                | context
-            )
-        )
+        options = {"viewport": {"width": 1280, "height": 860}, "permissions": ["clipboard-read", "clipboard-write"]}
+        self.context = repeatable(browser.new_context(**(options | context)))
         self.page = self.context.new_page()
         self.page.set_default_timeout(15_000)
         self.faults: list[str] = []
