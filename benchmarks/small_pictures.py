@@ -1,9 +1,10 @@
-"""What painting small pictures for the samples gains and costs: speed, and the cosine to the axes from whole pictures.
+"""What painting small or in half precision gains and costs: speed, and the cosine to the axes from whole pictures.
 
     python benchmarks/small_pictures.py network.pkl --resolution 128 --samples 5000
     python benchmarks/small_pictures.py
 
-Both ways see the same latents and the same extractors. Axes scatter with the samples drawn, so the cosine between the
+All ways see the same latents and the same extractors. Half precision is what a GPU paints samples in; a processor can
+tell what it does to the axes, not how fast it is. Axes scatter with the samples drawn, so the cosine between the
 axes of two halves of the whole pictures stands beside it. Only features that the network moves at all are compared.
 
 Without a file, a pg-GAN of 64 pixels is trained first, since random weights have no axes to compare: it learns to paint
@@ -31,7 +32,7 @@ import official
 from tlgan.axes import AxisLearner
 from tlgan.extractors import load_extractor
 from tlgan.extractors.combined import CombinedExtractor
-from tlgan.generators import load_generator
+from tlgan.generators import load_generator, synthesize_batches
 from tlgan.generators.base import LatentGenerator
 from tlgan.sampling.source import Source
 
@@ -102,12 +103,19 @@ def train(path: Path, steps: int, batch: int = 32) -> None:
 
 
 def measured(
-    generator: LatentGenerator, extractor: CombinedExtractor, latents: np.ndarray, space: str, side: int | None
+    generator: LatentGenerator,
+    extractor: CombinedExtractor,
+    latents: np.ndarray,
+    space: str,
+    side: int | None = None,
+    *,
+    half: bool = False,
 ) -> tuple[np.ndarray, float]:
     """Features [n, f] of the pictures, and pictures a second."""
-    source = Source(generator, space, resolution=side)
     began = time.perf_counter()
-    features = [extractor.extract(images).numpy() for images in source.pictures(latents)]
+    pictures = synthesize_batches(generator, torch.from_numpy(latents), half=half, space=space, resolution=side)
+    with torch.inference_mode():
+        features = [extractor.extract(images.clamp(-1, 1)).numpy() for images in pictures]
     return np.concatenate(features), len(latents) / (time.perf_counter() - began)
 
 
@@ -140,7 +148,7 @@ def main() -> None:
     extractor = CombinedExtractor([load_extractor(ref) for ref in options.extractor or ("celeba40", "colour")])
     source = Source(generator, options.space)
     latents = source.sample(options.samples, seed=0)[options.space].numpy()
-    whole, rate = measured(generator, extractor, latents, options.space, None)
+    whole, rate = measured(generator, extractor, latents, options.space)
     directions, r2 = axes_of(extractor, latents, whole, options.space)
     moved = r2 > MOVED
     half = options.samples // 2
@@ -155,10 +163,12 @@ def main() -> None:
     print(
         f"{generator.resolution:>8} {rate:>11.2f} {1:>9.1f} {np.median(agreement):>15.3f} {agreement.min():>6.3f}   (two halves)"
     )
-    for side in options.resolution:
-        small, quick = measured(generator, extractor, latents, options.space, side)
+    ways: list[tuple[str, dict[str, Any]]] = [("float16", {"half": True})]
+    ways += [(str(side), {"side": side}) for side in options.resolution]
+    for name, way in ways:
+        small, quick = measured(generator, extractor, latents, options.space, **way)
         cosine = (axes_of(extractor, latents, small, options.space)[0] * directions).sum(axis=1)[moved]
-        print(f"{side:>8} {quick:>11.2f} {quick / rate:>9.1f} {np.median(cosine):>15.3f} {cosine.min():>6.3f}")
+        print(f"{name:>8} {quick:>11.2f} {quick / rate:>9.1f} {np.median(cosine):>15.3f} {cosine.min():>6.3f}")
 
 
 if __name__ == "__main__":

@@ -88,6 +88,54 @@ def test_out_of_memory_with_one_picture_is_told():
         list(synthesize_batches(generator, torch.zeros(4, 4), batch=2))
 
 
+class Lamp(torch.nn.Module):
+    """A grey picture as bright as its latent, by way of a product that is `gain` times as large."""
+
+    def __init__(self, gain):
+        super().__init__()
+        self.gain, self.precisions = gain, []
+
+    def forward(self, z):
+        product = z @ (torch.eye(4) * self.gain)
+        self.precisions.append(product.dtype)
+        return (product.float() / self.gain).mean(dim=1)[:, None, None, None].expand(-1, 3, 8, 8)
+
+
+@pytest.mark.parametrize(("gain", "precision"), [(1.0, torch.float16), (1e6, torch.float32)])
+def test_half_precision_is_used_where_the_pictures_stay_the_same(gain, precision):
+    module = Lamp(gain)
+    generator = wrap_generator(module, latent_dim=4)
+    rows = torch.from_numpy(normal(9, 4)).clamp(-1, 1)
+    module.precisions = []
+    images = torch.cat(list(synthesize_batches(generator, rows, batch=8, half=True)))
+    assert module.precisions == [torch.float32, torch.float16, precision, precision]  # tried both ways on four
+    assert images.dtype == torch.float32
+    assert torch.allclose(images, Lamp(1.0)(rows), atol=1e-3)
+
+
+def test_half_precision_is_not_for_a_processor():
+    module = Lamp(1.0)
+    generator = wrap_generator(module, latent_dim=4)
+    module.precisions = []
+    list(synthesize_batches(generator, torch.zeros(3, 4)))
+    assert module.precisions == [torch.float32]
+
+
+@pytest.mark.parametrize("kind", ["pggan", "stylegan2", "stylegan3"])
+def test_half_precision_of_the_kinds_that_are_built_in(kind, tmp_path):
+    network = {
+        "pggan": lambda: official.pggan_network(1, resolution=32),
+        "stylegan2": lambda: official.stylegan2(1),
+        "stylegan3": lambda: official.stylegan3(1),
+    }[kind]()
+    loaded = load_generator(official.write(tmp_path / "g.pkl", network))
+    rows = loaded.sample(4, seed=1)
+    (half,) = synthesize_batches(loaded, rows, half=True)
+    whole = loaded.synthesize(rows)
+    assert half.isfinite().all()
+    assert (half - whole).abs().mean() <= 2 / 255
+
+
 def test_the_batch_fits_the_machine(monkeypatch):
     generator = wrap_generator(Stripes(), latent_dim=4)
     generator.resolution = 1024

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from chance import repeatable
 from PIL import Image
 
+from chance import repeatable
 from tlgan.editing.state import read_png
 from tlgan.publish import Published
 from tlgan.workspace import Workspace

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..errors import TlganError
 from .base import Generator
+from .precision import half_serves, halved
 
 _CPU_PIXELS = 2**18  # painted at a time on a CPU: enough to keep its cores busy, little enough to stay in its caches
 _CPU_ALONE = 256  # a side from which on a picture alone does both (benchmarks/generators.py pace)
@@ -31,19 +32,24 @@ def batch_size(generator: Generator, resolution: int | None = None) -> int:
 
 
 def synthesize_batches(
-    generator: Generator, latents: Tensor, *, batch: int | None = None, **options: Any
+    generator: Generator, latents: Tensor, *, batch: int | None = None, half: bool | None = None, **options: Any
 ) -> Iterator[Tensor]:
-    """Pictures of `latents`, in order, a batch at a time, on the CPU: `[b, C, H, W]` each.
+    """Pictures of `latents`, in order, a batch at a time, on the CPU: float32 `[b, C, H, W]` each.
 
     `options` go to `generator.synthesize`. On a GPU the copy back overlaps the next batch (pinned memory), and a batch
-    that doesn't fit is halved for the rest of the run.
+    that doesn't fit is halved for the rest of the run. `half` lets float16 paint where the pictures stay the same to
+    half a grey level; None: on a GPU alone, since it gains nothing on a CPU.
     """
     batch = batch or batch_size(generator, options.get("resolution"))
+    if half is None:
+        half = torch.device(getattr(generator, "device", "cpu")).type == "cuda"
+    half = half and half_serves(generator, latents, **options)
     pending: tuple[Tensor, Any] | None = None
     start = 0
     while start < latents.shape[0]:
         try:
-            images = generator.synthesize(latents[start : start + batch], **options)
+            with halved(generator, half):
+                images = generator.synthesize(latents[start : start + batch], **options).float()
         except torch.OutOfMemoryError:
             if batch == 1:
                 side, device = options.get("resolution") or generator.resolution, getattr(generator, "device", "cpu")
