@@ -88,13 +88,14 @@ def train_teacher(name: str, photographs: Photographs, options: argparse.Namespa
 
 def train_student(photographs: Photographs, teachers: list[nn.Module], options: argparse.Namespace) -> None:
     say("the teachers look at every picture, flipped, moved and blurred")
+    again = "-again" if options.round > 3 else ""  # by then they have learnt on, and are asked again
     rendered = generated(tlgan.load_generator(options.generator), 8_000, seed=1_000_003)
     # The teachers look at the usual crop; the student has to say the same of tighter and wider ones.
     celeba = replace(
-        taught(photographs.celeba, teachers, options.output / "taught-celeba.pt", views=2), zoom=(0.68, 1.08)
+        taught(photographs.celeba, teachers, options.output / f"taught-celeba{again}.pt", views=2), zoom=(0.68, 1.08)
     )
-    utkface = taught(photographs.utkface, teachers, options.output / "taught-utkface.pt", views=1)
-    rendered = taught(rendered, teachers, options.output / "taught-rendered.pt")
+    utkface = taught(photographs.utkface, teachers, options.output / f"taught-utkface{again}.pt", views=1)
+    rendered = taught(rendered, teachers, options.output / f"taught-rendered{again}.pt")
     # It starts as the teacher of its own kind and learns what the average knows better.
     student, checkpoint = _started(deepcopy(teachers[0]), "student", options)
     plan = Plan(
@@ -116,6 +117,17 @@ def train_student(photographs: Photographs, teachers: list[nn.Module], options: 
     if options.round > 2:
         plan = replace(plan, learning_rate=7e-4, seed=13)
         celeba = replace(celeba, zoom=(0.9, 1.06))
+    if options.round > 3:
+        celeba, counts = replace(celeba, zoom=(0.88, 1.08)), (64, 16, 16)
+        plan = replace(
+            plan,
+            steps=int(2400 * options.effort),
+            learning_rate=1.5e-3,
+            weight_decay=0.1,
+            teacher_weight=0.8,
+            small=0.4,
+            seed=14,
+        )
     say(f"student: {plan.steps} steps")
     sets = list(zip((celeba, utkface, rendered), counts, strict=True))
     student = fit(student, sets, plan, checkpoint, pause_file=options.pause_file)
@@ -125,7 +137,7 @@ def train_student(photographs: Photographs, teachers: list[nn.Module], options: 
 
 def _started(network: nn.Module, name: str, options: argparse.Namespace) -> tuple[nn.Module, Path]:
     """What training starts from, and where its checkpoint lies; a further round starts where the one before it ended."""
-    checkpoints = [options.output / f"{name}{ending}.ckpt" for ending in ("", "-again", "-third")]
+    checkpoints = [options.output / f"{name}{ending}.ckpt" for ending in ("", "-again", "-third", "-fourth")]
     if options.round > 1:
         network = load_average(checkpoints[options.round - 2], network)
     return network.requires_grad_(True), checkpoints[options.round - 1]
@@ -161,7 +173,7 @@ def main() -> None:
     parser.add_argument("--generator", default="face64", help="whose faces the student also learns from")
     parser.add_argument("--effort", type=float, default=1.0, help="factor on the number of steps")
     parser.add_argument(
-        "--round", type=int, choices=(1, 2, 3), default=1, help="of the student or the judge; each follows the last"
+        "--round", type=int, choices=(1, 2, 3, 4), default=1, help="of a network's training; each follows the last"
     )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--pause-file", type=Path, help="training sleeps while this file exists")
@@ -172,7 +184,8 @@ def main() -> None:
     if options.only in TEACHERS:
         train_teacher(options.only, photographs, options, again=options.round > 1)
     if options.only in (None, "student"):
-        train_student(photographs, [train_teacher(name, photographs, options) for name in TEACHERS], options)
+        teachers = [train_teacher(name, photographs, options, again=options.round > 3) for name in TEACHERS]
+        train_student(photographs, teachers, options)
     if options.only in (None, "judge"):
         train_judge(photographs, options)
 

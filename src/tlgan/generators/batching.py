@@ -15,6 +15,7 @@ from .precision import half_serves, halved
 _CPU_PIXELS = 2**18  # painted at a time on a CPU: enough to keep its cores busy, little enough to stay in its caches
 _CPU_ALONE = 256  # a side from which on a picture alone does both (benchmarks/generators.py pace)
 _LARGEST = 256
+_MANY = 64  # pictures from which on half precision is tried
 
 
 def batch_size(generator: Generator, resolution: int | None = None) -> int:
@@ -38,11 +39,11 @@ def synthesize_batches(
 
     `options` go to `generator.synthesize`. On a GPU the copy back overlaps the next batch (pinned memory), and a batch
     that doesn't fit is halved for the rest of the run. `half` lets float16 paint where the pictures stay the same to
-    half a grey level; None: on a GPU alone, since it gains nothing on a CPU.
+    half a grey level; None: for many pictures on a GPU, since it gains nothing on a CPU and trying it out costs a few.
     """
     batch = batch or batch_size(generator, options.get("resolution"))
     if half is None:
-        half = torch.device(getattr(generator, "device", "cpu")).type == "cuda"
+        half = latents.shape[0] >= _MANY and torch.device(getattr(generator, "device", "cpu")).type == "cuda"
     half = half and half_serves(generator, latents, **options)
     pending: tuple[Tensor, Any] | None = None
     start = 0
