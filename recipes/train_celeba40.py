@@ -22,7 +22,7 @@ from torch import nn
 import tlgan
 from celeba40.augment import Strength, plain_view
 from celeba40.data import AGE, ATTRIBUTES, OUTPUTS, Faces, read_celeba, read_utkface, split
-from celeba40.export import export, load_average
+from celeba40.export import export, load_average, load_between
 from celeba40.measure import age_error, predict, summary
 from celeba40.teachers import TEACHERS
 from celeba40.teaching import generated, taught
@@ -86,61 +86,76 @@ def train_teacher(name: str, photographs: Photographs, options: argparse.Namespa
     return teacher
 
 
+@dataclass(frozen=True)
+class Round:
+    """A round of the student's: how it trains, pictures a batch of (CelebA, UTKFace, rendered), CelebA's crop."""
+
+    plan: Plan
+    counts: tuple[int, int, int]
+    zoom: tuple[float, float]
+
+
+_WIDE = Strength(blur=0.2, jpeg=0.15, noise=0.1)
+_CALM = Strength(shift=0.03, rotate=5.0, stretch=0.03, light=0.1, blur=0.1, jpeg=0.1, noise=0.05)
+# From views of every kind to the usual one, from the teachers' word to the labels; then once more with teachers who have
+# learnt on. That gains on photographs and loses on rendered faces, which the last round makes good.
+ROUNDS = (
+    Round(Plan(1500, 2e-3, seed=11, teacher_weight=0.7, strength=_WIDE), (56, 20, 20), (0.68, 1.08)),
+    Round(Plan(1000, 1e-3, seed=12, teacher_weight=0.4, strength=_CALM), (72, 12, 12), (0.85, 1.08)),
+    Round(Plan(1000, 7e-4, seed=13, teacher_weight=0.4, strength=_CALM), (72, 12, 12), (0.9, 1.06)),
+    Round(
+        Plan(2400, 1.5e-3, weight_decay=0.1, small=0.4, seed=14, teacher_weight=0.8, strength=_CALM),
+        (64, 16, 16),
+        (0.88, 1.08),
+    ),
+    Round(Plan(1600, 8e-4, weight_decay=0.1, seed=15, teacher_weight=0.8, strength=_CALM), (56, 12, 28), (0.88, 1.08)),
+)
+
+
 def train_student(photographs: Photographs, teachers: list[nn.Module], options: argparse.Namespace) -> None:
     say("the teachers look at every picture, flipped, moved and blurred")
+    this = ROUNDS[options.round - 1]
     again = "-again" if options.round > 3 else ""  # by then they have learnt on, and are asked again
-    rendered = generated(tlgan.load_generator(options.generator), 8_000, seed=1_000_003)
     # The teachers look at the usual crop; the student has to say the same of tighter and wider ones.
-    celeba = replace(
-        taught(photographs.celeba, teachers, options.output / f"taught-celeba{again}.pt", views=2), zoom=(0.68, 1.08)
-    )
+    celeba = taught(photographs.celeba, teachers, options.output / f"taught-celeba{again}.pt", views=2)
     utkface = taught(photographs.utkface, teachers, options.output / f"taught-utkface{again}.pt", views=1)
-    rendered = taught(rendered, teachers, options.output / f"taught-rendered{again}.pt")
-    # It starts as the teacher of its own kind and learns what the average knows better.
-    student, checkpoint = _started(deepcopy(teachers[0]), "student", options)
-    plan = Plan(
-        steps=int(1500 * options.effort),
-        learning_rate=2e-3,
-        seed=11,
-        label_weight=1.0,
-        teacher_weight=0.7,
-        strength=Strength(blur=0.2, jpeg=0.15, noise=0.1),
-    )
-    counts = (56, 20, 20)
-    if options.round > 1:
-        # By now it knows what its teachers know: mostly labels, and views that are closer to the usual one.
-        calm = Strength(shift=0.03, rotate=5.0, stretch=0.03, light=0.1, blur=0.1, jpeg=0.1, noise=0.05)
-        plan = replace(
-            plan, steps=int(1000 * options.effort), learning_rate=1e-3, seed=12, teacher_weight=0.4, strength=calm
+    painter = tlgan.load_generator(options.generator)
+    if options.round < 5:
+        student = _started(deepcopy(teachers[0]), "student", options)
+        rendered = taught(
+            generated(painter, 8_000, seed=1_000_003), teachers, options.output / f"taught-rendered{again}.pt"
         )
-        celeba, counts = replace(celeba, zoom=(0.85, 1.08)), (72, 12, 12)
-    if options.round > 2:
-        plan = replace(plan, learning_rate=7e-4, seed=13)
-        celeba = replace(celeba, zoom=(0.9, 1.06))
-    if options.round > 3:
-        celeba, counts = replace(celeba, zoom=(0.88, 1.08)), (64, 16, 16)
-        plan = replace(
-            plan,
-            steps=int(2400 * options.effort),
-            learning_rate=1.5e-3,
-            weight_decay=0.1,
-            teacher_weight=0.8,
-            small=0.4,
-            seed=14,
-        )
+    else:
+        third, fourth = (_checkpoint("student", number, options) for number in (3, 4))
+        student = load_between(third, fourth, deepcopy(teachers[0])).requires_grad_(True)
+        excited = [options.output / f"teacher-excited{ending}.ckpt" for ending in ("", "-again")]
+        fresh = generated(painter, 20_000, seed=2_000_003)
+        witnesses = [
+            deepcopy(student).eval(),
+            load_average(third, deepcopy(student)),
+            load_between(*excited, deepcopy(teachers[1])),
+            load_average(excited[0], deepcopy(teachers[1])),
+        ]
+        rendered = taught(fresh, witnesses, options.output / "taught-rendered-last.pt", views=3)
+    plan = replace(this.plan, steps=int(this.plan.steps * options.effort))
     say(f"student: {plan.steps} steps")
-    sets = list(zip((celeba, utkface, rendered), counts, strict=True))
-    student = fit(student, sets, plan, checkpoint, pause_file=options.pause_file)
+    sets = list(zip((replace(celeba, zoom=this.zoom), utkface, rendered), this.counts, strict=True))
+    student = fit(student, sets, plan, _checkpoint("student", options.round, options), pause_file=options.pause_file)
     photographs.report("student", student)
     export(student, "residual", [*ATTRIBUTES, AGE], SOURCE, options.output / "celeba40.safetensors")
 
 
-def _started(network: nn.Module, name: str, options: argparse.Namespace) -> tuple[nn.Module, Path]:
-    """What training starts from, and where its checkpoint lies; a further round starts where the one before it ended."""
-    checkpoints = [options.output / f"{name}{ending}.ckpt" for ending in ("", "-again", "-third", "-fourth")]
+def _checkpoint(name: str, number: int, options: argparse.Namespace) -> Path:
+    ending = ("", "-again", "-third", "-fourth", "-fifth")[number - 1]
+    path: Path = options.output / f"{name}{ending}.ckpt"
+    return path
+
+
+def _started(network: nn.Module, name: str, options: argparse.Namespace) -> nn.Module:
+    """What training starts from; a further round starts where the one before it ended."""
     if options.round > 1:
-        network = load_average(checkpoints[options.round - 2], network)
-    return network.requires_grad_(True), checkpoints[options.round - 1]
+        network = load_average(_checkpoint(name, options.round - 1, options), network)
+    return network.requires_grad_(True)
 
 
 def train_judge(photographs: Photographs, options: argparse.Namespace) -> None:
@@ -150,12 +165,12 @@ def train_judge(photographs: Photographs, options: argparse.Namespace) -> None:
         for faces in (photographs.celeba, photographs.utkface)
     ]
     torch.manual_seed(21)
-    judge, checkpoint = _started(ARCHITECTURES["plain"](OUTPUTS), "judge", options)
+    judge = _started(ARCHITECTURES["plain"](OUTPUTS), "judge", options)
     views = Strength(shift=0.06, rotate=9.0, stretch=0.06, light=0.08, colour=0.03, blur=0.2, noise=0.12, erase=0.1)
     plan = Plan(steps=int(2400 * options.effort), learning_rate=2e-3, small=0.5, seed=21, strength=views)
     say(f"judge: {plan.steps} steps")
     sets = [(chosen[0], 80), (chosen[1], 16)]
-    judge = fit(judge, sets, plan, checkpoint, pause_file=options.pause_file)
+    judge = fit(judge, sets, plan, _checkpoint("judge", options.round, options), pause_file=options.pause_file)
     photographs.report("judge", judge)
     export(judge, "plain", ATTRIBUTES, SOURCE, options.output / "judge40.safetensors")
 
@@ -173,7 +188,7 @@ def main() -> None:
     parser.add_argument("--generator", default="face64", help="whose faces the student also learns from")
     parser.add_argument("--effort", type=float, default=1.0, help="factor on the number of steps")
     parser.add_argument(
-        "--round", type=int, choices=(1, 2, 3, 4), default=1, help="of a network's training; each follows the last"
+        "--round", type=int, choices=(1, 2, 3, 4, 5), default=1, help="of a network's training; each follows the last"
     )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--pause-file", type=Path, help="training sleeps while this file exists")

@@ -39,3 +39,15 @@ def load_average(checkpoint: Path, model: nn.Module) -> nn.Module:
     """``model`` with the averaged weights of a training checkpoint, in eval mode."""
     model.load_state_dict(torch.load(checkpoint, weights_only=True)["average"])
     return model.eval()
+
+
+def load_between(one: Path, other: Path, model: nn.Module) -> nn.Module:
+    """``model`` with weights halfway between the averages of two checkpoints of one line of training, in eval mode.
+
+    Fine-tuning gains on what it was tuned on and loses elsewhere; the middle keeps most of both (Wortsman et al. 2022,
+    "Robust fine-tuning of zero-shot models").
+    """
+    first, second = (torch.load(path, weights_only=True)["average"] for path in (one, other))
+    middle = {key: (a + second[key]) / 2 if a.is_floating_point() else a for key, a in first.items()}
+    model.load_state_dict(middle)
+    return model.eval()

@@ -207,3 +207,12 @@ def test_exported_weights_load_and_agree(tmp_path):
     raw = model(x)
     expected = torch.cat([raw[:, :-1].sigmoid(), measure.years(raw[:, -1:])], dim=1)
     torch.testing.assert_close(extractor.extract(x), expected.detach(), atol=5e-3, rtol=1e-3)
+
+
+def test_weights_halfway_between_two_checkpoints(tmp_path):
+    for name, value in (("one", 1.0), ("other", 3.0)):
+        average = {"weight": torch.full((1, 2), value), "bias": torch.zeros(1)}
+        torch.save({"average": average}, tmp_path / f"{name}.ckpt")
+    middle = export.load_between(tmp_path / "one.ckpt", tmp_path / "other.ckpt", torch.nn.Linear(2, 1))
+    assert torch.equal(middle.weight, torch.full((1, 2), 2.0))
+    assert not middle.training
