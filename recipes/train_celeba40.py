@@ -142,6 +142,9 @@ def train_student(photographs: Photographs, teachers: list[nn.Module], options: 
     sets = list(zip((replace(celeba, zoom=this.zoom), utkface, rendered), this.counts, strict=True))
     student = fit(student, sets, plan, _checkpoint("student", options.round, options), pause_file=options.pause_file)
     photographs.report("student", student)
+    if options.round == 5:
+        student = load_between(third, _checkpoint("student", 5, options), student, 0.7)
+        photographs.report("student, mixed with its third round", student)
     export(student, "residual", [*ATTRIBUTES, AGE], SOURCE, options.output / "celeba40.safetensors")
 
 

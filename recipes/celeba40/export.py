@@ -41,13 +41,14 @@ def load_average(checkpoint: Path, model: nn.Module) -> nn.Module:
     return model.eval()
 
 
-def load_between(one: Path, other: Path, model: nn.Module) -> nn.Module:
-    """``model`` with weights halfway between the averages of two checkpoints of one line of training, in eval mode.
+def load_between(one: Path, other: Path, model: nn.Module, share: float = 0.5) -> nn.Module:
+    """``model`` with weights between the averages of two checkpoints of one line of training, in eval mode: ``share`` of
+    the way from the first to the second.
 
     Fine-tuning gains on what it was tuned on and loses elsewhere; the middle keeps most of both (Wortsman et al. 2022,
     "Robust fine-tuning of zero-shot models").
     """
     first, second = (torch.load(path, weights_only=True)["average"] for path in (one, other))
-    middle = {key: (a + second[key]) / 2 if a.is_floating_point() else a for key, a in first.items()}
+    middle = {key: a.lerp(second[key], share) if a.is_floating_point() else a for key, a in first.items()}
     model.load_state_dict(middle)
     return model.eval()
