@@ -194,3 +194,30 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     save_file({"directions": np.zeros((1, 2), np.float32)}, path, metadata={"tlgan": json.dumps({"format": 99})})
     with pytest.raises(TlganError, match="format 99"):
         Axes.load(path)
+
+
+def test_auc_is_scikit_learns():
+    from sklearn.metrics import roc_auc_score
+
+    from tlgan.axes.learner import _auc
+
+    rng = np.random.default_rng(4)
+    shown = rng.random(300) < 0.3
+    score = np.round(rng.normal(size=300) + shown, 1)  # with ties
+    assert _auc(shown, score) == pytest.approx(roc_auc_score(shown, score))
+
+
+def test_slopes_are_scikit_learns():
+    from sklearn.linear_model import LinearRegression
+
+    from tlgan.axes.glm import fit
+    from tlgan.axes.moments import Moments
+
+    rng = np.random.default_rng(5)
+    latents, responses = rng.normal(size=(200, 6)), rng.normal(size=(200, 3))
+    moments = Moments(6, 3)
+    moments.add(latents, responses)
+    expected = LinearRegression().fit(latents, responses)
+    found = fit(moments)
+    np.testing.assert_allclose(found.slopes, expected.coef_, atol=1e-4)
+    np.testing.assert_allclose(found.intercepts, expected.intercept_, atol=1e-4)

@@ -1,8 +1,7 @@
 """The generalized linear model from latent to feature, fitted in constant memory.
 
 With the link taken (`response.py`) the model is linear and Gaussian, and a least-squares fit depends on the rows only
-through their moments. So the rows are compressed into d pseudo-rows with the same normal equations, and those go to
-scikit-learn. For Gaussian latents the direction found is that of the GLM under any link (Brillinger 1982), and the
+through their moments: the normal equations are all that is kept of them. For Gaussian latents the direction found is that of the GLM under any link (Brillinger 1982), and the
 slope is the average gradient of the feature (Stein 1981).
 """
 
@@ -29,16 +28,11 @@ class LinearFit:
 
 def fit(moments: Moments) -> LinearFit:
     """Least-squares slopes of every response on the latent, from moments alone."""
-    from sklearn.linear_model import Ridge
-
     scale, basis = np.linalg.eigh(moments.latent_scatter)
     kept = scale > scale.max(initial=0) * 1e-12
-    root = np.sqrt(scale[kept])
-    pseudo_latents = root[:, None] * basis[:, kept].T  # (r, d): X with XᵀX = the latents' scatter
-    pseudo_responses = (basis[:, kept].T @ moments.cross_scatter) / root[:, None]  # (r, f): XᵀY = the cross scatter
+    scale, basis = scale[kept], basis[:, kept]
     penalty = RIDGE * float(np.trace(moments.latent_scatter)) / max(moments.latent_dim, 1)
-    model = Ridge(alpha=max(penalty, 1e-12), fit_intercept=False).fit(pseudo_latents, pseudo_responses)
-    slopes = np.asarray(model.coef_, dtype=np.float64).reshape(moments.response_dim, moments.latent_dim)
+    slopes = (basis @ ((basis.T @ moments.cross_scatter) / (scale + max(penalty, 1e-12))[:, None])).T
     return LinearFit(slopes, moments.response_mean - slopes @ moments.latent_mean)
 
 

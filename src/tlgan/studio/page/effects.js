@@ -48,18 +48,27 @@ export class Effects {
       row.element.hidden = !effect;
       if (!effect) return;
       row.name = effect.name;
-      row.label.textContent = effect.label;
-      row.value.textContent = signed(effect.change);
-      row.bar.style.setProperty("--size", Math.min(1, Math.abs(effect.change) / FULL).toFixed(3));
+      // Only what changed is touched: this is asked for with every move of a hand, and words that are set are laid out.
+      write(row.label, effect.label);
+      write(row.value, signed(effect.change));
+      const size = Math.min(1, Math.abs(effect.change) / FULL).toFixed(3);
+      if (row.size !== size) row.bar.style.setProperty("--size", (row.size = size));
       row.bar.classList.toggle("minus", effect.change < 0);
       const locked = entry.locks.includes(effect.name) || switched.has(effect.name);
-      if (row.locked !== locked) row.button.replaceChildren(icon(locked ? "lock" : "unlock"));
+      if (row.locked === locked && row.named === effect.name) return;
       row.locked = locked;
+      row.named = effect.name;
+      row.button.replaceChildren(icon(locked ? "lock" : "unlock"));
       row.button.setAttribute("aria-pressed", String(locked));
       row.button.setAttribute("aria-label", `${effect.label}: lock`);
       row.button.title = locked ? "locked" : `lock ${effect.label}`;
     });
   }
+}
+
+/** @param {HTMLElement} element @param {string} text */
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
 }
 
 /** Measured minus asked, of all sliders but the one in hand, the largest first. */
