@@ -110,6 +110,7 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
             if options.exact:
                 await page.check("#exact")
             await page.evaluate(WATCH.replace("NAME", name))
+            await page.wait_for_timeout(2000)  # nobody drags before the face has been looked at
             await drag(page, name, options.seconds, options.rate)
             await page.wait_for_timeout(500)
             seen = await page.evaluate("window.latency()")

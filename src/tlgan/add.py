@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 Method = Literal["auto", "samples", "gradients"]
 EXPECTED_GRADIENTS = 256  # about as good as 5,000 samples on a 64-pixel face generator
 MOST_GRADIENTS = 1024
-_BATCH = 16
+_BATCH = 24
 
 
 @dataclass(frozen=True)

@@ -140,8 +140,8 @@ def test_the_batch_fits_the_machine(monkeypatch):
     generator = wrap_generator(Stripes(), latent_dim=4)
     generator.resolution = 1024
     assert batch_size(generator) == 1
-    assert batch_size(generator, 64) == 64
-    assert batch_size(generator, 128) == 16
+    assert batch_size(generator, 64) == 32
+    assert batch_size(generator, 128) == 8
     generator.device = torch.device("cuda")
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (8 * 2**30, 16 * 2**30))
     assert 1 <= batch_size(generator) <= 4

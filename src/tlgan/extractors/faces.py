@@ -23,7 +23,7 @@ from .networks import ARCHITECTURES
 from .values import check_values
 
 METADATA_KEY = "tlgan.extractor"
-_BATCH = 256  # pictures at a time: bounds memory whatever is asked
+_BATCH = 64  # pictures at a time: bounds memory whatever is asked, and stays in the caches
 _KNOWN = {feature.name: feature for feature in (*CELEBA_ATTRIBUTES, AGE)}
 
 

@@ -12,7 +12,7 @@ from ..errors import TlganError
 from .base import Generator
 from .precision import half_serves, halved
 
-_CPU_PIXELS = 2**18  # painted at a time on a CPU: enough to keep its cores busy, little enough to stay in its caches
+_CPU_PIXELS = 2**17  # painted at a time on a CPU: enough to keep its cores busy, little enough to stay in its caches
 _CPU_ALONE = 256  # a side from which on a picture alone does both (benchmarks/generators.py pace)
 _LARGEST = 256
 _MANY = 64  # pictures from which on half precision is tried

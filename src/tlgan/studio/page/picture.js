@@ -22,6 +22,8 @@ export class Picture {
   show(bitmap, version) {
     this.bitmap = bitmap;
     draw(this.now, bitmap);
+    if (!this.rehearsed && bitmap.width <= SMALL) rehearse(pixels(bitmap));
+    this.rehearsed = true;
     byId("first-picture")?.remove();
     this.element.dispatchEvent(new CustomEvent("painted", { bubbles: true, detail: version }));
   }
@@ -78,6 +80,15 @@ export function draw(canvas, bitmap) {
 function put(context, bitmap) {
   if (bitmap instanceof ImageData) context.putImageData(bitmap, 0, 0);
   else context.drawImage(bitmap, 0, 0);
+}
+
+/** Browsers compile well what has run often: enlarge in idle moments, before a hand waits for it. @param {ImageData} source */
+function rehearse(source, times = 24) {
+  const idle = globalThis.requestIdleCallback ?? ((work) => setTimeout(work, 50));
+  idle(() => {
+    enlarge(source);
+    if (times > 1) rehearse(source, times - 1);
+  });
 }
 
 /** @type {OffscreenCanvasRenderingContext2D|null} */
