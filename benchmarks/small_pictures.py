@@ -32,7 +32,7 @@ import official
 from tlgan.axes import AxisLearner
 from tlgan.extractors import load_extractor
 from tlgan.extractors.combined import CombinedExtractor
-from tlgan.generators import load_generator, synthesize_batches
+from tlgan.generators import load_generator
 from tlgan.generators.base import LatentGenerator
 from tlgan.sampling.source import Source
 
@@ -112,10 +112,9 @@ def measured(
     half: bool = False,
 ) -> tuple[np.ndarray, float]:
     """Features [n, f] of the pictures, and pictures a second."""
+    source = Source(generator, space, resolution=side)
     began = time.perf_counter()
-    pictures = synthesize_batches(generator, torch.from_numpy(latents), half=half, space=space, resolution=side)
-    with torch.inference_mode():
-        features = [extractor.extract(images.clamp(-1, 1)).numpy() for images in pictures]
+    features = [extractor.extract(images).numpy() for images in source.pictures(latents, half=half)]
     return np.concatenate(features), len(latents) / (time.perf_counter() - began)
 
 

@@ -6,7 +6,8 @@
 
 Real mouse input is dispatched through the browser's own input pipeline, 60 moves a second. For every move the clock runs
 from the event's own time stamp to the first animation frame after the picture that answers it, or a newer state, was
-drawn. "Kept up" is the share of moves whose picture was on the screen before the second-next move came (33 ms).
+drawn. The page stands still for two seconds before, as for somebody who looks at the face first. "Kept up" is the share
+of moves whose picture was on the screen before the second-next move came (33 ms).
 """
 
 from __future__ import annotations

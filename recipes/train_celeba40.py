@@ -34,6 +34,9 @@ SOURCE = "CelebA and UTKFace (non-commercial research only); recipes/train_celeb
 # The student goes on from the residual teacher, which therefore stops earlier.
 TEACHER_STEPS = {"residual": 1800, "excited": 2400}
 TEACHER_STEPS_AGAIN = 4000
+# The student's views, from every kind to the usual one.
+_WIDE = Strength(blur=0.2, jpeg=0.15, noise=0.1)
+_CALM = Strength(shift=0.03, rotate=5.0, stretch=0.03, light=0.1, blur=0.1, jpeg=0.1, noise=0.05)
 say = functools.partial(print, flush=True)
 
 
@@ -64,22 +67,20 @@ def train_teacher(name: str, photographs: Photographs, options: argparse.Namespa
     torch.manual_seed(seed)
     plan = Plan(steps=int(TEACHER_STEPS[name] * options.effort), learning_rate=3e-3, small=0.5, seed=seed)
     sets = [(photographs.celeba, 72), (photographs.utkface, 24)]
-    checkpoint = options.output / f"teacher-{name}.ckpt"
+    checkpoint = _checkpoint(f"teacher-{name}", 1, options)
     say(f"teacher {name}: {plan.steps} steps")
     teacher = fit(TEACHERS[name](OUTPUTS), sets, plan, checkpoint, pause_file=options.pause_file)
     if again:
-        views = Strength(shift=0.03, rotate=5.0, stretch=0.03, light=0.1, blur=0.1, jpeg=0.1, noise=0.05, erase=0.1)
         plan = replace(
             plan,
             steps=int(TEACHER_STEPS_AGAIN * options.effort),
             learning_rate=2e-3,
             weight_decay=0.15,
             seed=seed + 100,
-            strength=views,
+            strength=replace(_CALM, erase=0.1),
         )
-        sets[0] = (replace(photographs.celeba, zoom=(0.85, 1.08)), 80)
-        sets[1] = (photographs.utkface, 16)
-        checkpoint = options.output / f"teacher-{name}-again.ckpt"
+        sets = [(replace(photographs.celeba, zoom=(0.85, 1.08)), 80), (photographs.utkface, 16)]
+        checkpoint = _checkpoint(f"teacher-{name}", 2, options)
         say(f"teacher {name}, again: {plan.steps} steps")
         teacher = fit(teacher.requires_grad_(True), sets, plan, checkpoint, pause_file=options.pause_file)
     photographs.report(f"teacher {name}", teacher)
@@ -95,8 +96,6 @@ class Round:
     zoom: tuple[float, float]
 
 
-_WIDE = Strength(blur=0.2, jpeg=0.15, noise=0.1)
-_CALM = Strength(shift=0.03, rotate=5.0, stretch=0.03, light=0.1, blur=0.1, jpeg=0.1, noise=0.05)
 # From views of every kind to the usual one, from the teachers' word to the labels; then once more with teachers who have
 # learnt on. That gains on photographs and loses on rendered faces, which the last round makes good.
 ROUNDS = (
@@ -120,32 +119,38 @@ def train_student(photographs: Photographs, teachers: list[nn.Module], options: 
     celeba = taught(photographs.celeba, teachers, options.output / f"taught-celeba{again}.pt", views=2)
     utkface = taught(photographs.utkface, teachers, options.output / f"taught-utkface{again}.pt", views=1)
     painter = tlgan.load_generator(options.generator)
+    third, fourth, fifth = (_checkpoint("student", number, options) for number in (3, 4, 5))
     if options.round < 5:
+        # It starts as the teacher of its own kind and learns what the average knows better.
         student = _started(deepcopy(teachers[0]), "student", options)
-        rendered = taught(
-            generated(painter, 8_000, seed=1_000_003), teachers, options.output / f"taught-rendered{again}.pt"
-        )
+        fresh = generated(painter, 8_000, seed=1_000_003)
+        rendered = taught(fresh, teachers, options.output / f"taught-rendered{again}.pt")
     else:
-        third, fourth = (_checkpoint("student", number, options) for number in (3, 4))
         student = load_between(third, fourth, deepcopy(teachers[0])).requires_grad_(True)
-        excited = [options.output / f"teacher-excited{ending}.ckpt" for ending in ("", "-again")]
         fresh = generated(painter, 20_000, seed=2_000_003)
-        witnesses = [
-            deepcopy(student).eval(),
-            load_average(third, deepcopy(student)),
-            load_between(*excited, deepcopy(teachers[1])),
-            load_average(excited[0], deepcopy(teachers[1])),
-        ]
+        witnesses = _witnesses(student, teachers[1], third, options)
         rendered = taught(fresh, witnesses, options.output / "taught-rendered-last.pt", views=3)
     plan = replace(this.plan, steps=int(this.plan.steps * options.effort))
     say(f"student: {plan.steps} steps")
     sets = list(zip((replace(celeba, zoom=this.zoom), utkface, rendered), this.counts, strict=True))
-    student = fit(student, sets, plan, _checkpoint("student", options.round, options), pause_file=options.pause_file)
+    checkpoint = _checkpoint("student", options.round, options)
+    student = fit(student, sets, plan, checkpoint, pause_file=options.pause_file)
     photographs.report("student", student)
     if options.round == 5:
-        student = load_between(third, _checkpoint("student", 5, options), student, 0.7)
+        student = load_between(third, fifth, student, 0.7)
         photographs.report("student, mixed with its third round", student)
     export(student, "residual", [*ATTRIBUTES, AGE], SOURCE, options.output / "celeba40.safetensors")
+
+
+def _witnesses(student: nn.Module, excited: nn.Module, third: Path, options: argparse.Namespace) -> list[nn.Module]:
+    """Who tells the last round about rendered faces: those that agree best with networks that never met them."""
+    first, second = (_checkpoint("teacher-excited", number, options) for number in (1, 2))
+    return [
+        deepcopy(student).eval(),
+        load_average(third, deepcopy(student)),
+        load_between(first, second, deepcopy(excited)),
+        load_average(first, deepcopy(excited)),
+    ]
 
 
 def _checkpoint(name: str, number: int, options: argparse.Namespace) -> Path:

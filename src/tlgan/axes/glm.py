@@ -1,8 +1,8 @@
 """The generalized linear model from latent to feature, fitted in constant memory.
 
 With the link taken (`response.py`) the model is linear and Gaussian, and a least-squares fit depends on the rows only
-through their moments: the normal equations are all that is kept of them. For Gaussian latents the direction found is that of the GLM under any link (Brillinger 1982), and the
-slope is the average gradient of the feature (Stein 1981).
+through their moments: the normal equations are all that is kept of them. For Gaussian latents the direction found is
+that of the GLM under any link (Brillinger 1982), and the slope is the average gradient of the feature (Stein 1981).
 """
 
 from __future__ import annotations

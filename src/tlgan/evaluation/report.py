@@ -106,7 +106,7 @@ def _typical_faces(workspace: Workspace) -> np.ndarray:
 def _strips(canvas: Canvas, names: Sequence[str], faces: np.ndarray) -> Iterator[list[str]]:
     """For every feature a strip for each of the faces [FACES, d], as data: URLs.
 
-    Many small pictures are painted together, which takes half the time; large ones a feature at a time.
+    Many small pictures are painted together, which keeps the cores busy; large ones a feature at a time.
     """
     from tlgan.editing import Edit, path
 

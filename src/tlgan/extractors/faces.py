@@ -18,12 +18,11 @@ from tlgan.errors import TlganError
 
 from .attributes import AGE, CELEBA_ATTRIBUTES
 from .base import Feature
-from .images import check_images, prepare
+from .images import BATCH, check_images, prepare
 from .networks import ARCHITECTURES
 from .values import check_values
 
 METADATA_KEY = "tlgan.extractor"
-_BATCH = 64  # pictures at a time: bounds memory whatever is asked, and stays in the caches
 _KNOWN = {feature.name: feature for feature in (*CELEBA_ATTRIBUTES, AGE)}
 
 
@@ -41,7 +40,7 @@ class FaceAttributes:
         """[n, C, H, W] in [-1, 1] -> float32 [n, f]: probabilities, and quantities in their units."""
         check_images(images)
         with torch.inference_mode():
-            parts = [self.logits(part) for part in torch.split(images, _BATCH)] or [torch.empty(0, len(self.features))]
+            parts = [self.logits(part) for part in torch.split(images, BATCH)] or [torch.empty(0, len(self.features))]
             raw = torch.cat(parts)
             values = torch.where(self._probability.to(raw.device), raw.sigmoid(), raw)
         return check_values(values, len(images), self.features, self.name)

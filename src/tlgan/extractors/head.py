@@ -22,7 +22,7 @@ from tlgan.errors import TlganError
 from tlgan.files import replacing
 
 from .base import Extractor, Feature
-from .images import check_images
+from .images import BATCH, check_images
 from .registry import load_extractor, load_stored
 from .values import check_values
 
@@ -44,7 +44,7 @@ class LinearHead:
         """[n, C, H, W] in [-1, 1] -> float32 [n, 1]."""
         check_images(images)
         with torch.no_grad():
-            parts = [self._read(part) for part in torch.split(images, 64)] or [torch.zeros(0, 1)]
+            parts = [self._read(part) for part in torch.split(images, BATCH)] or [torch.zeros(0, 1)]
             return check_values(torch.cat(parts).sigmoid(), len(images), self.features, self.name)
 
     def embedding(self, images: Tensor) -> Tensor:

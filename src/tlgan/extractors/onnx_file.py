@@ -31,13 +31,12 @@ from .description import (
     readable,
     unique_names,
 )
-from .images import check_images
+from .images import BATCH, check_images
 from .onnx_graph import GraphFacts, read_graph
 from .values import check_values
 
 KINDS = ("multi-label", "classes", "numbers")
 EMBEDDING = "embedding"
-_BATCH = 64
 _IMAGENET = InputPlan(mean=(0.485, 0.456, 0.406), sd=(0.229, 0.224, 0.225))
 _DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
 
@@ -64,7 +63,7 @@ class OnnxExtractor:
     def extract(self, images: Tensor) -> Tensor:
         """[n, C, H, W] in [-1, 1] -> float32 [n, f]."""
         check_images(images)
-        rows = [self._values(part) for part in torch.split(images, _BATCH) if len(part)]
+        rows = [self._values(part) for part in torch.split(images, BATCH) if len(part)]
         values = np.concatenate(rows) if rows else np.zeros((0, len(self.features)), dtype=np.float32)
         return check_values(torch.from_numpy(values), len(images), self.features, self.name)
 
@@ -119,7 +118,7 @@ class OnnxEmbedder(OnnxExtractor):
         """[n, C, H, W] -> float32 [n, e]."""
         check_images(images)
         return torch.from_numpy(
-            np.concatenate([self.outputs(part, [EMBEDDING])[0] for part in torch.split(images, _BATCH)])
+            np.concatenate([self.outputs(part, [EMBEDDING])[0] for part in torch.split(images, BATCH)])
         )
 
 

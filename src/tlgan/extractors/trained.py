@@ -22,12 +22,11 @@ from tlgan.files import replacing
 
 from . import head
 from .base import Extractor, Feature
-from .images import check_images, prepare
+from .images import BATCH, check_images, prepare
 from .networks import ARCHITECTURES
 from .values import check_values
 
 METADATA_KEY = "tlgan.trained"
-_BATCH = 256
 
 
 class TrainedNetwork:
@@ -57,7 +56,7 @@ class TrainedNetwork:
         """[n, C, H, W] in [-1, 1] -> float32 [n, f]."""
         check_images(images)
         with torch.inference_mode():
-            parts = [self.logits(part) for part in torch.split(images, _BATCH)] or [torch.zeros(0, len(self.features))]
+            parts = [self.logits(part) for part in torch.split(images, BATCH)] or [torch.zeros(0, len(self.features))]
             raw = torch.cat(parts)
             values = torch.where(self._probability.to(raw.device), raw.sigmoid(), raw)
         return check_values(values, len(images), self.features, self.name).clone()

@@ -51,6 +51,11 @@ class Generator(Protocol):
         ...
 
 
+def device_of(generator: Generator) -> torch.device:
+    """Where a generator paints; the processor where it does not say."""
+    return torch.device(getattr(generator, "device", "cpu"))
+
+
 class LatentGenerator(ABC):
     """The shared half of a generator. A subclass sets the fields and writes `_paint`, and `_map` if it has a w."""
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import TlganError
-from .base import Generator
+from .base import Generator, device_of
 from .precision import half_serves, halved
 
 _CPU_PIXELS = 2**17  # painted at a time on a CPU: enough to keep its cores busy, little enough to stay in its caches
@@ -25,7 +25,7 @@ def batch_size(generator: Generator, resolution: int | None = None) -> int:
     still too much, `synthesize_batches` halves.
     """
     side = resolution or generator.resolution
-    device = torch.device(getattr(generator, "device", "cpu"))
+    device = device_of(generator)
     if device.type != "cuda":
         return 1 if side >= _CPU_ALONE else max(1, min(64, _CPU_PIXELS // side**2))
     free, _ = torch.cuda.mem_get_info(device)
@@ -43,7 +43,7 @@ def synthesize_batches(
     """
     batch = batch or batch_size(generator, options.get("resolution"))
     if half is None:
-        half = latents.shape[0] >= _MANY and torch.device(getattr(generator, "device", "cpu")).type == "cuda"
+        half = latents.shape[0] >= _MANY and device_of(generator).type == "cuda"
     half = half and half_serves(generator, latents, **options)
     pending: tuple[Tensor, Any] | None = None
     start = 0
@@ -53,10 +53,10 @@ def synthesize_batches(
                 images = generator.synthesize(latents[start : start + batch], **options).float()
         except torch.OutOfMemoryError:
             if batch == 1:
-                side, device = options.get("resolution") or generator.resolution, getattr(generator, "device", "cpu")
+                side = options.get("resolution") or generator.resolution
                 raise TlganError(
-                    f"not even one {side} px picture fits in the memory of {device}: free some, or ask for a smaller "
-                    "resolution"
+                    f"not even one {side} px picture fits in the memory of {device_of(generator)}: free some, or ask for "
+                    "a smaller resolution"
                 ) from None
             torch.cuda.empty_cache()
             batch = min(batch, latents.shape[0] - start) // 2 or 1

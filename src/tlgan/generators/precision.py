@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .base import Generator
+from .base import Generator, device_of
 
 _TRIED = 4  # pictures painted both ways before half precision is trusted
 # Mean difference, in pictures of [-1, 1]: half a grey level, which the rounding of a kept thumbnail hides.
@@ -28,9 +28,7 @@ def half_serves(generator: Generator, latents: Tensor, **options: Any) -> bool:
         whole = generator.synthesize(few, **options).clamp(-1, 1)
         with halved(generator):
             half = generator.synthesize(few, **options).float().clamp(-1, 1)
-    except torch.OutOfMemoryError:
-        return False
-    except RuntimeError:  # an operation of somebody's module that has no half precision
+    except RuntimeError:  # no room for so many, or an operation of somebody's module that has no half precision
         return False
     return bool((whole - half).abs().mean(dim=(1, 2, 3)).max() <= _UNSEEN)
 
@@ -39,5 +37,4 @@ def halved(generator: Generator, on: bool = True) -> AbstractContextManager[Any]
     """A context in which `generator`'s convolutions and products run in float16 on its device."""
     if not on:
         return nullcontext()
-    device = torch.device(getattr(generator, "device", "cpu"))
-    return torch.autocast(device.type, dtype=torch.float16)
+    return torch.autocast(device_of(generator).type, dtype=torch.float16)

@@ -62,15 +62,18 @@ class Source:
         """
         return self.generator.synthesize(latents, **self._options(len(latents))).cpu()
 
-    def pictures(self, latents: np.ndarray) -> Iterator[torch.Tensor]:
-        """Pictures in [-1, 1] of latents [n, d], in order, in batches that fit: [b, C, H, W] each, without gradients."""
+    def pictures(self, latents: np.ndarray, *, half: bool | None = None) -> Iterator[torch.Tensor]:
+        """Pictures in [-1, 1] of latents [n, d], in order, in batches that fit: [b, C, H, W] each, without gradients.
+
+        ``half``: whether float16 may paint them, as `synthesize_batches` says.
+        """
         import torch
 
         from tlgan.generators import synthesize_batches
 
         rows = torch.tensor(latents, dtype=torch.float32)
         with torch.inference_mode():
-            for images in synthesize_batches(self.generator, rows, **self._options(1)):
+            for images in synthesize_batches(self.generator, rows, half=half, **self._options(1)):
                 yield images.clamp(-1, 1)
 
     def _options(self, n: int) -> dict[str, Any]:

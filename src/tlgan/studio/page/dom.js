@@ -38,6 +38,11 @@ export function signed(value, digits = 1) {
   return `${value < 0 ? "−" : "+"}${text}`;
 }
 
+/** Set a property; the same value again touches nothing. @param {any} element @param {string} property */
+export function write(element, property, value) {
+  if (element[property] !== value) element[property] = value;
+}
+
 /** Words in their place; the same words again touch nothing. */
 export function say(id, text) {
   const box = byId(id);
@@ -59,7 +64,7 @@ export function complain(id, error = null) {
   const box = byId(id);
   if (!box) return; // its dialog was closed in the meantime
   const text = error === null ? "" : error.message || String(error);
-  if (box.textContent !== text) box.textContent = text;
+  write(box, "textContent", text);
   box.hidden = !text;
 }
 

@@ -1,6 +1,6 @@
 // Side effects of the slider in hand: what else changed on the picture, measured minus asked, the largest first.
 
-import { byId, icon, make, signed } from "./dom.js";
+import { byId, icon, make, signed, write } from "./dom.js";
 
 const SHOWN = 5;
 const WORTH = 0.1; // standard deviations
@@ -42,33 +42,27 @@ export class Effects {
       : found.length
         ? `also changed with ${of}`
         : `nothing else changed with ${of}`;
-    if (this.title.textContent !== text) this.title.textContent = text;
+    write(this.title, "textContent", text);
     this.rows.forEach((row, k) => {
       const effect = found[k];
       row.element.hidden = !effect;
       if (!effect) return;
-      row.name = effect.name;
       // Only what changed is touched: this is asked for with every move of a hand, and words that are set are laid out.
-      write(row.label, effect.label);
-      write(row.value, signed(effect.change));
+      write(row.label, "textContent", effect.label);
+      write(row.value, "textContent", signed(effect.change));
       const size = Math.min(1, Math.abs(effect.change) / FULL).toFixed(3);
       if (row.size !== size) row.bar.style.setProperty("--size", (row.size = size));
       row.bar.classList.toggle("minus", effect.change < 0);
       const locked = entry.locks.includes(effect.name) || switched.has(effect.name);
-      if (row.locked === locked && row.named === effect.name) return;
+      if (row.locked === locked && row.name === effect.name) return;
       row.locked = locked;
-      row.named = effect.name;
+      row.name = effect.name;
       row.button.replaceChildren(icon(locked ? "lock" : "unlock"));
       row.button.setAttribute("aria-pressed", String(locked));
       row.button.setAttribute("aria-label", `${effect.label}: lock`);
       row.button.title = locked ? "locked" : `lock ${effect.label}`;
     });
   }
-}
-
-/** @param {HTMLElement} element @param {string} text */
-function write(element, text) {
-  if (element.textContent !== text) element.textContent = text;
 }
 
 /** Measured minus asked, of all sliders but the one in hand, the largest first. */

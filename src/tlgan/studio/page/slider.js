@@ -1,7 +1,7 @@
 // One slider. The track is the population: grey where 95 % of all faces lie. The thumb stands where the feature was asked
 // to be (the face's own place plus the change), the small mark below where the extractor sees it on the picture.
 
-import { icon, make, signed } from "./dom.js";
+import { icon, make, signed, write } from "./dom.js";
 import { natural } from "./engine.js";
 import { mixed, sentence } from "./quality.js";
 
@@ -150,14 +150,14 @@ export class Slider {
     this.toggle("moved", asked !== 0);
     this.toggle("beyond", place < band[0] || place > band[1]);
     this.toggle("kept", kept);
-    if (!this.typing) this.write(this.number, "value", signed(asked));
+    if (!this.typing) write(this.number, "value", signed(asked));
 
     const drifts = locked && change !== null && Math.abs(change - asked) >= DRIFT;
     const note = [];
     if (this.held) note.push(natural(this.feature, measured ?? place));
     if (drifts) note.push(`drifts ${signed(change - asked)}`);
     else if (asked !== 0 && change !== null) note.push(`measured ${signed(change)}`);
-    this.write(this.note, "textContent", note.join(" · "));
+    write(this.note, "textContent", note.join(" · "));
     this.toggle("drifting", drifts);
     if (this.shownLock !== locked) {
       this.shownLock = locked;
@@ -165,21 +165,17 @@ export class Slider {
       this.lockButton.replaceChildren(icon(locked ? "lock" : "unlock"));
     }
     const action = locked ? (kept ? "kept by a switch below" : "unlock") : "lock: this must not change";
-    this.write(this.lockButton, "title", `${action} (L)`);
+    write(this.lockButton, "title", `${action} (L)`);
     const words = [signed(asked), natural(this.feature, place)];
     if (change !== null && asked !== 0) words.push(`measured ${signed(change)}`);
     if (locked) words.push("locked");
-    this.write(this.track, "ariaValueMin", Math.max(-this.most, from - (own ?? 0)).toFixed(1));
-    this.write(this.track, "ariaValueMax", Math.min(this.most, to - (own ?? 0)).toFixed(1));
-    this.write(this.track, "ariaValueNow", asked.toFixed(2));
-    this.write(this.track, "ariaValueText", words.join(", "));
+    write(this.track, "ariaValueMin", Math.max(-this.most, from - (own ?? 0)).toFixed(1));
+    write(this.track, "ariaValueMax", Math.min(this.most, to - (own ?? 0)).toFixed(1));
+    write(this.track, "ariaValueNow", asked.toFixed(2));
+    write(this.track, "ariaValueText", words.join(", "));
   }
 
   // Only what changed is touched: with every picture the marks of all sliders move, sixty times a second.
-
-  write(element, property, value) {
-    if (element[property] !== value) element[property] = value;
-  }
 
   set(variable, value) {
     if (this.drawn[variable] === value) return;
