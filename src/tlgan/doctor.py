@@ -13,7 +13,7 @@ from typing import Any
 EXTRAS = {
     "onnxruntime": "ONNX generators and extractors, publish (pip install 'tlgan[onnx]')",
     "transformers": "Hugging Face classifiers and text prompts (pip install 'tlgan[text]')",
-    "anywidget": "the studio inside a notebook (pip install 'tlgan[widget]')",
+    "anywidget": "the studio inside a notebook (pip install 'tlgan[jupyter]')",
 }
 
 

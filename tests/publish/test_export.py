@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -107,6 +108,12 @@ def test_what_can_not_be_traced_is_refused_in_one_line() -> None:
     with pytest.raises(tlgan.TlganError, match="the extractor counting can't be written as ONNX") as error:
         export.export_extractor([Counting()], channels=3, side=8)
     assert "\n" not in str(error.value)
+
+
+def test_without_the_extra_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(tlgan.TlganError, match=r"pip install 'tlgan\[onnx\]'"):
+        export.export_extractor([ColourExtractor()], channels=3, side=32)
 
 
 def test_an_exported_file_says_nothing_of_where_it_was_made() -> None:

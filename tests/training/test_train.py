@@ -264,3 +264,10 @@ def test_labels_that_the_start_names_are_read_as_it_reads_them() -> None:
     torch.testing.assert_close(after[:, 0], said[:, names.index("smiling")])
     torch.testing.assert_close(after[:, 1], before[:, 1])
     torch.testing.assert_close(after[:, 2] * targets[2].spread + targets[2].centre, said[:, names.index("age")])
+
+
+def test_without_the_extra_it_says_so_before_any_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    with pytest.raises(TlganError, match=r"pip install 'tlgan\[onnx\]'"):
+        train_extractor(tmp_path, None, tmp_path / "new.onnx")
+    assert not (tmp_path / "new.work").exists()

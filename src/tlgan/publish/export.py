@@ -119,9 +119,8 @@ def _rounded(values: np.ndarray, bits: int) -> np.ndarray:
 def _export(
     function: Callable[[Tensor], Tensor], shape: int | tuple[int, ...], given: str, made: str, *, what: str
 ) -> onnx.ModelProto:
-    import onnx
-
     try:
+        import onnx
         import onnxscript  # noqa: F401
     except ImportError as error:
         raise TlganError("publishing needs the extra `onnx`: pip install 'tlgan[onnx]'") from error

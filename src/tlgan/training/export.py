@@ -54,16 +54,24 @@ class Finished(nn.Module):
         return torch.cat(columns, dim=1), embedding
 
 
+def check_onnx() -> None:
+    """Raise TlganError where ONNX can't be written, so that nobody learns it after an hour of training."""
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise TlganError("writing ONNX needs an extra: pip install 'tlgan[onnx]'") from error
+
+
 def export_onnx(
     path: Path, network: Any, features: Sequence[Feature], groups: Sequence[tuple[int, int]], size: int
 ) -> None:
     """Write `path`, atomically, and only if ONNX Runtime gives the same numbers. Raises TlganError otherwise."""
-    try:
-        import onnx
-        import onnxruntime
-        import onnxscript  # noqa: F401
-    except ImportError as error:
-        raise TlganError("writing ONNX needs an extra: pip install 'tlgan[onnx]'") from error
+    check_onnx()
+    import onnx
+    import onnxruntime
+
     finished = Finished(network, features, groups)
     pictures = torch.rand(4, 3, size, size, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():

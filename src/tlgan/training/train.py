@@ -25,7 +25,7 @@ from tlgan.files import replacing
 
 from .augment import ROOM, plain_view, random_view
 from .card import write_card
-from .export import export_onnx
+from .export import check_onnx, export_onnx
 from .loop import Course, Plan, fit
 from .network import SCRATCH, Start, initial_head, start_from, taken_over
 from .objective import Figures, figures, headline, loss
@@ -105,6 +105,7 @@ def train_extractor(
     out = Path(out)
     if out.suffix != ".onnx":
         raise TlganError(f"the result is an ONNX file, and {out} is not named as one: give a name that ends in .onnx")
+    check_onnx()
     watcher.stage("reading the labels")
     labelled = read_labelled(images, labels)
     targets = read_targets(labelled.columns, only=only, skip=skip, kinds=kinds)
