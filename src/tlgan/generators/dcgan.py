@@ -92,7 +92,8 @@ class DCGAN(LatentGenerator):
         self._side = side
         self._layers = layers
         for layer in layers:
-            layer.weight = layer.weight.to(device)
+            # A processor's convolutions are a quarter quicker with channels last; pictures follow their weights.
+            layer.weight = layer.weight.to(device, memory_format=torch.channels_last)
             layer.bias = None if layer.bias is None else layer.bias.to(device)
         self._activation = _ACTIVATIONS[activation]
         self._output = _OUTPUTS[output]
