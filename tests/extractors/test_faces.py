@@ -13,6 +13,7 @@ from tlgan.errors import TlganError
 from tlgan.extractors import load_extractor
 from tlgan.extractors.attributes import CELEBA_ATTRIBUTES
 from tlgan.extractors.faces import METADATA_KEY, load_face_attributes
+from tlgan.extractors.networks import ARCHITECTURES, folded
 
 CELEBA_ORDER = [
     "5_o_Clock_Shadow",
@@ -151,3 +152,21 @@ def test_other_files_are_refused_in_one_line(tmp_path):
         save_file({"a": torch.zeros(2)}, path, metadata={METADATA_KEY: described})
         with pytest.raises(TlganError, match="does not describe"):
             load_face_attributes(path, "x")
+
+
+@pytest.mark.parametrize("architecture", ["residual", "plain"])
+def test_a_folded_network_says_the_same_and_has_the_same_gradients(architecture: str) -> None:
+    torch.manual_seed(0)
+    network = ARCHITECTURES[architecture](5)
+    network(torch.randn(16, 3, 64, 64) * 2 + 1)  # running statistics that are not those of the beginning
+    network.eval()
+    quick = folded(network)
+    assert not any(isinstance(part, torch.nn.BatchNorm2d) for part in quick.modules())
+    assert any(isinstance(part, torch.nn.BatchNorm2d) for part in network.modules())
+    found = []
+    for each in (network, quick):
+        pictures = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1)).requires_grad_()
+        values = each(pictures)
+        (gradient,) = torch.autograd.grad(values.square().sum(), pictures)
+        found.append((values.detach(), gradient, each.embed(pictures).detach()))  # type: ignore[operator]
+    torch.testing.assert_close(found[0], found[1], rtol=1e-3, atol=1e-4)

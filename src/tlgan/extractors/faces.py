@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -19,7 +20,7 @@ from tlgan.errors import TlganError
 from .attributes import AGE, CELEBA_ATTRIBUTES
 from .base import Feature
 from .images import BATCH, check_images, prepare
-from .networks import ARCHITECTURES
+from .networks import ARCHITECTURES, folded
 from .values import check_values
 
 METADATA_KEY = "tlgan.extractor"
@@ -34,6 +35,7 @@ class FaceAttributes:
         self.features = features
         self.input_size = input_size
         self.module = module.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._network: Any = folded(self.module)
         self._probability = torch.tensor([feature.kind == "probability" for feature in features])
 
     def extract(self, images: Tensor) -> Tensor:
@@ -47,12 +49,12 @@ class FaceAttributes:
 
     def logits(self, images: Tensor) -> Tensor:
         """[n, C, H, W] -> [n, f], differentiable: the logit of each probability, each quantity in its unit."""
-        raw: Tensor = self.module(self._prepare(images))
+        raw: Tensor = self._network(self._prepare(images))
         return raw
 
     def embedding(self, images: Tensor) -> Tensor:
         """[n, C, H, W] -> [n, e], differentiable: the pooled layer that the outputs are read from."""
-        pooled: Tensor = self.module.embed(self._prepare(images))
+        pooled: Tensor = self._network.embed(self._prepare(images))
         return pooled
 
     def _prepare(self, images: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -23,7 +24,7 @@ from tlgan.files import replacing
 from . import head
 from .base import Extractor, Feature
 from .images import BATCH, check_images, prepare
-from .networks import ARCHITECTURES
+from .networks import ARCHITECTURES, folded
 from .values import check_values
 
 METADATA_KEY = "tlgan.trained"
@@ -45,6 +46,7 @@ class TrainedNetwork:
         name: str,
     ) -> None:
         self.module = module.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._network: Any = folded(self.module)
         self.features = tuple(features)
         self.groups = tuple((int(first), int(stop)) for first, stop in groups)
         self.architecture = architecture
@@ -63,11 +65,11 @@ class TrainedNetwork:
 
     def logits(self, images: Tensor) -> Tensor:
         """[n, C, H, W] -> [n, f], differentiable: the logit of each probability, each quantity in its unit."""
-        return marginal_logits(self.module(self._prepare(images)), self.groups)
+        return marginal_logits(self._network(self._prepare(images)), self.groups)
 
     def embedding(self, images: Tensor) -> Tensor:
         """[n, C, H, W] -> [n, e], differentiable."""
-        found: Tensor = self.module.embed(self._prepare(images))
+        found: Tensor = self._network.embed(self._prepare(images))
         return found
 
     def _prepare(self, images: Tensor) -> Tensor:
