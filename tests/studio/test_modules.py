@@ -196,12 +196,30 @@ def test_enlarging_keeps_flat_pictures_flat_and_edges_where_they_are(run: Any) -
         const edge = upscale.enlarge(picture((x) => (x < 8 ? [0, 0, 0] : [255, 255, 255])));
         const row = Array.from({length: 64}, (_, x) => edge.data[(32 * 64 + x) * 4]);
         const half = row.findIndex((value) => value >= 128);
+        const ramp = picture((x, y) => [8 * x + 40, 8 * y + 40, 90]);
+        const full = upscale.enlarge(ramp);
+        const draft = upscale.enlarge(ramp, true);
+        let apart = 0; // a draft's pixel is the mean of the four finished ones under it, nearly
+        for (let y = 2; y < 30; y++) for (let x = 2; x < 30; x++) for (let c = 0; c < 3; c++) {
+          const at = (dy, dx) => full.data[((2 * y + dy) * 64 + 2 * x + dx) * 4 + c];
+          const mean = (at(0, 0) + at(0, 1) + at(1, 0) + at(1, 1)) / 4;
+          apart = Math.max(apart, Math.abs(draft.data[(y * 32 + x) * 4 + c] - mean));
+        }
         return {size: [flat.width, flat.height], half, ends: [row[0], row[63]],
+                draft: [draft.width, draft.height], close: apart <= 2,
                 flat: [Math.min(...flat.data.filter((_, k) => k % 4 === 1)), Math.max(...flat.data.filter((_, k) => k % 4 === 1))],
                 opaque: flat.data.every((value, k) => k % 4 !== 3 || value === 255)};
         """,
     )
-    assert found == {"size": [64, 64], "half": 32, "ends": [0, 255], "flat": [128, 128], "opaque": True}
+    assert found == {
+        "size": [64, 64],
+        "half": 32,
+        "ends": [0, 255],
+        "draft": [32, 32],
+        "close": True,
+        "flat": [128, 128],
+        "opaque": True,
+    }
 
 
 def test_places_are_said_in_the_feature_s_own_unit(run: Any) -> None:

@@ -102,6 +102,8 @@ class Studio:
             seed = await self.painter.run(self.painter.typical)
             edit = await self.painter.run(self._face, {"face": {"seed": seed}}, "face")
             frame = await self.painter.run(self.painter.frame, edit)
+            # What the first edit sets up once takes longer than two frames: do it before a hand waits for it.
+            await self.painter.run(self.painter.frame, edit.ask({self.axes.names[0]: 1.0}))
             self._first = _first_paint(self.description, edit, frame)
         return HTMLResponse(self._first)
 

@@ -4,6 +4,7 @@ import { byId } from "./dom.js";
 import { enlarge } from "./upscale.js";
 
 const SMALL = 128; // pixels a side up to which a picture is enlarged with care rather than by the browser
+const REST = 50; // ms without another picture
 
 export class Picture {
   constructor() {
@@ -15,17 +16,31 @@ export class Picture {
     this.wiping = false;
     /** @type {ImageBitmap|ImageData|null} */
     this.bitmap = null;
+    this.draft = false; // not finished yet
     this.wipe.addEventListener("input", () => this.place());
   }
 
   /** @param {ImageBitmap|ImageData} bitmap @param {number} version  of the state that it shows */
   show(bitmap, version) {
     this.bitmap = bitmap;
-    draw(this.now, bitmap);
+    this.draw();
     if (!this.rehearsed && bitmap.width <= SMALL) rehearse(pixels(bitmap));
     this.rehearsed = true;
     byId("first-picture")?.remove();
     this.element.dispatchEvent(new CustomEvent("painted", { bubbles: true, detail: version }));
+  }
+
+  /** A small picture is enlarged as a draft, and finished once no other follows: while a hand moves, none has to be. */
+  draw() {
+    clearTimeout(this.resting);
+    this.draft = this.bitmap.width <= SMALL;
+    draw(this.now, this.bitmap, this.draft);
+    if (this.draft) this.resting = setTimeout(() => this.finish(), REST);
+  }
+
+  finish() {
+    this.draft = false;
+    draw(this.now, this.bitmap);
   }
 
   /** What compare shows. @param {ImageBitmap|ImageData|null} bitmap */
@@ -67,9 +82,12 @@ export class Picture {
   }
 }
 
-/** Show a picture, enlarged where it is small. @param {HTMLCanvasElement} canvas @param {ImageBitmap|ImageData} bitmap */
-export function draw(canvas, bitmap) {
-  const shown = bitmap.width > SMALL ? bitmap : enlarge(pixels(bitmap));
+/**
+ * Show a picture, enlarged where it is small.
+ * @param {HTMLCanvasElement} canvas @param {ImageBitmap|ImageData} bitmap @param {boolean} draft
+ */
+export function draw(canvas, bitmap, draft = false) {
+  const shown = bitmap.width > SMALL ? bitmap : enlarge(pixels(bitmap), draft);
   if (canvas.width !== shown.width || canvas.height !== shown.height) {
     canvas.width = shown.width;
     canvas.height = shown.height;
@@ -86,7 +104,7 @@ function put(context, bitmap) {
 function rehearse(source, times = 24) {
   const idle = globalThis.requestIdleCallback ?? ((work) => setTimeout(work, 50));
   idle(() => {
-    enlarge(source);
+    enlarge(source, times % 2 === 0);
     if (times > 1) rehearse(source, times - 1);
   });
 }

@@ -20,6 +20,9 @@ const BETWEEN = 7; // ms between moves that are worth a picture
 
 let gestures = 0;
 
+/** A class for words of more letters than surely fit. */
+const long = (words, letters) => (words.length > letters ? ".long" : "");
+
 export class Slider {
   /** @param {import("./engine.js").Feature} feature @param {number} most @param {Hands} hands @param {string} by */
   constructor(feature, most, hands, by = "") {
@@ -78,7 +81,7 @@ export class Slider {
       make(
         "div.head",
         {},
-        make("span.label", { id: `${id}-label`, title: `${label}: ${quality}` }, label),
+        make(`span.label${long(label, 20)}`, { id: `${id}-label`, title: `${label}: ${quality}` }, label),
         ...(mixed(this.feature) ? [make("span.mixed", { title: `${label}: ${quality}`, "aria-hidden": "true" }, "mixed")] : []),
         this.note,
         make("span.stepper", {}, this.less, this.number, this.more),
@@ -87,9 +90,9 @@ export class Slider {
       make(
         "div.rail",
         {},
-        make("span.low", {}, low),
+        make(`span.low${long(low, 9)}`, {}, low),
         this.track,
-        make("span.high", {}, high),
+        make(`span.high${long(high, 9)}`, {}, high),
         make("span.visually-hidden", { id: `${id}-ends` }, `from ${low} to ${high}; ${quality}`),
       ),
     );
@@ -193,7 +196,7 @@ export class Slider {
   move(percent) {
     if (this.drawn.seen === percent) return;
     this.drawn.seen = percent;
-    this.seen.style.left = `${percent}%`;
+    this.seen.style.transform = `translateX(${percent}%)`;
   }
 
   /** In sight or not: a slider that nobody sees is not drawn. @param {boolean} visible */
