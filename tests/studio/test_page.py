@@ -30,7 +30,8 @@ _PIXELS = """id => {
 
 
 def _pixels(page: Any, canvas: str = "now") -> np.ndarray:
-    """What a canvas shows, int [H, W, 3]."""
+    """What a canvas shows once it is no draft, int [H, W, 3]."""
+    _until(page, "window.studio.finished()")
     url = page.evaluate(_PIXELS, canvas)
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).convert("RGB")).astype(int)
 

@@ -345,6 +345,8 @@ window.studio = {
   changes: () => byName((k) => (shown() ? shown().measured[k] - shown().own[k] : null)),
   /** How many pictures were asked for; a "painted" event says which one it shows. */
   version: () => version,
+  /** Whether the picture on the screen is finished, be it the newest or not. */
+  finished: () => !picture.draft,
   /** Whether the newest picture is on the screen, and finished. */
   idle: () => painted === painting && store.history.key === null && !picture.draft,
 };
