@@ -32,7 +32,6 @@ from celeba40.data import AGE_MEAN, AGE_SD, ATTRIBUTES, MALE, OUTPUTS, Faces, re
 from celeba40.export import load_average
 from celeba40.measure import attribute_table, predict, years
 from celeba40.teachers import TEACHERS
-from tlgan.demo import DEFAULT_GENERATOR
 from tlgan.extractors import load_extractor
 from tlgan.extractors.faces import FaceAttributes, celeba40
 from train_celeba40 import HELD_OUT
@@ -238,7 +237,7 @@ def main() -> None:
     parser.add_argument("--celeba", type=Path, required=True)
     parser.add_argument("--utkface", type=Path, required=True)
     parser.add_argument("--single", type=Path, help="teacher-residual.ckpt of the training")
-    parser.add_argument("--generator", default=DEFAULT_GENERATOR)
+    parser.add_argument("--generator", default="face64", help="whose faces the tables are about")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

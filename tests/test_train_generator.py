@@ -18,7 +18,7 @@ import tlgan
 from tlgan.errors import TlganError
 from tlgan.generators.converted import read_safetensors
 from tlgan.generators.inspection import inspect_checkpoint
-from tlgan.generators.modulated import ModulatedConv, ModulatedNet
+from tlgan.generators.modulated import ModulatedConv, ModulatedNet, ToPicture
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "recipes"))
 
@@ -104,19 +104,32 @@ def test_frechet_distance_of_gaussians_is_the_formula() -> None:
     assert frechet_distance(a, b) == pytest.approx(25 + 2 * (1 - 2) ** 2)
 
 
-def test_a_modulated_convolution_is_one_with_a_kernel_of_its_own_for_each_picture() -> None:
-    """Against StyleGAN2's own way to write it: scale each kernel, normalise it, convolve."""
+@pytest.mark.parametrize("double", [False, True])
+def test_a_modulated_convolution_is_one_with_a_kernel_of_its_own_for_each_picture(double: bool) -> None:
+    """Against StyleGAN2's own way to write it: repeat pixels, scale each kernel, normalise it, convolve, let through."""
     torch.manual_seed(0)
-    layer, x, z = ModulatedConv(5, 4, 6), torch.randn(3, 4, 7, 7), torch.randn(3, 5)
+    layer, x, z = ModulatedConv(5, 4, 6, double=double), torch.randn(3, 4, 7, 5), torch.randn(3, 5)
     torch.nn.init.normal_(layer.bias)
+    repeated = x.repeat_interleave(2, 2).repeat_interleave(2, 3) if double else x
     for row in range(3):
         kernel = layer.weight * layer.style(z[row])[None, :, None, None]
         kernel = kernel / kernel.square().sum(dim=(1, 2, 3), keepdim=True).add(1e-6).sqrt()
-        expected = torch.nn.functional.conv2d(x[row : row + 1], kernel, layer.bias, padding=1)
+        y = torch.nn.functional.conv2d(repeated[row : row + 1], kernel, layer.bias, padding=1)
+        expected = 2**0.5 * torch.nn.functional.leaky_relu(y, 0.2)
         assert torch.allclose(layer(x, z)[row : row + 1], expected, atol=1e-5)
     trained = layer(x, z)
     layer.freeze()
     assert torch.allclose(layer(x, z), trained, atol=1e-6)
+
+
+def test_the_picture_layer_mixes_channels_by_a_style_of_their_own() -> None:
+    torch.manual_seed(0)
+    layer, x, z = ToPicture(5, 4, 3), torch.randn(2, 4, 6, 7), torch.randn(2, 5)
+    torch.nn.init.normal_(layer.bias)
+    expected = torch.nn.functional.conv2d(x * layer.style(z)[:, :, None, None], layer.weight, layer.bias)
+    assert torch.allclose(layer(x, z), expected, atol=1e-5)
+    last = x.contiguous(memory_format=torch.channels_last)
+    assert torch.allclose(layer(last, z), expected, atol=1e-5)
 
 
 def test_training_learns_the_pictures_and_goes_on_where_it_stopped(tmp_path: Path) -> None:

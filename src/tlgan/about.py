@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from .workspace import Settings
 
 _GENERATORS = {
+    "photo64": (
+        "trained for this project on 8,000 photographs of CelebA (celebrities of the web before 2015), which are for "
+        "non-commercial research, and so is what it paints. It shows mostly young, smiling, light-skinned faces, since "
+        "its photographs did"
+    ),
     "face64": "a DCGAN from the PyPI package gan-face-generate (MIT licence), trained on rendered faces: nobody real is in it",
 }
 _EXTRACTORS = {

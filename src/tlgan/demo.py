@@ -8,7 +8,7 @@ from .discover import discover
 from .watcher import Watcher
 from .workspace import AXES_FILE, SETTINGS_FILE, Settings, Workspace, open_workspace
 
-DEFAULT_GENERATOR = "face64"
+DEFAULT_GENERATOR = "photo64"
 DEFAULT_FOLDER = "faces"
 
 

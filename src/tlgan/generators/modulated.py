@@ -1,11 +1,10 @@
 """A compact generator whose latent speaks to every layer: what `recipes/train_generator.py` trains.
 
-One linear layer lays a 4x4 ground, another sketches a picture of 16x16; every block doubles the side with nearest-
-neighbour upsampling between two 3x3 convolutions (no transposed ones, so no checkerboards) and adds its picture to what
-is there. Each convolution scales
-its inputs by a linear function of z and its outputs back to unit variance, which is StyleGAN2's modulation (Karras
-et al., 2020) written with one shared kernel: fast on a CPU, and plain operators in ONNX. There is no mapping network:
-pictures depend on z as directly as they can, since axes are straight lines in it.
+One linear layer lays a 4x4 ground, another sketches a picture of 16x16; every block doubles the side by repeating pixels
+between two 3x3 convolutions (so there are no checkerboards) and adds its picture to what is there. Each convolution
+scales its inputs by a linear function of z and its outputs back to unit variance, which is StyleGAN2's modulation
+(Karras et al., 2020) written with one shared kernel: fast on a CPU, and plain operators in ONNX. There is no mapping
+network: pictures depend on z as directly as they can, since axes are straight lines in it.
 """
 
 from __future__ import annotations
@@ -24,38 +23,73 @@ from .blueprint import MAX_RESOLUTION, Blueprint
 
 START = 4  # pixels: the side of the ground
 SKETCH = 16  # pixels: the side of the sketch
-_GAIN = math.sqrt(2)  # keeps the variance of what a leaky ReLU of slope 0.2 lets through near one
+_SLOPE = 0.2  # of the leaky ReLUs
+_GAIN = math.sqrt(2)  # keeps the variance of what they let through near one
 _EPSILON = 1e-6
 
 
 class ModulatedConv(nn.Module):
-    """A 3x3 or 1x1 convolution under a style: x [n, inner, H, W], z [n, d] -> [n, outer, H, W]."""
+    """A 3x3 convolution under a style, and a leaky ReLU: x [n, inner, H, W], z [n, d] -> [n, outer, H, W].
 
-    def __init__(self, latent_dim: int, inner: int, outer: int, kernel: int = 3, *, demodulate: bool = True) -> None:
+    With `double` every pixel of x is repeated in a 2x2 square first: -> [n, outer, 2H, 2W].
+    """
+
+    def __init__(self, latent_dim: int, inner: int, outer: int, *, double: bool = False) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(outer, inner, kernel, kernel) / math.sqrt(inner * kernel**2))
+        self.weight = nn.Parameter(torch.randn(outer, inner, 3, 3) / math.sqrt(inner * 9))
         self.bias = nn.Parameter(torch.zeros(outer))
-        self.style = nn.Linear(latent_dim, inner)
-        nn.init.normal_(self.style.weight, std=0.5 / math.sqrt(latent_dim))
-        nn.init.ones_(self.style.bias)
-        self.demodulate = demodulate
+        self.style = _style(latent_dim, inner)
+        self.double = double
+        self._kernel: Tensor | None = None
         self._energy: Tensor | None = None
 
     def freeze(self) -> None:
-        """The weights stay as they are from now on: sum their squares once, and not for every picture."""
+        """The weights stay as they are from now on: what follows from them is computed once, and not for every picture."""
         self._energy = self._squares().detach()
+        if self.double:
+            self._kernel = self._doubling().detach().contiguous(memory_format=torch.channels_last)
 
     def _squares(self) -> Tensor:
         return self.weight.square().sum(dim=(2, 3)).t()  # [inner, outer]
 
+    def _doubling(self) -> Tensor:
+        """The 4x4 kernel [inner, outer, 4, 4] of a transposed convolution that repeats pixels and convolves in one: four
+        ninths of the multiplications. Where the 3x3 kernel meets copies of one pixel, its weights add up."""
+        flipped = self.weight.flip(2, 3).transpose(0, 1)
+        inner, outer = flipped.shape[:2]
+        square = flipped.new_ones(1, 1, 2, 2)
+        return F.conv2d(flipped.reshape(inner * outer, 1, 3, 3), square, padding=1).view(inner, outer, 4, 4)
+
     def forward(self, x: Tensor, z: Tensor) -> Tensor:
         style = self.style(z)
-        y = F.conv2d(x * style[:, :, None, None].to(x.dtype), self.weight, padding=self.weight.shape[-1] // 2)
-        if self.demodulate:
-            # Variance of each output for inputs of unit variance; scaling after the convolution equals scaling kernels.
-            variance = style.square() @ (self._squares() if self._energy is None else self._energy)
-            y = y * (variance.float() + _EPSILON).rsqrt()[:, :, None, None].to(y.dtype)
-        return y + self.bias[:, None, None].to(y.dtype)
+        x = x * style[:, :, None, None].to(x.dtype)
+        if self.double:
+            kernel = self._doubling() if self._kernel is None else self._kernel
+            y = F.conv_transpose2d(x, kernel, stride=2, padding=1)
+        else:
+            y = F.conv2d(x, self.weight, padding=1)
+        # Variance of each output for inputs of unit variance; scaling after the convolution equals scaling kernels. The
+        # ReLU's gain is drawn into scale and bias, which is the same and spares a pass over the picture.
+        variance = style.square() @ (self._squares() if self._energy is None else self._energy)
+        scale = _GAIN * (variance.float() + _EPSILON).rsqrt()
+        y = y * scale[:, :, None, None].to(y.dtype) + (_GAIN * self.bias)[:, None, None].to(y.dtype)
+        return F.leaky_relu(y, _SLOPE)
+
+
+class ToPicture(nn.Module):
+    """A 1x1 convolution under a style: x [n, inner, H, W], z [n, d] -> [n, channels, H, W]."""
+
+    def __init__(self, latent_dim: int, inner: int, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(channels, inner, 1, 1) / math.sqrt(inner))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.style = _style(latent_dim, inner)
+
+    def forward(self, x: Tensor, z: Tensor) -> Tensor:
+        # There are fewer weights than pixels: the style is cheaper on them.
+        weight = self.style(z)[:, None, :] * self.weight.flatten(1)  # [n, channels, inner]
+        y = weight.to(x.dtype) @ x.flatten(2) + self.bias[:, None].to(x.dtype)
+        return y.view(x.shape[0], -1, *x.shape[2:])
 
 
 class Block(nn.Module):
@@ -63,14 +97,12 @@ class Block(nn.Module):
 
     def __init__(self, latent_dim: int, inner: int, outer: int, channels: int) -> None:
         super().__init__()
-        self.narrow = ModulatedConv(latent_dim, inner, outer)  # before upsampling: a quarter of the work
-        self.refine = ModulatedConv(latent_dim, outer, outer)
-        self.to_picture = ModulatedConv(latent_dim, outer, channels, kernel=1, demodulate=False)
+        self.narrow = ModulatedConv(latent_dim, inner, outer)  # before doubling: a quarter of the work
+        self.refine = ModulatedConv(latent_dim, outer, outer, double=True)
+        self.to_picture = ToPicture(latent_dim, outer, channels)
 
     def forward(self, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
-        x = _activate(self.narrow(x, z))
-        x = F.interpolate(x, scale_factor=2.0, mode="nearest")
-        x = _activate(self.refine(x, z))
+        x = self.refine(self.narrow(x, z), z)
         return x, self.to_picture(x, z)
 
 
@@ -90,7 +122,7 @@ class ModulatedNet(nn.Module):
         )
 
     def forward(self, z: Tensor) -> Tensor:
-        x = _activate(self.ground(z)).view(-1, self.widths[0], START, START)
+        x = (_GAIN * F.leaky_relu(self.ground(z), _SLOPE)).view(-1, self.widths[0], START, START)
         picture: Tensor | None = None
         for block in self.blocks:
             x, added = block(x, z)
@@ -105,8 +137,12 @@ class ModulatedNet(nn.Module):
         return picture
 
 
-def _activate(x: Tensor) -> Tensor:
-    return F.leaky_relu(x, 0.2) * _GAIN
+def _style(latent_dim: int, inner: int) -> nn.Linear:
+    """From latents to a factor for each input, at first near 1."""
+    style = nn.Linear(latent_dim, inner)
+    nn.init.normal_(style.weight, std=0.5 / math.sqrt(latent_dim))
+    nn.init.ones_(style.bias)
+    return style
 
 
 class Modulated(LatentGenerator):

@@ -34,6 +34,11 @@ class Terms:
 
 
 _GENERATORS = {
+    "photo64": (
+        "64 x 64 faces by tlgan's own compact generator (recipes/train_generator.py)",
+        "MIT License for the weights; the data set is for non-commercial research",
+        "CelebA (Liu et al., 2015), 8,000 photographs, for non-commercial research only",
+    ),
     "face64": (
         "DCGAN of 64 x 64 faces from the package gan-face-generate 1.1.1 by Chien Liu (github.com/chien-liu/DCGAN-PyTorch)",
         "MIT License, Copyright (c) 2023 chien liu",

@@ -307,6 +307,8 @@ export class Slider {
     // A finger that scrolls the page passes over sliders: wait until it is clear that it goes sideways.
     if (!this.dragging.moving && Math.abs(event.clientX - this.dragging.x) < 6) return;
     this.dragging.moving = true;
+    if (event.clientX === this.dragging.last) return; // heard as a raw update already
+    this.dragging.last = event.clientX;
     this.ask(this.at(event) - this.dragging.offset);
   }
 

@@ -1,0 +1,61 @@
+"""What a newcomer gets: the default generator and extractors, from nothing to sliders, without a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tlgan import hub, load_generator
+from tlgan.demo import DEFAULT_GENERATOR, demo_workspace
+from tlgan.generators import known_model
+from tlgan.workspace import Workspace
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hub, "fetch", lambda ref, **_: pytest.fail(f"the demo wanted to fetch {ref}"))
+        workspace, made = demo_workspace(tmp_path_factory.mktemp("demo") / "faces")
+    assert made
+    return workspace
+
+
+def test_the_default_generator_ships_with_the_package_and_is_small() -> None:
+    model = known_model(DEFAULT_GENERATOR)
+    assert model is not None
+    assert model.packaged_file is not None
+    assert model.cached
+    assert model.packaged_file.stat().st_size < 8_000_000
+    assert model.packaged_file.suffix == ".safetensors"  # tensors and words: nothing that could run
+
+
+def test_it_paints_unlike_faces_within_the_range_of_pictures() -> None:
+    generator = load_generator(DEFAULT_GENERATOR)
+    x = generator.synthesize(generator.sample(64, seed=3))
+    assert tuple(x.shape) == (64, 3, generator.resolution, generator.resolution)
+    assert float((x.abs() > 1.1).float().mean()) < 0.05
+    apart = torch.cdist(x.flatten(1), x.flatten(1)).fill_diagonal_(torch.inf)
+    assert float(apart.min()) > 5  # no two alike
+
+
+def test_the_demo_finds_more_than_forty_sliders_that_hold(faces: Workspace) -> None:
+    axes = faces.axes
+    strong = ~axes.weak
+    assert strong.sum() >= 40
+    named = [row for row, name in enumerate(axes.names) if axes.features[row].kind == "probability"]
+    assert float(np.mean(axes.r2[named])) > 0.4
+    assert float(np.min(axes.agreement[strong])) > 0.9
+
+
+def test_a_second_run_opens_what_is_there(faces: Workspace) -> None:
+    again, made = demo_workspace(Path(faces.path))
+    assert not made
+    assert np.array_equal(again.axes.directions, faces.axes.directions)
+
+
+def test_a_smile_is_measured_where_it_was_asked(faces: Workspace) -> None:
+    changed = faces.editor(seed=7).set(smiling=+1.5).exact().changed()
+    assert changed["smiling"] == pytest.approx(1.5, abs=0.3)
