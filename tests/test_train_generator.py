@@ -104,13 +104,13 @@ def test_frechet_distance_of_gaussians_is_the_formula() -> None:
     assert frechet_distance(a, b) == pytest.approx(25 + 2 * (1 - 2) ** 2)
 
 
-@pytest.mark.parametrize("double", [False, True])
-def test_a_modulated_convolution_is_one_with_a_kernel_of_its_own_for_each_picture(double: bool) -> None:
+@pytest.mark.parametrize("doubles", [False, True])
+def test_a_modulated_convolution_is_one_with_a_kernel_of_its_own_for_each_picture(doubles: bool) -> None:
     """Against StyleGAN2's own way to write it: repeat pixels, scale each kernel, normalise it, convolve, let through."""
     torch.manual_seed(0)
-    layer, x, z = ModulatedConv(5, 4, 6, double=double), torch.randn(3, 4, 7, 5), torch.randn(3, 5)
+    layer, x, z = ModulatedConv(5, 4, 6, doubles=doubles), torch.randn(3, 4, 7, 5), torch.randn(3, 5)
     torch.nn.init.normal_(layer.bias)
-    repeated = x.repeat_interleave(2, 2).repeat_interleave(2, 3) if double else x
+    repeated = x.repeat_interleave(2, 2).repeat_interleave(2, 3) if doubles else x
     for row in range(3):
         kernel = layer.weight * layer.style(z[row])[None, :, None, None]
         kernel = kernel / kernel.square().sum(dim=(1, 2, 3), keepdim=True).add(1e-6).sqrt()

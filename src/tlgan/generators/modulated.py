@@ -31,22 +31,22 @@ _EPSILON = 1e-6
 class ModulatedConv(nn.Module):
     """A 3x3 convolution under a style, and a leaky ReLU: x [n, inner, H, W], z [n, d] -> [n, outer, H, W].
 
-    With `double` every pixel of x is repeated in a 2x2 square first: -> [n, outer, 2H, 2W].
+    With `doubles` every pixel of x is repeated in a 2x2 square first: -> [n, outer, 2H, 2W].
     """
 
-    def __init__(self, latent_dim: int, inner: int, outer: int, *, double: bool = False) -> None:
+    def __init__(self, latent_dim: int, inner: int, outer: int, *, doubles: bool = False) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outer, inner, 3, 3) / math.sqrt(inner * 9))
         self.bias = nn.Parameter(torch.zeros(outer))
         self.style = _style(latent_dim, inner)
-        self.double = double
+        self.doubles = doubles
         self._kernel: Tensor | None = None
         self._energy: Tensor | None = None
 
     def freeze(self) -> None:
         """The weights stay as they are from now on: what follows from them is computed once, and not for every picture."""
         self._energy = self._squares().detach()
-        if self.double:
+        if self.doubles:
             self._kernel = self._doubling().detach().contiguous(memory_format=torch.channels_last)
 
     def _squares(self) -> Tensor:
@@ -63,7 +63,7 @@ class ModulatedConv(nn.Module):
     def forward(self, x: Tensor, z: Tensor) -> Tensor:
         style = self.style(z)
         x = x * style[:, :, None, None].to(x.dtype)
-        if self.double:
+        if self.doubles:
             kernel = self._doubling() if self._kernel is None else self._kernel
             y = F.conv_transpose2d(x, kernel, stride=2, padding=1)
         else:
@@ -88,7 +88,7 @@ class ToPicture(nn.Module):
     def forward(self, x: Tensor, z: Tensor) -> Tensor:
         # There are fewer weights than pixels: the style is cheaper on them.
         weight = self.style(z)[:, None, :] * self.weight.flatten(1)  # [n, channels, inner]
-        y = weight.to(x.dtype) @ x.flatten(2) + self.bias[:, None].to(x.dtype)
+        y: Tensor = weight.to(x.dtype) @ x.flatten(2) + self.bias[:, None].to(x.dtype)
         return y.view(x.shape[0], -1, *x.shape[2:])
 
 
@@ -98,7 +98,7 @@ class Block(nn.Module):
     def __init__(self, latent_dim: int, inner: int, outer: int, channels: int) -> None:
         super().__init__()
         self.narrow = ModulatedConv(latent_dim, inner, outer)  # before doubling: a quarter of the work
-        self.refine = ModulatedConv(latent_dim, outer, outer, double=True)
+        self.refine = ModulatedConv(latent_dim, outer, outer, doubles=True)
         self.to_picture = ToPicture(latent_dim, outer, channels)
 
     def forward(self, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
