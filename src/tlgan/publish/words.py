@@ -36,7 +36,7 @@ class Terms:
 _GENERATORS = {
     "photo64": (
         "64 x 64 faces by tlgan's own compact generator (recipes/train_generator.py)",
-        "MIT License for the weights; the data set is for non-commercial research",
+        "weights for non-commercial research only, as the photographs they learned from",
         "CelebA (Liu et al., 2015), 8,000 photographs, for non-commercial research only",
     ),
     "face64": (
