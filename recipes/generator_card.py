@@ -11,7 +11,6 @@ not be passed on. `--run` shows how the same eight latents looked in the course 
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from PIL import Image
 from torch import Tensor
 
 import tlgan
+from card import fill, table
 from generator.data import as_float
 from generator.training import grid
 
@@ -41,12 +41,6 @@ SHOWN = (
     "pale_skin",
     "bangs",
 )
-
-
-def table(head: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table, numbers to the right."""
-    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def figures(result: dict[str, dict[str, float]]) -> str:
@@ -153,12 +147,7 @@ def main() -> None:
         "demographics": demographics(eyes, made, known),
         "nearest": nearest(eyes, as_bytes, known, held, options.look),
     }
-    text = options.card.read_text(encoding="utf-8")
-    for name, new in tables.items():
-        text, count = re.subn(rf"(<!-- {name} -->\n).*?(<!-- end -->)", rf"\g<1>{new}\n\g<2>", text, flags=re.DOTALL)
-        if count != 1:
-            raise SystemExit(f"{options.card}: expected one place for the table {name!r}, found {count}")
-    options.card.write_text(text, encoding="utf-8")
+    fill(options.card, tables)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import io
 import itertools
-import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +26,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 import tlgan
+from card import fill, table
 from celeba40.augment import gaussian_blur, plain_view
 from celeba40.data import AGE_MEAN, AGE_SD, ATTRIBUTES, MALE, OUTPUTS, Faces, read_celeba, read_utkface, split
 from celeba40.export import load_average
@@ -38,12 +38,6 @@ from train_celeba40 import HELD_OUT
 
 GROUPS = ("White", "Black", "Asian", "Indian", "other")
 Logits = Callable[[Tensor], Tensor]
-
-
-def table(head: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table, numbers to the right."""
-    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def by_attribute(student: Logits, judge: Logits, celeba: Faces) -> str:
@@ -256,12 +250,7 @@ def main() -> None:
         "axes": on_generated(networks, options.generator),
         "speed": speed(),
     }
-    text = options.card.read_text(encoding="utf-8")
-    for name, new in tables.items():
-        text, count = re.subn(rf"(<!-- {name} -->\n).*?(<!-- end -->)", rf"\g<1>{new}\n\g<2>", text, flags=re.DOTALL)
-        if count != 1:
-            raise SystemExit(f"{options.card}: expected one place for the table {name!r}, found {count}")
-    options.card.write_text(text, encoding="utf-8")
+    fill(options.card, tables)
 
 
 if __name__ == "__main__":
