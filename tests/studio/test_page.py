@@ -132,8 +132,9 @@ def test_faces_keep_their_edits(page: Any) -> None:
 
 def test_dragging_a_slider_moves_the_face_and_is_one_step(page: Any) -> None:
     before = _pixels(page)
-    thumb = _slider(page, "skin").locator(".thumb").bounding_box()
-    x, y = thumb["x"] + thumb["width"] / 2, thumb["y"] + thumb["height"] / 2
+    track = _slider(page, "skin").bounding_box()
+    at = float(_slider(page, "skin").locator(".thumb").evaluate("thumb => thumb.style.getPropertyValue('--at')"))
+    x, y = track["x"] + track["width"] * at / 100, track["y"] + track["height"] / 2
     page.mouse.move(x, y)
     page.mouse.down()
     for k in range(1, 21):

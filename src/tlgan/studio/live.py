@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..editing import Edit
 
 CONNECTIONS = 16  # websockets at once
-NUMBERS_EVERY = 0.2  # seconds between the numbers of pictures that follow one another without a rest
+NUMBERS_EVERY = 0.4  # seconds between numbers while pictures follow one another: one in twenty waits for them
 REST = 0.025  # seconds without a request after which numbers, or an exact picture, are worth their time
 
 

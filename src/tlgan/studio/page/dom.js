@@ -43,6 +43,21 @@ export function write(element, property, value) {
   if (element[property] !== value) element[property] = value;
 }
 
+/** @type {Set<() => void>} */
+const waiting = new Set();
+
+/** Do something with the next animation frame, once, however often it is asked for: what is drawn in between nobody sees. */
+export function atFrame(task) {
+  if (!waiting.size) {
+    requestAnimationFrame(() => {
+      const tasks = [...waiting];
+      waiting.clear();
+      for (const each of tasks) each();
+    });
+  }
+  waiting.add(task);
+}
+
 /** Words in their place; the same words again touch nothing. */
 export function say(id, text) {
   const box = byId(id);

@@ -195,6 +195,7 @@ function shortfall(entry, { share, in_the_way: locks }) {
 }
 
 function show(state) {
+  paint(); // first: the picture takes longest
   const entry = gestures.current(state);
   byId("undo").disabled = !store.canUndo;
   byId("redo").disabled = !store.canRedo;
@@ -213,7 +214,6 @@ function show(state) {
   faces.update(state);
   morph.update(state);
   showNumbers();
-  paint();
 }
 
 // -- compare -------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import { byId } from "./dom.js";
 import { enlarge } from "./upscale.js";
 
 const SMALL = 128; // pixels a side up to which a picture is enlarged with care rather than by the browser
-const REST = 50; // ms without another picture
+const REST = 150; // ms without another picture: a hand that moves has shorter breaks
 
 export class Picture {
   constructor() {

@@ -1,7 +1,7 @@
 // One slider. The track is the population: grey where 95 % of all faces lie. The thumb stands where the feature was asked
 // to be (the face's own place plus the change), the small mark below where the extractor sees it on the picture.
 
-import { icon, make, signed, write } from "./dom.js";
+import { atFrame, icon, make, signed, write } from "./dom.js";
 import { natural } from "./engine.js";
 import { mixed, sentence } from "./quality.js";
 
@@ -35,6 +35,7 @@ export class Slider {
     this.key = "";
     this.held = false;
     this.drawn = {};
+    this.redraw = () => this.draw();
     this.build();
     this.listen();
     this.draw();
@@ -57,7 +58,7 @@ export class Slider {
         "data-feature": name,
       },
       make("span.band"),
-      make("span.fill"),
+      (this.fill = make("span.fill")),
       make("span.own"),
       this.thumb,
       (this.seen = make("span.seen")),
@@ -112,7 +113,8 @@ export class Slider {
     )
       return;
     this.reading = reading;
-    this.draw();
+    if (this.dragging) atFrame(this.redraw); // a mouse may move more often than the screen does
+    else this.draw();
   }
 
   /** The ends of the track: what the population holds, widened so that this face is on it. */
@@ -144,11 +146,12 @@ export class Slider {
     const percent = (position) => ((100 * (Math.min(to, Math.max(from, position)) - from)) / (to - from)).toFixed(2);
     const place = (own ?? 0) + asked;
     const change = measured === null || own === null ? null : measured - own;
-    this.set("--from", percent(band[0]));
-    this.set("--to", percent(band[1]));
-    this.set("--own", percent(own ?? 0));
-    this.set("--at", percent(place));
-    if (measured !== null) this.move(percent(measured));
+    this.set(this.track, "--from", percent(band[0]));
+    this.set(this.track, "--to", percent(band[1]));
+    this.set(this.track, "--own", percent(own ?? 0));
+    this.set(this.fill, "--at", percent(place));
+    this.set(this.thumb, "--at", percent(place));
+    if (measured !== null) this.set(this.seen, "--at", percent(measured));
     this.toggle("unseen", measured === null);
     this.toggle("moved", asked !== 0);
     this.toggle("beyond", place < band[0] || place > band[1]);
@@ -178,25 +181,19 @@ export class Slider {
     write(this.track, "ariaValueText", words.join(", "));
   }
 
-  // Only what changed is touched: with every picture the marks of all sliders move, sixty times a second.
+  // Only what changed is touched, and on the element itself: a slider in hand moves sixty times a second.
 
-  set(variable, value) {
-    if (this.drawn[variable] === value) return;
-    this.drawn[variable] = value;
-    this.track.style.setProperty(variable, value);
+  set(element, variable, value) {
+    const key = element.className + variable;
+    if (this.drawn[key] === value) return;
+    this.drawn[key] = value;
+    element.style.setProperty(variable, value);
   }
 
   toggle(name, on) {
     if (this.drawn[name] === on) return;
     this.drawn[name] = on;
     this.element.classList.toggle(name, on);
-  }
-
-  /** The mark of what is measured: set on itself, so that nothing else has to be styled again. */
-  move(percent) {
-    if (this.drawn.seen === percent) return;
-    this.drawn.seen = percent;
-    this.seen.style.transform = `translateX(${percent}%)`;
   }
 
   /** In sight or not: a slider that nobody sees is not drawn. @param {boolean} visible */
@@ -293,10 +290,12 @@ export class Slider {
     const box = this.track.getBoundingClientRect();
     this.dragging = { box, heard: 0, x: event.clientX, asked: this.reading.asked, moving: event.pointerType !== "touch" };
     this.element.classList.add("dragging");
-    if (this.dragging.moving && !event.target.closest(".thumb")) this.ask(this.at(event));
     // A grab beside the thumb's middle must not make it jump.
-    this.dragging.offset = this.at(event) - this.reading.asked;
-    if (Math.abs(this.dragging.offset) > 1 || !event.target.closest(".thumb")) this.dragging.offset = 0;
+    const [from, to] = this.ends();
+    const beside = this.at(event) - this.reading.asked;
+    const onThumb = (Math.abs(beside) / (to - from)) * box.width <= box.height / 2;
+    this.dragging.offset = onThumb ? beside : 0;
+    if (this.dragging.moving && !onThumb) this.ask(this.at(event));
   }
 
   drag(event) {
