@@ -177,14 +177,18 @@ def test_a_killed_add_leaves_the_old_workspace_and_goes_on(workspace: Workspace)
         from tlgan.discover import Watcher
 
         class Killer(Watcher):
+            seen = 0
+
             def rows(self, n):
-                os.kill(os.getpid(), signal.SIGKILL)
+                Killer.seen += n
+                if Killer.seen >= int(sys.argv[3]):  # the first part is measured
+                    os.kill(os.getpid(), signal.SIGKILL)
 
         add_extractor(reopen(sys.argv[2]), "test_add:contrast_function", watcher=Killer())
         """
     )
-    here = str(Path(__file__).parent)
-    done = subprocess.run([sys.executable, "-c", script, here, str(workspace.path)])
+    here, part = str(Path(__file__).parent), min(workspace.samples.recipe.part_rows, workspace.samples.rows())
+    done = subprocess.run([sys.executable, "-c", script, here, str(workspace.path), str(part)])
     assert done.returncode == -signal.SIGKILL
     survivor = reopen(workspace.path)
     assert survivor.axes.names == ("left", "right_bright", "noise")

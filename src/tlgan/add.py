@@ -24,7 +24,7 @@ from .axes.learner import WEAK_R2
 from .editing import Canvas, side_effects
 from .errors import TlganError
 from .extractors.combined import CombinedExtractor
-from .sampling import SampleStore, measure_part
+from .sampling import SampleStore, measured
 from .watcher import Watcher
 from .workspace import AXES_FILE, REPORT_FILE, Workspace, open_workspace
 
@@ -151,14 +151,18 @@ class _Search:
         self._agreement = np.zeros(0)
 
     def run(self, method: Method) -> None:
-        parts = -(-self.held // self.store.recipe.part_rows)
         started = time.perf_counter()
-        fewest = 2 * (self.store.recipe.latent_dim + 2)  # under which nothing is known of an axis
+        # One whole part, or as much as there is, under which little is known of an axis.
+        fewest = min(max(self.store.recipe.part_rows, 2 * (self.store.recipe.latent_dim + 2)), self.held)
         compared = method == "samples"
-        for number in range(parts):
-            self._measure(number)
+        for latents, values in self._pieces():
+            self.learner.add(latents, values)
+            self.rows += len(latents)
+            self.watcher.rows(len(latents))
+            if self.rows < fewest:
+                continue
             agreement, r2 = self._progress()
-            if not compared and self.rows > fewest:
+            if not compared:
                 compared = True
                 if self._prefer_gradients(method, time.perf_counter() - started, r2):
                     self._average_gradients()
@@ -185,11 +189,10 @@ class _Search:
             return with_slopes(axes, self.learner, self._slopes, self._agreement, self.first)
         return axes
 
-    def _measure(self, number: int) -> None:
-        latents, values = measure_part(self.workspace.generator, self.workspace.extractor, self.store, number)
-        self.learner.add(latents, values)
-        self.rows += len(latents)
-        self.watcher.rows(len(latents))
+    def _pieces(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Latents and features of the samples that are there, a few hundred at a time."""
+        for number in range(-(-self.held // self.store.recipe.part_rows)):
+            yield from measured(self.workspace.generator, self.workspace.extractor, self.store, number)
 
     def _progress(self) -> tuple[np.ndarray, np.ndarray]:
         progress = self.learner.progress(self.sure)

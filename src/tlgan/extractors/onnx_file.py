@@ -185,6 +185,8 @@ def _session(file: Path, title: str) -> Any:
         raise TlganError(f"{title} needs onnxruntime: pip install 'tlgan[onnx]'") from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
+    # A thread that spins between pictures takes a core from what prepares the next ones.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 4
     try:
         return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])

@@ -1,7 +1,7 @@
 """Step 3, Generate: many (latent, features, thumbnail) rows, resumable, in constant memory."""
 
 from .draw import draw, paint_rows, thumbnails
-from .measure import measure_part
+from .measure import measure_part, measured
 from .nearest import nearest
 from .recipe import Recipe
 from .source import Source
@@ -15,6 +15,7 @@ __all__ = [
     "features_of",
     "latents_of",
     "measure_part",
+    "measured",
     "nearest",
     "paint_rows",
     "thumbnails",

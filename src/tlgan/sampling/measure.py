@@ -26,26 +26,49 @@ if TYPE_CHECKING:
     from tlgan.extractors.combined import CombinedExtractor
     from tlgan.generators import Generator
 
+_BATCH = 250  # kept pictures that are looked at together
+
 
 def measure_part(
     generator: Generator, extractor: CombinedExtractor, store: SampleStore, number: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Measure what part `number` lacks, and return its latents float32 [rows, d] and all features float32 [rows, f]."""
+    latents, values = zip(*measured(generator, extractor, store, number), strict=True)
+    return np.concatenate(latents), np.concatenate(values)
+
+
+def measured(
+    generator: Generator, extractor: CombinedExtractor, store: SampleStore, number: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Latents float32 [n, d] and all features float32 [n, f] of part `number`, piece by piece.
+
+    What the part lacks is measured on the way and kept with the last piece: who has seen enough may stop before it.
+    """
+    names = store.recipe.features
     theirs, _ = store.inspect(number)
     missing = [part for part in extractor.parts if not _has(theirs.extractors, theirs.features, part)]
-    if missing:
-        columns: dict[str, list[np.ndarray]] = {}
-        for images in pictures(generator, store, number, missing):
-            for part in missing:
-                values = part.extract(images).numpy()
-                if not np.isfinite(values).all():
-                    bad = part.features[int(np.argwhere(~np.isfinite(values))[0][1])].name
-                    raise TlganError(f"extractor {part.name!r} gave a value that is not a number for feature {bad!r}")
-                for column, feature in enumerate(part.features):
-                    columns.setdefault(feature.name, []).append(values[:, column])
-        store.amend(number, {name: np.concatenate(values) for name, values in columns.items()})
-    table = next(_part(store, number, [store.recipe.space, *store.recipe.features]))
-    return latents_of(table, store.recipe.space), features_of(table, store.recipe.features)
+    columns = {part: [names.index(feature.name) for feature in part.features] for part in missing}
+    new = sorted(column for some in columns.values() for column in some)
+    old = [column for column in range(len(names)) if column not in new]
+    table = next(_part(store, number, [store.recipe.space, *(names[column] for column in old)]))
+    latents = latents_of(table, store.recipe.space)
+    values = np.empty((len(latents), len(names)), dtype=np.float32)
+    values[:, old] = features_of(table, [names[column] for column in old])
+    if not missing:
+        yield latents, values
+        return
+    done = 0
+    for images in pictures(generator, store, number, missing):
+        piece = slice(done, done := done + len(images))
+        for part in missing:
+            seen = part.extract(images).numpy()
+            if not np.isfinite(seen).all():
+                bad = part.features[int(np.argwhere(~np.isfinite(seen))[0][1])].name
+                raise TlganError(f"extractor {part.name!r} gave a value that is not a number for feature {bad!r}")
+            values[piece, columns[part]] = seen
+        if done == len(latents):
+            store.amend(number, {names[column]: values[:, column] for column in new})
+        yield latents[piece], values[piece]
 
 
 def pictures(
@@ -66,15 +89,16 @@ def thumbnails_serve(generator: Generator, store: SampleStore, extractors: list[
 
 
 def _kept(store: SampleStore, number: int) -> Iterator[torch.Tensor]:
-    import torch
-
     for table in _part(store, number, ["thumbnail"]):
         encoded = table["thumbnail"].to_pylist()
-        with ThreadPoolExecutor(2) as decoders:  # decoding releases the interpreter's lock
-            levels = np.stack(list(decoders.map(_decode, encoded, chunksize=64)))
-        images = torch.from_numpy(levels).permute(0, 3, 1, 2)
-        for part in torch.split(images, 250):
-            yield part.float() / 127.5 - 1
+        batches = [encoded[first : first + _BATCH] for first in range(0, len(encoded), _BATCH)]
+        with ThreadPoolExecutor(1) as ahead:  # the next ones are decoded while the extractor looks at these
+            waiting = ahead.submit(_decoded, batches[0])
+            for batch in batches[1:]:
+                images = waiting.result()
+                waiting = ahead.submit(_decoded, batch)
+                yield images
+            yield waiting.result()
 
 
 def _painted(generator: Generator, store: SampleStore, number: int) -> Iterator[torch.Tensor]:
@@ -89,11 +113,13 @@ def _part(store: SampleStore, number: int, columns: list[str]) -> Iterator[pa.Ta
     return store.read(columns, start=start, stop=start + store.recipe.part_rows)
 
 
-def _decode(encoded: bytes) -> np.ndarray:
+def _decoded(encoded: list[bytes]) -> torch.Tensor:
+    import torch
     from PIL import Image
 
-    levels = np.asarray(Image.open(io.BytesIO(encoded)))
-    return levels[..., None] if levels.ndim == 2 else levels[..., :3]
+    levels = np.stack([np.asarray(Image.open(io.BytesIO(picture))) for picture in encoded])
+    levels = levels[..., None] if levels.ndim == 3 else levels[..., :3]
+    return torch.from_numpy(levels).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def _has(extractors: tuple[str, ...], features: tuple[str, ...], part: Extractor) -> bool:
