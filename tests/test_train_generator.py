@@ -27,6 +27,7 @@ from generator.code import Code
 from generator.data import as_float, read_pictures
 from generator.export import export
 from generator.frechet import Moments, frechet_distance
+from generator.slim import distil, pruned, widths_of
 from generator.training import Plan, Training
 
 RECIPES = Path(__file__).parents[1] / "recipes"
@@ -116,10 +117,10 @@ def test_a_modulated_convolution_is_one_with_a_kernel_of_its_own_for_each_pictur
         kernel = kernel / kernel.square().sum(dim=(1, 2, 3), keepdim=True).add(1e-6).sqrt()
         y = torch.nn.functional.conv2d(repeated[row : row + 1], kernel, layer.bias, padding=1)
         expected = 2**0.5 * torch.nn.functional.leaky_relu(y, 0.2)
-        assert torch.allclose(layer(x, z)[row : row + 1], expected, atol=1e-5)
-    trained = layer(x, z)
+        assert torch.allclose(layer(x, layer.style(z))[row : row + 1], expected, atol=1e-5)
+    trained = layer(x, layer.style(z))
     layer.freeze()
-    assert torch.allclose(layer(x, z), trained, atol=1e-6)
+    assert torch.allclose(layer(x, layer.style(z)), trained, atol=1e-6)
 
 
 def test_the_picture_layer_mixes_channels_by_a_style_of_their_own() -> None:
@@ -127,9 +128,51 @@ def test_the_picture_layer_mixes_channels_by_a_style_of_their_own() -> None:
     layer, x, z = ToPicture(5, 4, 3), torch.randn(2, 4, 6, 7), torch.randn(2, 5)
     torch.nn.init.normal_(layer.bias)
     expected = torch.nn.functional.conv2d(x * layer.style(z)[:, :, None, None], layer.weight, layer.bias)
-    assert torch.allclose(layer(x, z), expected, atol=1e-5)
+    assert torch.allclose(layer(x, layer.style(z)), expected, atol=1e-5)
     last = x.contiguous(memory_format=torch.channels_last)
-    assert torch.allclose(layer(last, z), expected, atol=1e-5)
+    assert torch.allclose(layer(last, layer.style(z)), expected, atol=1e-5)
+
+
+def test_a_frozen_network_paints_the_same() -> None:
+    torch.manual_seed(0)
+    network, z = ModulatedNet(6, (8, 8, 4)), torch.randn(3, 6)
+    trained = network(z)
+    network.freeze()
+    assert torch.allclose(network(z), trained, atol=1e-6)
+
+
+def test_a_slimmer_network_of_all_channels_paints_the_same() -> None:
+    torch.manual_seed(0)
+    network, z = ModulatedNet(6, (8, 8, 4)), torch.randn(3, 6)
+    assert torch.allclose(pruned(network, (8, 8, 4))(z), network(z), atol=1e-6)
+
+
+def test_channels_that_nobody_listens_to_are_left_out_first() -> None:
+    torch.manual_seed(0)
+    network, z = ModulatedNet(6, (8, 8, 4)), torch.randn(3, 6)
+    with torch.no_grad():
+        network.blocks[0].narrow.weight[:, 2] = 0  # the ground's
+        network.blocks[0].refine.weight[:, 5] = 0
+        network.blocks[1].narrow.weight[:, 1] = 0  # a block's own, of which the picture takes nothing either
+        network.blocks[0].to_picture.weight[:, 1] = 0
+    slim = pruned(network, (7, 7, 4))
+    assert widths_of(slim.state_dict()) == (7, 7, 4)
+    # One block keeps 7 of 8 in two places: the silent one of each is gone, and nothing else that can be heard.
+    assert torch.equal(slim.ground.bias.view(7, -1), network.ground.bias.view(8, -1)[[0, 1, 3, 4, 5, 6, 7]])
+    assert torch.allclose(slim(z), network(z), atol=1e-5)
+
+
+def test_a_slimmer_network_learns_from_the_larger_one() -> None:
+    torch.manual_seed(0)
+    network, z = ModulatedNet(6, (16, 16, 8)), torch.randn(64, 6)
+    slim = pruned(network, (8, 8, 4))
+    with torch.no_grad():
+        before = (slim(z) - network(z)).abs().mean()
+    said: list[str] = []
+    distil(network, slim, 16_000, None, batch=64, say=said.append)
+    with torch.no_grad():
+        assert (slim(z) - network(z)).abs().mean() < 0.7 * before
+    assert said == [f"16000 pictures: unlikeness {said[0].split()[-1]}"]
 
 
 def test_training_learns_the_pictures_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
@@ -173,11 +216,34 @@ def test_a_damaged_file_is_one_line(tmp_path: Path) -> None:
 
 
 def test_the_command_trains_from_a_folder(tmp_path: Path) -> None:
+    (pictures := tmp_path / "pictures").mkdir()
     for n, picture in enumerate(discs(12)):
-        Image.fromarray(picture.permute(1, 2, 0).numpy()).save(tmp_path / f"{n}.png")
-    command = [sys.executable, RECIPES / "train_generator.py", "--pictures", tmp_path, "-o", tmp_path / "out"]
+        Image.fromarray(picture.permute(1, 2, 0).numpy()).save(pictures / f"{n}.png")
+    command = [sys.executable, RECIPES / "train_generator.py", "--pictures", pictures, "-o", tmp_path / "out"]
     command += ["--side", "32", "--shown", "8", "--batch", "8", "--threads", "1"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     generator = tlgan.load_generator(tmp_path / "out" / "generator.safetensors")
     assert generator.synthesize(generator.sample(2, seed=0)).shape == (2, 3, 32, 32)
+
+    slim = [sys.executable, RECIPES / "slim_generator.py", tmp_path / "out", "-o", tmp_path / "slim", "--threads", "1"]
+    done = subprocess.run([*slim, "--widths", "64,64,32"], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 2
+    assert "--widths 64,64,32: expected 4 numbers, none above 256,256,128,64" in done.stderr
+    done = subprocess.run(
+        [*slim, "--widths", "64,32,16,8", "--shown", "64"], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    command[command.index("-o") + 1] = tmp_path / "slim"
+    command[command.index("--shown") + 1] = "16"
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "8 of 16 shown so far" in done.stdout
+    slimmer = tlgan.load_generator(tmp_path / "slim" / "generator.safetensors")
+    assert slimmer.synthesize(slimmer.sample(2, seed=0)).shape == (2, 3, 32, 32)
+    assert (tmp_path / "slim" / "generator.safetensors").stat().st_size < 1_000_000
+
+    (pictures / "0.png").unlink()
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1
+    assert "was begun with 12 pictures, not 11" in done.stderr

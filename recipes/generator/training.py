@@ -10,6 +10,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ from .critic import Critic, critic_loss, maker_loss
 from .data import as_float
 from .frechet import Moments, frechet_distance
 from .knowledge import Knowledge
+from .slim import widths_of
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,9 @@ class Training:
     def __init__(self, pictures: Tensor, plan: Plan, folder: Path, knowledge: Knowledge | None) -> None:
         torch.manual_seed(plan.seed)
         self.pictures, self.plan, self.folder, self.knowledge = pictures, plan, folder, knowledge
-        self.maker = _last(ModulatedNet(plan.latent_dim, plan.widths))
+        begun = torch.load(self.checkpoint, weights_only=True) if self.checkpoint.exists() else None
+        widths = plan.widths if begun is None else widths_of(begun["maker"])  # it may have been made slimmer since
+        self.maker = _last(ModulatedNet(plan.latent_dim, widths))
         self.critic = _last(Critic(pictures.shape[-1]))
         self.average = deepcopy(self.maker).requires_grad_(False)
         self.maker_optimizer = torch.optim.Adam(self.maker.parameters(), plan.learning_rate, betas=(0.0, 0.99))
@@ -62,8 +66,8 @@ class Training:
             knowledge.rescale(as_float(pictures[:256]))
         self.seen = 0
         self.photographs: Moments | None = None
-        if self.checkpoint.exists():
-            self._resume()
+        if begun is not None:
+            self._resume(begun)
         else:
             self.code, self.codes = Code.fit(map(as_float, pictures.split(256)), plan.code, knowledge)
             self._sketch()
@@ -206,10 +210,14 @@ class Training:
         with torch.inference_mode():
             Image.fromarray(grid(self.average(z))).save(self.folder / f"grid-{self.seen:08d}.png")
 
-    def _resume(self) -> None:
-        state = torch.load(self.checkpoint, weights_only=True)
+    def _resume(self, state: dict[str, Any]) -> None:
         for name, part in self._parts():
             part.load_state_dict(state[name])
+        if len(state["codes"]) != len(self.pictures):
+            raise SystemExit(
+                f"{self.checkpoint} was begun with {len(state['codes'])} pictures, not {len(self.pictures)}: "
+                "go on with the same ones, or begin in another folder"
+            )
         self.code, self.codes, self.seen = Code(**state["code"]), state["codes"], state["seen"]
         torch.set_rng_state(state["rng"])
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -29,7 +30,7 @@ _EPSILON = 1e-6
 
 
 class ModulatedConv(nn.Module):
-    """A 3x3 convolution under a style, and a leaky ReLU: x [n, inner, H, W], z [n, d] -> [n, outer, H, W].
+    """A 3x3 convolution under a style, and a leaky ReLU: x [n, inner, H, W], style [n, inner] -> [n, outer, H, W].
 
     With `doubles` every pixel of x is repeated in a 2x2 square first: -> [n, outer, 2H, 2W].
     """
@@ -40,17 +41,19 @@ class ModulatedConv(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outer))
         self.style = _style(latent_dim, inner)
         self.doubles = doubles
-        self._kernel: Tensor | None = None
-        self._energy: Tensor | None = None
+        self._frozen: tuple[Tensor, Tensor, Tensor] | None = None
 
     def freeze(self) -> None:
         """The weights stay as they are from now on: what follows from them is computed once, and not for every picture."""
-        self._energy = self._squares().detach()
-        if self.doubles:
-            self._kernel = self._doubling().detach().contiguous(memory_format=torch.channels_last)
+        kernel, energy, bias = (part.detach() for part in self._derived())
+        self._frozen = kernel.contiguous(memory_format=torch.channels_last), energy.contiguous(), bias
 
-    def _squares(self) -> Tensor:
-        return self.weight.square().sum(dim=(2, 3)).t()  # [inner, outer]
+    def _derived(self) -> tuple[Tensor, Tensor, Tensor]:
+        """The kernel; the weights' energy [inner, outer]; the bias [outer, 1, 1]. The ReLU's gain is drawn into both,
+        which is the same and spares a pass over the picture."""
+        kernel = self._doubling() if self.doubles else self.weight
+        energy = self.weight.square().sum(dim=(2, 3)).t() / _GAIN**2
+        return kernel, energy, (_GAIN * self.bias)[:, None, None]
 
     def _doubling(self) -> Tensor:
         """The 4x4 kernel [inner, outer, 4, 4] of a transposed convolution that repeats pixels and convolves in one: four
@@ -60,24 +63,18 @@ class ModulatedConv(nn.Module):
         square = flipped.new_ones(1, 1, 2, 2)
         return F.conv2d(flipped.reshape(inner * outer, 1, 3, 3), square, padding=1).view(inner, outer, 4, 4)
 
-    def forward(self, x: Tensor, z: Tensor) -> Tensor:
-        style = self.style(z)
-        x = x * style[:, :, None, None].to(x.dtype)
-        if self.doubles:
-            kernel = self._doubling() if self._kernel is None else self._kernel
-            y = F.conv_transpose2d(x, kernel, stride=2, padding=1)
-        else:
-            y = F.conv2d(x, self.weight, padding=1)
-        # Variance of each output for inputs of unit variance; scaling after the convolution equals scaling kernels. The
-        # ReLU's gain is drawn into scale and bias, which is the same and spares a pass over the picture.
-        variance = style.square() @ (self._squares() if self._energy is None else self._energy)
-        scale = _GAIN * (variance.float() + _EPSILON).rsqrt()
-        y = y * scale[:, :, None, None].to(y.dtype) + (_GAIN * self.bias)[:, None, None].to(y.dtype)
-        return F.leaky_relu(y, _SLOPE)
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        kernel, energy, bias = self._frozen or self._derived()
+        x = x * style[..., None, None].to(x.dtype)
+        y = F.conv_transpose2d(x, kernel, stride=2, padding=1) if self.doubles else F.conv2d(x, kernel, padding=1)
+        # Variance of each output for inputs of unit variance; scaling after the convolution equals scaling kernels.
+        scale = ((style.square() @ energy).float() + _EPSILON).rsqrt()
+        y = torch.addcmul(bias.to(y.dtype), y, scale[..., None, None].to(y.dtype))
+        return F.leaky_relu(y, _SLOPE, inplace=True)
 
 
 class ToPicture(nn.Module):
-    """A 1x1 convolution under a style: x [n, inner, H, W], z [n, d] -> [n, channels, H, W]."""
+    """A 1x1 convolution under a style: x [n, inner, H, W], style [n, inner] -> [n, channels, H, W]."""
 
     def __init__(self, latent_dim: int, inner: int, channels: int) -> None:
         super().__init__()
@@ -85,9 +82,9 @@ class ToPicture(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
         self.style = _style(latent_dim, inner)
 
-    def forward(self, x: Tensor, z: Tensor) -> Tensor:
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
         # There are fewer weights than pixels: the style is cheaper on them.
-        weight = self.style(z)[:, None, :] * self.weight.flatten(1)  # [n, channels, inner]
+        weight = style[:, None, :] * self.weight.flatten(1)  # [n, channels, inner]
         y: Tensor = weight.to(x.dtype) @ x.flatten(2) + self.bias[:, None].to(x.dtype)
         return y.view(x.shape[0], -1, *x.shape[2:])
 
@@ -101,9 +98,9 @@ class Block(nn.Module):
         self.refine = ModulatedConv(latent_dim, outer, outer, doubles=True)
         self.to_picture = ToPicture(latent_dim, outer, channels)
 
-    def forward(self, x: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
-        x = self.refine(self.narrow(x, z), z)
-        return x, self.to_picture(x, z)
+    def forward(self, x: Tensor, narrow: Tensor, refine: Tensor, to_picture: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.refine(self.narrow(x, narrow), refine)
+        return x, self.to_picture(x, to_picture)
 
 
 class ModulatedNet(nn.Module):
@@ -120,12 +117,33 @@ class ModulatedNet(nn.Module):
         self.blocks = nn.ModuleList(
             Block(latent_dim, inner, outer, channels) for inner, outer in itertools.pairwise(widths)
         )
+        self._styling: tuple[Tensor, Tensor] | None = None
+
+    def freeze(self) -> None:
+        """The weights stay as they are from now on: what follows from them is computed once, and not for every picture."""
+        for layer in self.modules():
+            if isinstance(layer, ModulatedConv):
+                layer.freeze()
+        styles = self._style_layers()
+        self._styling = (torch.cat([style.weight for style in styles]), torch.cat([style.bias for style in styles]))
+
+    def _style_layers(self) -> list[nn.Linear]:
+        blocks = cast("Iterable[Block]", self.blocks)
+        return [layer.style for block in blocks for layer in (block.narrow, block.refine, block.to_picture)]
+
+    def _styles(self, z: Tensor) -> Sequence[Tensor]:
+        """The style of every layer, in the order of the blocks. All depend on z alone: frozen, they are one product."""
+        layers = self._style_layers()
+        if self._styling is None:
+            return [layer(z) for layer in layers]
+        return torch.split(F.linear(z, *self._styling), [layer.out_features for layer in layers], dim=1)
 
     def forward(self, z: Tensor) -> Tensor:
+        styles = self._styles(z)
         x = (_GAIN * F.leaky_relu(self.ground(z), _SLOPE)).view(-1, self.widths[0], START, START)
         picture: Tensor | None = None
-        for block in self.blocks:
-            x, added = block(x, z)
+        for index, block in enumerate(self.blocks):
+            x, added = block(x, *styles[3 * index : 3 * index + 3])
             if picture is None:
                 picture = added
             else:
@@ -165,9 +183,7 @@ class Modulated(LatentGenerator):
         state = {key: blueprint.load(key, *like.shape) for key, like in network.state_dict().items()}
         network.load_state_dict(state, assign=True)
         self.network = network.requires_grad_(False).eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        for part in self.network.modules():
-            if isinstance(part, ModulatedConv):
-                part.freeze()
+        self.network.freeze()
         super().__init__(
             name=name,
             fingerprint=fingerprint,
