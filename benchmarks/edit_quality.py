@@ -4,7 +4,8 @@ Claim: by the judge, exact mode is nearer to its target and moves what was locke
 more of the identity at equal change. Eight sliders, ±1.5 standard deviations, the other seven locked, 200 faces.
 Every judge given sees the same edits. How far the judge's word on one and the same edit moves when the pictures are
 mirrored is printed beside, and how far two judges disagree where there are two, since no figure is better known than
-that. Run: `python benchmarks/edit_quality.py` (some ten minutes on two cores).
+that. A face that smiles already can't smile more: figures are also given for those asks alone whose target lies where the
+judge has seen faces. Run: `python benchmarks/edit_quality.py` (some ten minutes on two cores).
 """
 
 from __future__ import annotations
@@ -70,7 +71,12 @@ def run(workspace: Workspace, options: argparse.Namespace) -> dict[str, Any]:
     result: dict[str, Any] = {"generator": workspace.settings.generator, "faces": options.faces, "judges": {}}
     for judge, row, verdicts in zip(judges, scores, heard, strict=True):
         floor = frechet_distance(judge.judge(again).embedding, judge.plain_embedding)
-        words: dict[str, Any] = {"frechet between plain pictures": floor, "methods": {}}
+        room = has_room(bench, judge)
+        words: dict[str, Any] = {
+            "frechet between plain pictures": floor,
+            "share of asks with room": float(room.mean()),
+            "methods": {},
+        }
         for score, tried, verdict in zip(row, edits, verdicts, strict=True):
             words["methods"][score.method] = {
                 "got": score.got,
@@ -85,6 +91,7 @@ def run(workspace: Workspace, options: argparse.Namespace) -> dict[str, Any]:
                 "furthest": score.furthest,
                 "own word: got, drift": (score.own_got, score.own_drift),
                 "ms an edit": 1000 * score.seconds,
+                "where there is room": where(room, Figures(verdict.changes, tried.asked)),
             }
         result["judges"][judge.witness.name] = words
     own = canvas.measure(plain)[:, bench.rows]
@@ -108,6 +115,19 @@ def run(workspace: Workspace, options: argparse.Namespace) -> dict[str, Any]:
     if not options.json:
         show(result)
     return json.loads(json.dumps(result, default=lambda estimate: vars(estimate)))
+
+
+def has_room(bench: Bench, judge: Judge) -> np.ndarray:
+    """Which asks bool [n, k] lead to a place within the middle 99 % of what the judge has seen of the population."""
+    target = judge.judge(bench.starts).positions + AMOUNT * bench.signs[:, None]
+    low, high = np.quantile(judge.plain_positions, (0.005, 0.995), axis=0)
+    return (low <= target) & (target <= high)
+
+
+def where(room: np.ndarray, figures: Figures) -> dict[str, float]:
+    """Means over some asks only."""
+    got, error, drift = (float(figure[room].mean()) for figure in (figures.got, figures.error, figures.drift))
+    return {"got": got, "error": error, "drift": drift, "drift/got": drift / got}
 
 
 def noise(one: np.ndarray, other: np.ndarray) -> dict[str, float]:
@@ -151,6 +171,10 @@ def show(result: dict[str, Any]) -> None:
             print(f"{name:16s}{m['got'].value:>6.2f} ± {m['spread']:.2f} {m['error']!s:>17} {m['drift']!s:>17} "
                   f"{m['drift/got']!s:>17} {m['identity'].value:>9.3f} {gained.value:>+6.3f} [{gained.low:+.3f}, {gained.high:+.3f}]"
                   f" {m['frechet']:>7.2f} {m['norm']:>5.2f} {own:>11s} {m['ms an edit']:>5.0f}")  # fmt: skip
+        print(f"the same, for the {words['share of asks with room']:.0%} of all asks that there is room for")
+        for name, m in words["methods"].items():
+            got, error, drift, leak = m["where there is room"].values()
+            print(f"{name:16s}{got:>6.2f} {error:>23.2f} {drift:>17.2f} {leak:>17.2f}")
     print("\nagreement on plain pictures, " + ", ".join(EIGHT))
     for pair, values in result["agreement on plain pictures"].items():
         print(f"  {pair:40s} " + " ".join(f"{value:.2f}" for value in values))
