@@ -35,7 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("workspace", type=Path)
     parser.add_argument("-o", "--out", type=Path, default=Path(__file__).parent / "pictures")
-    parser.add_argument("--seed", type=int, default=13, help="the face that is shown")
+    parser.add_argument("--seed", type=int, default=46, help="the face that is shown")
     parser.add_argument("--asked", default="smiling:1.5", help="its edits, as in a link")
     options = parser.parse_args()
     workspace = tlgan.open_workspace(options.workspace)
