@@ -211,13 +211,13 @@ class Training:
             Image.fromarray(grid(self.average(z))).save(self.folder / f"grid-{self.seen:08d}.png")
 
     def _resume(self, state: dict[str, Any]) -> None:
-        for name, part in self._parts():
-            part.load_state_dict(state[name])
         if len(state["codes"]) != len(self.pictures):
             raise SystemExit(
                 f"{self.checkpoint} was begun with {len(state['codes'])} pictures, not {len(self.pictures)}: "
                 "go on with the same ones, or begin in another folder"
             )
+        for name, part in self._parts():
+            part.load_state_dict(state[name])
         self.code, self.codes, self.seen = Code(**state["code"]), state["codes"], state["seen"]
         torch.set_rng_state(state["rng"])
 
