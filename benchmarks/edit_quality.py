@@ -89,9 +89,13 @@ def run(workspace: Workspace, options: argparse.Namespace) -> dict[str, Any]:
                 "frechet": score.frechet,
                 "norm": score.norm,
                 "furthest": score.furthest,
-                "own word: got, drift": (score.own_got, score.own_drift),
+                "own word: got, off target, drift": (
+                    score.own_got,
+                    float(Figures(tried.own, tried.asked).error.mean()),
+                    score.own_drift,
+                ),
                 "ms an edit": 1000 * score.seconds,
-                "where there is room": where(room, Figures(verdict.changes, tried.asked)),
+                "where there is room": over(room, Figures(verdict.changes, tried.asked)),
             }
         result["judges"][judge.witness.name] = words
     own = canvas.measure(plain)[:, bench.rows]
@@ -108,6 +112,16 @@ def run(workspace: Workspace, options: argparse.Namespace) -> dict[str, Any]:
         tried.method.name: noise(*(bench.hear(judge, tried).changes for judge in alone)) for tried in edits
     }
     if len(judges) > 1:
+        # What judges say on average errs less than either: what is left of that is what one judge cannot tell.
+        rooms = np.all([has_room(bench, judge) for judge in judges], axis=0)
+        result["judges' mean word"] = {
+            tried.method.name: {
+                "all asks": over(np.ones_like(rooms), figures),
+                "where there is room for all judges": over(rooms, figures),
+            }
+            for tried, words in zip(edits, zip(*heard, strict=True), strict=True)
+            for figures in [Figures(np.mean([verdict.changes for verdict in words], axis=0), tried.asked)]
+        }
         result["noise"] = {
             tried.method.name: noise(one.changes, other.changes)
             for tried, one, other in zip(edits, heard[0], heard[1], strict=True)
@@ -124,9 +138,9 @@ def has_room(bench: Bench, judge: Judge) -> np.ndarray:
     return (low <= target) & (target <= high)
 
 
-def where(room: np.ndarray, figures: Figures) -> dict[str, float]:
-    """Means over some asks only."""
-    got, error, drift = (float(figure[room].mean()) for figure in (figures.got, figures.error, figures.drift))
+def over(asks: np.ndarray, figures: Figures) -> dict[str, float]:
+    """Means over some asks, bool [n, k], only."""
+    got, error, drift = (float(figure[asks].mean()) for figure in (figures.got, figures.error, figures.drift))
     return {"got": got, "error": error, "drift": drift, "drift/got": drift / got}
 
 
@@ -164,17 +178,16 @@ def show(result: dict[str, Any]) -> None:
             f"{words['frechet between plain pictures']:.2f} apart (Fréchet)"
         )
         print(f"{'':16s}{'got':>12s} {'off target':>17s} {'drift':>17s} {'drift/got':>17s} {'identity':>9s} "
-              f"{'at equal change':>20s} {'Fréchet':>8s} {'norm':>5s} {'own word':>11s} {'ms':>5s}")  # fmt: skip
+              f"{'at equal change':>20s} {'Fréchet':>8s} {'norm':>5s} {'own word':>17s} {'ms':>5s}")  # fmt: skip
         for name, m in words["methods"].items():
-            own = "{:.2f}, {:.2f}".format(*m["own word: got, drift"])
+            own = "{:.2f}, {:.2f}, {:.2f}".format(*m["own word: got, off target, drift"])
             gained = m["identity gained over plain at equal change"]
             print(f"{name:16s}{m['got'].value:>6.2f} ± {m['spread']:.2f} {m['error']!s:>17} {m['drift']!s:>17} "
                   f"{m['drift/got']!s:>17} {m['identity'].value:>9.3f} {gained.value:>+6.3f} [{gained.low:+.3f}, {gained.high:+.3f}]"
-                  f" {m['frechet']:>7.2f} {m['norm']:>5.2f} {own:>11s} {m['ms an edit']:>5.0f}")  # fmt: skip
+                  f" {m['frechet']:>7.2f} {m['norm']:>5.2f} {own:>17s} {m['ms an edit']:>5.0f}")  # fmt: skip
         print(f"the same, for the {words['share of asks with room']:.0%} of all asks that there is room for")
         for name, m in words["methods"].items():
-            got, error, drift, leak = m["where there is room"].values()
-            print(f"{name:16s}{got:>6.2f} {error:>23.2f} {drift:>17.2f} {leak:>17.2f}")
+            show_means(name, m["where there is room"])
     print("\nagreement on plain pictures, " + ", ".join(EIGHT))
     for pair, values in result["agreement on plain pictures"].items():
         print(f"  {pair:40s} " + " ".join(f"{value:.2f}" for value in values))
@@ -182,9 +195,19 @@ def show(result: dict[str, Any]) -> None:
     for name, apart in result["noise of one look"].items():
         print(f"  {name:16s} {apart['target']:.2f}, {apart['others']:.2f}")
     if "noise" in result:
+        together = result["judges' mean word"]
+        for asks in next(iter(together.values())):
+            print(f"by what the judges say on average, {asks}")
+            for name, means in together.items():
+                show_means(name, means[asks])
         print("two judges on the same edit, mean distance in sd (target, others)")
         for name, apart in result["noise"].items():
             print(f"  {name:16s} {apart['target']:.2f}, {apart['others']:.2f}")
+
+
+def show_means(name: str, means: dict[str, float]) -> None:
+    got, error, drift, leak = means.values()
+    print(f"{name:16s}{got:>6.2f} {error:>23.2f} {drift:>17.2f} {leak:>17.2f}")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import torch
 from algebra import random_axes
 
 from tlgan.axes import AxisLearner
-from tlgan.editing import Canvas, Edit, Editor, path, refine, refine_all, solve
+from tlgan.editing import Canvas, Edit, Editor, exact, path, refine, refine_all, solve
 from tlgan.editing.exact import _learned
 from tlgan.errors import TlganError
 from tlgan.extractors import Feature
@@ -119,6 +119,16 @@ def test_more_looks_do_no_harm(canvas):
         return np.mean([np.abs(refine(canvas, e, looks).reached - [1, 0, 0, 0]).mean() for e in faces(canvas)])
 
     assert miss(8) < miss(3) < miss(1)
+
+
+def test_gradients_learn_from_what_a_step_brought(worlds, monkeypatch):
+    def off():
+        canvas = worlds["gradients"]
+        return np.median([np.abs(refine(canvas, e, 4).reached - [1, 0, 0, 0]).max() for e in faces(canvas)])
+
+    learned = off()
+    monkeypatch.setattr(exact, "_learned", lambda slopes, step, change: slopes)
+    assert learned < 0.7 * off()
 
 
 def test_one_gradient_and_what_is_seen_since_is_nearly_as_good(worlds):

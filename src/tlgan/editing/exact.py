@@ -12,9 +12,9 @@ harm goes back and tries a shorter one.
 Where generator and extractor can be differentiated, J is the gradient of the measured features. A gradient is three
 times as steep as an axis, since it follows what only this network sees; a move of gradients alone impresses it and
 nobody else. So the first picture looked at is the one that the axes lead to, `a` is their move, which anybody sees, and
-gradients correct it: the locks first gently, then firmly, as their weights grow from look to look. Elsewhere `a` is 0
-and J starts as the global slopes and learns from every look (Broyden 1965), as it does between gradients where somebody
-waits and gradients are too dear.
+gradients correct it: the locks first gently, then firmly, as their weights grow from look to look. Every look also
+teaches J what the last step really brought (Broyden 1965). Where somebody waits and gradients are too dear, J only learns
+after the first; where there are none, `a` is 0 and J starts as the global slopes.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ from .solve import TRUST, Solution, Wishes, granted, in_the_way, keep_inside, le
 STEP = 2.5
 #: What locks weigh at the first look by gradients, and by how much more at every further one.
 FIRST_WEIGHT, FIRMER = 3.0, 2.0
+#: What a miss of a target counts where one of a firm lock counts 1: there are few targets and many locks.
+TARGET = 4.0
 #: Looks that are taken to be behind an edit that begins near its answer.
 BEHIND = 3
 #: What was granted to less than this share is worth a word about what stands in the way.
@@ -145,10 +147,10 @@ def _approach(
         if sight.differentiable and look < min(looks, gradients):
             now, local = sight.slopes(rows)
         else:
-            now = sight.measure(rows)
-            learns = not sight.differentiable or gradients < looks
-            local = _learned(slopes, point - best, now - seen) if learns else slopes
-        miss = _miss(now - own - wanted, weight)
+            now, local = sight.measure(rows), slopes
+        # A gradient too: it holds where the step ended, and what was wanted bends on the way.
+        local = _learned(local, point - best, now - seen)
+        miss = _miss(now - own - wanted, np.where(moved, TARGET, np.minimum(weight, 1.0)))
         better = miss < least
         best = np.where(better[:, None], point, best)
         seen = np.where(better[:, None], now, seen)
@@ -176,5 +178,5 @@ def _learned(slopes: np.ndarray, step: np.ndarray, change: np.ndarray) -> np.nda
 
 
 def _miss(error: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """How far [n] measured changes are from what was wanted; a constraint counts one sd as one."""
-    return np.asarray((np.minimum(weight, 1.0) * error**2).sum(axis=1))
+    """How far [n] measured changes are from what was wanted, by the weight [r] of each."""
+    return np.asarray((weight * error**2).sum(axis=1))

@@ -12,7 +12,7 @@ import numpy as np
 
 from tlgan.axes.response import EDGE
 from tlgan.editing.editor import LOOKS
-from tlgan.editing.exact import STEP
+from tlgan.editing.exact import STEP, TARGET
 from tlgan.editing.solve import NOISE, TRUST
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def facts(axes: Axes, generator: Generator, *, resolution: int, columns: list[in
         "noise": NOISE,
         "trust": TRUST,
         "step": STEP,
+        "target": TARGET,
         "looks": LOOKS,
         "scale": draw_scale(generator, axes),
         "latentDim": generator.latent_dim,

@@ -4,12 +4,13 @@
 /**
  * @typedef {{names: string[], kinds: ("probability"|"quantity")[], weak: boolean[], base: string[], space: string,
  *            generator: string, white: boolean, radius: number, edge: number, noise: number, trust: number, step: number,
- *            looks: number, scale: number, latentDim: number, samples: {seed: number, rows: number, step: number},
- *            columns: number[], symmetric: boolean[], picture: {channels: number, resolution: number}}} Facts
+ *            target: number, looks: number, scale: number, latentDim: number,
+ *            samples: {seed: number, rows: number, step: number}, columns: number[], symmetric: boolean[],
+ *            picture: {channels: number, resolution: number}}} Facts
  * `white`: latents are drawn from a standard normal; `radius`: the 99 % quantile of their whitened norm; `edge`:
- * probabilities nearer than this to 0 or 1 say no more; `noise`, `trust`, `step`, `looks`: see `tlgan.editing`; `scale`:
- * what drawn latents are multiplied by; `columns`: each feature's place in what the extractor gives, -1 where it has none;
- * `symmetric`: which features say the same of a picture and of its mirror image.
+ * probabilities nearer than this to 0 or 1 say no more; `noise`, `trust`, `step`, `target`, `looks`: see `tlgan.editing`;
+ * `scale`: what drawn latents are multiplied by; `columns`: each feature's place in what the extractor gives, -1 where it
+ * has none; `symmetric`: which features say the same of a picture and of its mirror image.
  */
 
 export class Axes {

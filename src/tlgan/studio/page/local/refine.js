@@ -25,8 +25,8 @@ const ENOUGH = 0.9; // what was granted to less than this share is worth a word 
 export async function refine(axes, edit, look, looks) {
   const wishes = wishesOf(axes, edit);
   if (!wishes.moved.some(Boolean)) return unmoved(axes, edit);
-  const { trust, radius, step, noise } = axes.facts;
-  const { rows, wanted } = wishes;
+  const { trust, radius, step, noise, target } = axes.facts;
+  const { rows, wanted, moved } = wishes;
   const start = axes.whiten(edit.latent);
   const norms = shell(axes, start);
   const see = async (point) => {
@@ -50,7 +50,8 @@ export async function refine(axes, edit, look, looks) {
 
   for (let turn = 0; turn <= looks; turn++) {
     const now = await see(corrected());
-    const miss = wanted.reduce((sum, value, i) => sum + (now.here[i] - own.here[i] - value) ** 2, 0);
+    const error = wanted.map((value, i) => now.here[i] - own.here[i] - value);
+    const miss = error.reduce((sum, value, i) => sum + (moved[i] ? target : 1) * value ** 2, 0);
     // a step that failed still teaches what the slopes are
     slopes = learned(slopes, minus(now.point, best.point), now.here.map((value, i) => value - best.here[i]));
     const better = miss < least;
