@@ -5,7 +5,7 @@ more of the identity at equal change. Eight sliders, ±1.5 standard deviations, 
 Every judge given sees the same edits. How far the judge's word on one and the same edit moves when the pictures are
 mirrored is printed beside, and how far two judges disagree where there are two, since no figure is better known than
 that. A face that smiles already can't smile more: figures are also given for those asks alone whose target lies where the
-judge has seen faces. Run: `python benchmarks/edit_quality.py` (some twenty minutes on two cores).
+judge has seen faces. Run: `python benchmarks/edit_quality.py` (some half an hour on two cores).
 """
 
 from __future__ import annotations
