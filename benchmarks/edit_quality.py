@@ -3,9 +3,10 @@
 Claim: by the judge, exact mode is nearer to its target and moves what was locked less than a plain axis does, and keeps
 more of the identity at equal change. Eight sliders, ±1.5 standard deviations, the other seven locked, 200 faces.
 Every judge given sees the same edits. How far the judge's word on one and the same edit moves when the pictures are
-mirrored is printed beside, and how far two judges disagree where there are two, since no figure is better known than
-that. A face that smiles already can't smile more: figures are also given for those asks alone whose target lies where the
-judge has seen faces. Run: `python benchmarks/edit_quality.py` (some half an hour on two cores).
+mirrored is printed beside, and where there are two judges how far they disagree, since no figure is better known than
+that, and what they say on average. A face that smiles already can't smile more: figures are also given for those asks
+alone whose target lies where the judge has seen faces. Run: `python benchmarks/edit_quality.py` (some half an hour on two
+cores).
 """
 
 from __future__ import annotations
@@ -114,14 +115,14 @@ def run(workspace: Workspace, options: argparse.Namespace) -> dict[str, Any]:
     if len(judges) > 1:
         # What judges say on average errs less than either: what is left of that is what one judge cannot tell.
         rooms = np.all([has_room(bench, judge) for judge in judges], axis=0)
-        result["judges' mean word"] = {
-            tried.method.name: {
+        together: dict[str, Any] = {}
+        for tried, verdicts in zip(edits, zip(*heard, strict=True), strict=True):
+            figures = Figures(np.mean([verdict.changes for verdict in verdicts], axis=0), tried.asked)
+            together[tried.method.name] = {
                 "all asks": over(np.ones_like(rooms), figures),
                 "where there is room for all judges": over(rooms, figures),
             }
-            for tried, words in zip(edits, zip(*heard, strict=True), strict=True)
-            for figures in [Figures(np.mean([verdict.changes for verdict in words], axis=0), tried.asked)]
-        }
+        result["judges' mean word"] = together
         result["noise"] = {
             tried.method.name: noise(one.changes, other.changes)
             for tried, one, other in zip(edits, heard[0], heard[1], strict=True)

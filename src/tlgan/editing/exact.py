@@ -125,6 +125,7 @@ def _approach(
     longest = np.full(len(start), TRUST * axes.metric.radius)
     anchor = np.zeros_like(start)
     moved = np.abs(wanted).max(axis=0) > 0
+    counts = np.where(moved, TARGET, np.minimum(weight, 1.0))
     if sight.differentiable:
         anchor = _shortened(least_move(slopes[:, moved], wanted[:, moved], weight[moved]), longest)
 
@@ -150,7 +151,7 @@ def _approach(
             now, local = sight.measure(rows), slopes
         # A gradient too: it holds where the step ended, and what was wanted bends on the way.
         local = _learned(local, point - best, now - seen)
-        miss = _miss(now - own - wanted, np.where(moved, TARGET, np.minimum(weight, 1.0)))
+        miss = (counts * (now - own - wanted) ** 2).sum(axis=1)
         better = miss < least
         best = np.where(better[:, None], point, best)
         seen = np.where(better[:, None], now, seen)
@@ -175,8 +176,3 @@ def _learned(slopes: np.ndarray, step: np.ndarray, change: np.ndarray) -> np.nda
     unexplained = change - np.einsum("nrd,nd->nr", slopes, step)
     squared = np.maximum((step**2).sum(axis=1), 1e-12)
     return np.asarray(slopes + unexplained[:, :, None] * (step / squared[:, None])[:, None, :])
-
-
-def _miss(error: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """How far [n] measured changes are from what was wanted, by the weight [r] of each."""
-    return np.asarray((weight * error**2).sum(axis=1))
