@@ -93,12 +93,12 @@ def _refine_alike(
     wanted = np.stack([wish.wanted for wish in wishes])
     ends, slopes = _approach(sight, latents, wanted, wishes[0].weight, looks, begin, gradients)
     both = canvas.measure(np.concatenate([latents, ends]))
-    reached = both[len(ends) :] - both[: len(ends)]
+    own, reached = both[: len(ends)], both[len(ends) :] - both[: len(ends)]
     solutions = []
-    for end, change, wish, local in zip(ends, reached, wishes, slopes, strict=True):
+    for end, start, change, wish, local in zip(ends, own, reached, wishes, slopes, strict=True):
         share = granted(wish, change[wish.rows])
         blocked = in_the_way(axes, wish, local[: len(wish.rows)]) if share < ENOUGH else {}
-        solutions.append(Solution(end, change, share, blocked))
+        solutions.append(Solution(end, change, share, blocked, start))
     return solutions
 
 

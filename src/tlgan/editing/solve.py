@@ -38,13 +38,15 @@ class Solution:
 
     From `solve`, `reached` is what the axes promise; from `refine`, what was measured. ``share``: the part of the
     wishes that was granted, 1 for all of it; where it is less, ``in_the_way`` holds the locks that cost most, each
-    with the share of the way that it alone accounts for, the costliest first.
+    with the share of the way that it alone accounts for, the costliest first. ``own`` float32 [f], from `refine` alone:
+    where the features of the face without edits were measured to stand.
     """
 
     latent: np.ndarray
     reached: np.ndarray
     share: float = 1.0
     in_the_way: Mapping[str, float] = field(default_factory=dict)
+    own: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -131,13 +131,14 @@ class Painter:
 
     def _paint(self, edit: Edit, solution: Solution) -> Painted:
         key = edit.latent.tobytes()
-        own = self._own.get(key)
+        own = self._own.get(key) if solution.own is None else solution.own
         edited = not np.array_equal(solution.latent, edit.latent)
         rows = np.stack([solution.latent, edit.latent]) if edited and own is None else solution.latent[None]
         pictures, look = self.canvas.paint_first(rows)
 
         def measure() -> Frame:
-            measured = look()
+            # A closed loop has looked at both faces already.
+            measured = look() if solution.own is None else (solution.own + solution.reached)[None]
             start = own if own is not None else measured[-1]
             _remember(self._own, key, start)
             return Frame(
