@@ -1,0 +1,30 @@
+"""The numbers of a frame are those of its picture, measured once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tlgan.editing import Canvas, Edit
+from tlgan.studio.painter import Painter
+from tlgan.workspace import Workspace
+
+
+def test_an_exact_frame_tells_what_is_measured_on_it_and_does_not_measure_again(
+    cartoons: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    painter = Painter(cartoons)
+    name = cartoons.axes.features[0].name
+    painter.refined(Edit(painter.latent_of(4), {name: 1.0}, exact=True))  # learns what a mirrored picture means, once
+    start = painter.latent_of(3)
+    edit = Edit(start, {name: 1.0}, exact=True)
+    measured: list[int] = []
+    measure = Canvas._positions
+    monkeypatch.setattr(
+        Canvas, "_positions", lambda self, images: measured.append(len(images)) or measure(self, images)
+    )
+    frame = painter.refined(edit)
+    assert sum(measured) == 2  # by the loop: the face without edits and the face it found
+    both = painter.canvas.measure(np.stack([start, frame.latent]))
+    np.testing.assert_allclose(np.stack([frame.own, frame.measured]), both, atol=1e-4)
+    painter.close()
