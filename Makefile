@@ -26,6 +26,7 @@ check: $(VENV)/.test  ## formatting, lint and types
 	$(BIN)/ruff format --check src tests benchmarks recipes
 	$(BIN)/ruff check src tests benchmarks recipes
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 clean:
 	rm -rf $(VENV) build dist

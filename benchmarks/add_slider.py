@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tlgan.add import add_extractor
-from tlgan.demo import DEFAULT_GENERATOR
-from tlgan.discover import discover
+from tlgan.cli.demo import DEFAULT_GENERATOR
 from tlgan.extractors import Feature, load_extractor
 from tlgan.extractors.head import save_head
 from tlgan.workspace import Settings, open_workspace
+from tlgan.workspace.add import add_extractor
+from tlgan.workspace.discover import discover
 
 
 def write_head(path: Path) -> Path:

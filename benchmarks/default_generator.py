@@ -25,13 +25,13 @@ from sklearn.metrics import r2_score, roc_auc_score
 from torch import Tensor
 
 import tlgan
-from tlgan.demo import DEFAULT_GENERATOR
-from tlgan.discover import discover
+from tlgan.cli.demo import DEFAULT_GENERATOR
 from tlgan.evaluation.evaluate import evaluate
 from tlgan.evaluation.statistics import frechet_distance
 from tlgan.extractors import load_extractor
 from tlgan.generators import Generator, synthesize_batches
 from tlgan.workspace import Settings
+from tlgan.workspace.discover import discover
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "recipes"))
 

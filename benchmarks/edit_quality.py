@@ -19,8 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from tlgan.demo import DEFAULT_GENERATOR
-from tlgan.discover import discover
+from tlgan.cli.demo import DEFAULT_GENERATOR
 from tlgan.evaluation import METHODS
 from tlgan.evaluation.bench import DEPENDENCY_EDGES, Bench, Figures, Tried, Verdicts
 from tlgan.evaluation.evaluate import SEED, as_witness
@@ -28,6 +27,7 @@ from tlgan.evaluation.judging import VIEWS, ExtractorWitness, Judge
 from tlgan.evaluation.statistics import bootstrap, frechet_distance
 from tlgan.extractors import load_extractor
 from tlgan.workspace import Settings, Workspace, open_workspace
+from tlgan.workspace.discover import discover
 
 EIGHT = ("smiling", "male", "young", "eyeglasses", "blond_hair", "bangs", "mouth_slightly_open", "black_hair")
 SECOND = Path(__file__).parent / "second_judge.onnx"

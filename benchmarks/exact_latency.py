@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from edit_quality import EIGHT
-from tlgan.demo import DEFAULT_GENERATOR
-from tlgan.discover import discover
+from tlgan.cli.demo import DEFAULT_GENERATOR
 from tlgan.editing import Edit
-from tlgan.studio.painter import Painter
+from tlgan.web.server.painter import Painter
 from tlgan.workspace import Settings, Workspace, open_workspace
+from tlgan.workspace.discover import discover
 
 
 def main() -> None:

@@ -14,10 +14,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from tlgan.demo import DEFAULT_GENERATOR
-from tlgan.discover import discover
-from tlgan.watcher import Watcher
+from tlgan.cli.demo import DEFAULT_GENERATOR
 from tlgan.workspace import Settings
+from tlgan.workspace.discover import discover
+from tlgan.workspace.progress import Watcher
 
 ORIGINAL_SAMPLES = 256_000
 

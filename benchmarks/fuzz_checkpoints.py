@@ -28,9 +28,9 @@ import torch
 
 from tlgan.errors import TlganError
 from tlgan.generators.checkpoint.reader import parse_checkpoint
-from tlgan.generators.converted import write_blueprint
-from tlgan.generators.inspection import sizes_of
-from tlgan.generators.kinds import blueprint_of, build
+from tlgan.generators.formats.converted import write_blueprint
+from tlgan.generators.formats.inspection import sizes_of
+from tlgan.generators.formats.kinds import blueprint_of, build
 
 CHECKPOINTS = Path(__file__).parents[1] / "tests" / "checkpoints"
 SECONDS, MEGABYTES = 1.0, 200

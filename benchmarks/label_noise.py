@@ -18,11 +18,11 @@ import torch
 
 import tlgan
 from tlgan.axes import AxisLearner
-from tlgan.demo import DEFAULT_GENERATOR
+from tlgan.cli.demo import DEFAULT_GENERATOR
 from tlgan.extractors import Extractor, Feature
 from tlgan.extractors.head import embedding_of
 from tlgan.generators import Generator
-from tlgan.labelling.learner import fit_linear
+from tlgan.web.label.learner import fit_linear
 
 FEATURES = ("smiling", "male", "young", "eyeglasses", "bangs", "mouth_slightly_open", "pale_skin", "black_hair")
 LABELLED = 2000

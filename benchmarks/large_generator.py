@@ -23,13 +23,13 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "generators"))
 import official
 
-from tlgan.discover import discover
 from tlgan.extractors import load_extractor
 from tlgan.extractors.combined import CombinedExtractor
 from tlgan.generators import batch_size, load_generator
-from tlgan.sampling import Recipe, paint_rows
-from tlgan.watcher import Watcher
+from tlgan.samples import Recipe, paint_rows
 from tlgan.workspace import DEFAULT_EXTRACTORS, Settings
+from tlgan.workspace.discover import discover
+from tlgan.workspace.progress import Watcher
 
 SAMPLES = 10_000  # what 40 sliders are taken to need here; `discover` stops by itself when its axes are sure
 _LOAD = """

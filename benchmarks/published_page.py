@@ -26,8 +26,8 @@ from typing import Any
 from playwright.sync_api import Page, sync_playwright
 
 import tlgan
-from tlgan.demo import demo_workspace
-from tlgan.publish import publish
+from tlgan.cli.demo import demo_workspace
+from tlgan.web.publish import publish
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync"]

@@ -17,8 +17,8 @@ from pathlib import Path
 
 def run(generator: str, extractor: str, samples: int) -> None:
     """Discover with exactly `samples` samples; print seconds and peak memory in MB."""
-    from tlgan.discover import discover
     from tlgan.workspace import Settings
+    from tlgan.workspace.discover import discover
 
     settings = Settings(generator, extractors=(extractor,), max_samples=samples, base=())
     with tempfile.TemporaryDirectory() as folder:
@@ -29,7 +29,7 @@ def run(generator: str, extractor: str, samples: int) -> None:
 
 
 def main() -> None:
-    from tlgan.demo import DEFAULT_GENERATOR
+    from tlgan.cli.demo import DEFAULT_GENERATOR
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--generator", default=DEFAULT_GENERATOR)

@@ -34,7 +34,7 @@ from tlgan.extractors import load_extractor
 from tlgan.extractors.combined import CombinedExtractor
 from tlgan.generators import load_generator
 from tlgan.generators.base import LatentGenerator
-from tlgan.sampling.source import Source
+from tlgan.samples.source import Source
 
 MOVED = 0.2  # held-out R² from which on a feature counts as moved
 

@@ -137,9 +137,7 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
 @contextlib.contextmanager
 def studio(workspace: Path) -> Iterator[str]:
     """The studio in a process of its own, as a person runs it."""
-    code = (
-        "import sys, tlgan, tlgan.studio as s; s.serve(tlgan.open_workspace(sys.argv[1]), port=0, open_browser=False)"
-    )
+    code = "import sys, tlgan, tlgan.web.server as s; s.serve(tlgan.open_workspace(sys.argv[1]), port=0, open_browser=False)"
     command = [sys.executable, "-c", code, str(workspace)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:

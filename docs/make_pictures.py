@@ -18,7 +18,7 @@ from typing import Any
 from PIL import Image
 
 import tlgan
-from tlgan.studio import running
+from tlgan.web.server import running
 from tlgan.workspace import Workspace
 
 DESK = {"viewport": {"width": 1440, "height": 900}, "device_scale_factor": 1}

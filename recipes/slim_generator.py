@@ -19,7 +19,7 @@ import torch
 
 from generator.knowledge import Knowledge
 from generator.slim import distil, pruned, widths_of
-from tlgan.generators.modulated import ModulatedNet
+from tlgan.generators.nets.modulated import ModulatedNet
 
 say = functools.partial(print, flush=True)
 

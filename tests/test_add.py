@@ -15,13 +15,13 @@ import pandas as pd
 import pytest
 import torch
 
-from tlgan import add as adding
-from tlgan.add import add_extractor, rows_needed
-from tlgan.discover import Watcher, discover, learn
 from tlgan.errors import TlganError
 from tlgan.extractors import Feature, load_extractor
 from tlgan.extractors.combined import CombinedExtractor
 from tlgan.workspace import Workspace, located
+from tlgan.workspace import add as adding
+from tlgan.workspace.add import add_extractor, rows_needed
+from tlgan.workspace.discover import Watcher, discover, learn
 from worlds import (
     SIDE,
     HalvesExtractor,
@@ -173,8 +173,8 @@ def test_a_killed_add_leaves_the_old_workspace_and_goes_on(workspace: Workspace)
         import os, signal, sys
         sys.path.insert(0, sys.argv[1])
         from worlds import reopen
-        from tlgan.add import add_extractor
-        from tlgan.discover import Watcher
+        from tlgan.workspace.add import add_extractor
+        from tlgan.workspace.progress import Watcher
 
         class Killer(Watcher):
             seen = 0

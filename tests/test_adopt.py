@@ -11,11 +11,11 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from tlgan.add import add_extractor
-from tlgan.adopt import adopt, adopt_all
 from tlgan.errors import TlganError
 from tlgan.extractors import load_extractor
 from tlgan.workspace import Workspace, located
+from tlgan.workspace.add import add_extractor
+from tlgan.workspace.adopt import adopt, adopt_all
 from worlds import reopen
 
 pytest.importorskip("onnx")
@@ -63,8 +63,8 @@ def test_adopting_twice_changes_nothing(model: Path, tmp_path: Path) -> None:
 
 
 def test_discover_keeps_the_files_it_was_given(halves: Workspace, tmp_path: Path) -> None:
-    from tlgan.discover import discover
     from tlgan.workspace import Settings, open_workspace
+    from tlgan.workspace.discover import discover
 
     model = write_model(tmp_path / "means.onnx", end="Sigmoid")
     refs = adopt_all(tmp_path / "ws", ["colour", str(model)], labels=["red", "green", "blue"])
@@ -93,7 +93,7 @@ def test_names_stay_names(tmp_path: Path) -> None:
 def test_the_verbs_say_what_they_did(
     workspace: Workspace, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tlgan.cli import app
+    from tlgan.cli.app import app
 
     monkeypatch.setattr("tlgan.workspace.open_workspace", reopen)
     labels = tmp_path / "labels.txt"

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from tlgan import hub, load_generator
-from tlgan.demo import DEFAULT_GENERATOR, demo_workspace
+from tlgan import load_generator
+from tlgan.cli.demo import DEFAULT_GENERATOR, demo_workspace
 from tlgan.generators import known_model
+from tlgan.io import hub
 from tlgan.workspace import Workspace
 
 

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from tlgan.axes import Axes
-from tlgan.discover import discover
 from tlgan.errors import TlganError
-from tlgan.watcher import Watcher
 from tlgan.workspace import Settings, Workspace, open_workspace
+from tlgan.workspace.discover import discover
+from tlgan.workspace.progress import Watcher
 from worlds import HalvesModule, halves_generator, halves_settings, halves_workspace, load_halves, reopen
 
 
@@ -49,8 +49,8 @@ def test_a_run_killed_again_and_again_ends_as_one_that_was_not(tmp_path: Path) -
         import os, signal, sys
         sys.path.insert(0, sys.argv[1])
         from worlds import halves_settings, load_halves
-        from tlgan.discover import discover
-        from tlgan.watcher import Watcher
+        from tlgan.workspace.discover import discover
+        from tlgan.workspace.progress import Watcher
 
         class Killer(Watcher):
             left = int(sys.argv[3])

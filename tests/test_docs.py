@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import typer
 
-from tlgan.cli import app
+from tlgan.cli.app import app
 from tlgan.workspace import Settings
 
 ROOT = Path(__file__).parent.parent

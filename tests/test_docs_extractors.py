@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import tlgan.labelling
+import tlgan.web.label
 from tlgan.errors import TlganError
 from tlgan.extractors.described import load_described
 from tlgan.extractors.description import read_description
@@ -78,8 +78,8 @@ def test_clicks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
         half = levels.shape[1] // 2
         return bool(levels[:, half:].mean() > levels[:, :half].mean())
 
-    was = tlgan.labelling.Session
-    monkeypatch.setattr(tlgan.labelling, "Session", lambda folder, *a, **k: was(reopen(path), *a, **k))
+    was = tlgan.web.label.Session
+    monkeypatch.setattr(tlgan.web.label, "Session", lambda folder, *a, **k: was(reopen(path), *a, **k))
     exec(example("label"), {"look_at": look_at})
     assert "auc" in capsys.readouterr().out
 

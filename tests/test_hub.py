@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tlgan import hub
 from tlgan.errors import TlganError
+from tlgan.io import hub
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -99,7 +99,7 @@ def site():
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("TLGAN_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("TLGAN_OFFLINE", raising=False)
-    monkeypatch.setattr("tlgan.download._PAUSES", (0.01, 0.01))
+    monkeypatch.setattr("tlgan.io.download._PAUSES", (0.01, 0.01))
     return tmp_path / "cache"
 
 
@@ -132,7 +132,7 @@ def test_an_interrupted_transfer_goes_on_where_it_was(site):
 
 
 def test_a_second_run_goes_on_after_a_lost_connection(site, cache, monkeypatch):
-    monkeypatch.setattr("tlgan.download._PAUSES", ())
+    monkeypatch.setattr("tlgan.io.download._PAUSES", ())
     site.cut_after = 500_000
     with pytest.raises(TlganError, match="500000 bytes are kept"):
         hub.fetch(f"{site.address}/weights.pkl")
@@ -143,7 +143,7 @@ def test_a_second_run_goes_on_after_a_lost_connection(site, cache, monkeypatch):
 
 @pytest.mark.parametrize("ranges", [True, False])
 def test_starts_again_where_the_file_has_changed_or_ranges_are_not_known(site, ranges, monkeypatch):
-    monkeypatch.setattr("tlgan.download._PAUSES", ())
+    monkeypatch.setattr("tlgan.io.download._PAUSES", ())
     site.cut_after = 400_000
     with pytest.raises(TlganError):
         hub.fetch(f"{site.address}/weights.pkl")
@@ -153,11 +153,11 @@ def test_starts_again_where_the_file_has_changed_or_ranges_are_not_known(site, r
 
 def test_a_partial_file_longer_than_the_file_is_thrown_away(site, monkeypatch):
     site.cut_after = 400_000
-    monkeypatch.setattr("tlgan.download._PAUSES", ())
+    monkeypatch.setattr("tlgan.io.download._PAUSES", ())
     with pytest.raises(TlganError):
         hub.fetch(f"{site.address}/weights.pkl")
     site.files["/weights.pkl"] = CONTENT[:1000]
-    monkeypatch.setattr("tlgan.download._PAUSES", (0.01,))
+    monkeypatch.setattr("tlgan.io.download._PAUSES", (0.01,))
     assert hub.fetch(f"{site.address}/weights.pkl").read_bytes() == CONTENT[:1000]
 
 

@@ -12,12 +12,12 @@ import torch
 from PIL import Image
 from starlette.testclient import TestClient
 
-from tlgan.discover import discover
 from tlgan.errors import TlganError
 from tlgan.extractors.combined import CombinedExtractor
 from tlgan.generators import LatentGenerator
-from tlgan.studio import create_app, wire
+from tlgan.web.server import create_app, wire
 from tlgan.workspace import Settings, Workspace, open_workspace
+from tlgan.workspace.discover import discover
 from worlds import SIDE, HalvesExtractor
 
 

@@ -16,9 +16,9 @@ from PIL import Image
 
 import tlgan
 from tlgan.errors import TlganError
-from tlgan.generators.converted import read_safetensors
-from tlgan.generators.inspection import inspect_checkpoint
-from tlgan.generators.modulated import ModulatedConv, ModulatedNet, ToPicture
+from tlgan.generators.formats.converted import read_safetensors
+from tlgan.generators.formats.inspection import inspect_checkpoint
+from tlgan.generators.nets.modulated import ModulatedConv, ModulatedNet, ToPicture
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "recipes"))
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tlgan.discover import discover
 from tlgan.extractors import Feature
 from tlgan.extractors.combined import CombinedExtractor
 from tlgan.generators import Generator, wrap_generator
 from tlgan.workspace import Settings, Workspace, open_workspace
+from tlgan.workspace.discover import discover
 
 DIM = 8
 SIDE = 16

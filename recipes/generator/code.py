@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tlgan.generators.modulated import SKETCH
+from tlgan.generators.nets.modulated import SKETCH
 
 from .knowledge import Knowledge
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from safetensors.torch import save_file
 from torch import nn
 
-from tlgan.generators.converted import FORMAT
+from tlgan.generators.formats.converted import FORMAT
 
 
 def export(average: nn.Module, seen: int, source: str, path: Path) -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tlgan.generators.modulated import ModulatedConv, ModulatedNet
+from tlgan.generators.nets.modulated import ModulatedConv, ModulatedNet
 
 from .knowledge import Knowledge
 

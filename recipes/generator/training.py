@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from tlgan.generators.modulated import ModulatedNet
+from tlgan.generators.nets.modulated import ModulatedNet
 
 from .augment import disturb, moved
 from .code import Code, miniature

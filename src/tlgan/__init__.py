@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .errors import TlganError
     from .extractors import Extractor, Feature, load_extractor
     from .generators import Generator, load_generator, wrap_generator
+    from .web.publish.widget import widget
     from .workspace import Workspace, open_workspace
 
 __version__ = "0.1.0"
@@ -26,6 +27,7 @@ _HOMES = {
     "wrap_generator": ".generators",
     "Workspace": ".workspace",
     "open_workspace": ".workspace",
+    "widget": ".web.publish.widget",
 }
 __all__ = [
     "Extractor",
@@ -36,6 +38,7 @@ __all__ = [
     "load_extractor",
     "load_generator",
     "open_workspace",
+    "widget",
     "wrap_generator",
 ]
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from drawn_faces import LATENT_DIM, drawn_faces
 
 from tlgan.axes import AxisLearner
 from tlgan.editing import Canvas
 from tlgan.evaluation import Truth
-from tlgan.evaluation.world import LATENT_DIM, drawn_faces
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from drawn_faces import ATTRIBUTES, FEATURES, DrawnFaces, FaceReader
 
 from tlgan.editing import Canvas, Edit, refine, solve
 from tlgan.errors import TlganError
@@ -15,7 +16,6 @@ from tlgan.evaluation import METHODS, Evaluation, Method, Truth, evaluate
 from tlgan.evaluation.bench import Bench
 from tlgan.evaluation.evaluate import SEED
 from tlgan.evaluation.judging import Judge
-from tlgan.evaluation.world import ATTRIBUTES, FEATURES, DrawnFaces, FaceReader
 
 FACES = 24
 

@@ -11,9 +11,11 @@ import pytest
 import torch
 
 from tlgan.errors import TlganError
-from tlgan.evaluation import evaluate_workspaces, kept, write_report
 from tlgan.extractors import Feature
 from tlgan.workspace import Workspace
+from tlgan.workspace.evaluate import evaluate_workspaces
+from tlgan.workspace.evaluations import kept
+from tlgan.workspace.report import write_report
 from worlds import HalvesExtractor, halves_workspace
 
 

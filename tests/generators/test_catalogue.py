@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tlgan import cli, hub
+from tlgan import cli
 from tlgan.errors import TlganError
 from tlgan.generators import KnownModel, known_model, known_models, load_generator
+from tlgan.io import hub
 
 CHECKPOINTS = Path(__file__).parent.parent / "checkpoints"
 

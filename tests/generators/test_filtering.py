@@ -5,7 +5,7 @@ import official
 import pytest
 import torch
 
-from tlgan.generators.filtering import Filter
+from tlgan.generators.nets.filtering import Filter
 
 
 @pytest.mark.parametrize("taps", [(1,), (4,), (7,), (24,), (12, 12)])

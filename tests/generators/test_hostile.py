@@ -20,7 +20,7 @@ PWNED = Path(tempfile.gettempdir()) / "pwned"
 
 _MEASURE = """
 import resource, sys, time
-import tlgan.generators.loading, tlgan.generators.onnx_files, onnxruntime
+import tlgan.generators.loading, tlgan.generators.formats.onnx_files, onnxruntime
 from tlgan.errors import TlganError
 from tlgan.generators import load_generator
 for path in sys.argv[1:]:

@@ -7,7 +7,7 @@ import torch
 
 from tlgan.errors import TlganError
 from tlgan.generators import batch_size, load_generator, synthesize_batches, wrap_generator
-from tlgan.sampling.source import Source
+from tlgan.samples.source import Source
 
 
 def normal(*shape, seed=1):

@@ -10,8 +10,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from tlgan.discover import discover
 from tlgan.workspace import Workspace
+from tlgan.workspace.discover import discover
 from worlds import halves_settings, load_halves, reopen
 
 

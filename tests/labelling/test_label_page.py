@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from test_session import brighter_right
 
-from tlgan.labelling import Session, running
+from tlgan.web.label import Session, running
 from tlgan.workspace import Workspace
 
 pytestmark = pytest.mark.browser

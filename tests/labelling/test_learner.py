@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tlgan.labelling.learner import ClickLearner, auc_with_interval, fit_linear
+from tlgan.web.label.learner import ClickLearner, auc_with_interval, fit_linear
 
 
 def world(n: int = 600, e: int = 20, noise: float = 0.3, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 
 from tlgan.errors import TlganError
 from tlgan.extractors import load_extractor
-from tlgan.labelling import Session, create_app
+from tlgan.web.label import Session, create_app
 from tlgan.workspace import Workspace
 from worlds import DIM, HalvesModule, halves_generator, reopen
 
@@ -149,7 +149,7 @@ def test_the_pool_is_used_while_it_is_still_looked_at(workspace: Workspace) -> N
 
 
 def test_the_page_is_part_of_the_package() -> None:
-    import tlgan.labelling
+    import tlgan.web.label
 
-    page = Path(tlgan.labelling.__file__).parent / "page"
+    page = Path(tlgan.web.label.__file__).parent / "page"
     assert {p.name for p in page.iterdir()} == {"index.html", "label.css", "label.js"}

@@ -14,9 +14,9 @@ import pytest
 from world import make_workspace
 
 from tlgan.errors import TlganError
-from tlgan.publish import Published, publish
-from tlgan.publish.runtime import FILES, runtime_file
-from tlgan.studio.app import PAGE
+from tlgan.web.publish import Published, publish
+from tlgan.web.publish.runtime import FILES, runtime_file
+from tlgan.web.server.app import PAGE
 from tlgan.workspace import Workspace
 
 

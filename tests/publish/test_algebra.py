@@ -16,7 +16,7 @@ from tlgan.editing import Edit, solve
 from tlgan.editing.between import between
 from tlgan.extractors import Feature
 from tlgan.generators.latents import sample_latents
-from tlgan.publish import data
+from tlgan.web.publish import data
 
 pytestmark = pytest.mark.browser
 JavaScript = Callable[..., Any]

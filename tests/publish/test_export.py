@@ -17,7 +17,7 @@ from world import write_generator
 import tlgan
 from tlgan.extractors import Feature, load_extractor
 from tlgan.extractors.colour import ColourExtractor
-from tlgan.publish import checks, export
+from tlgan.web.publish import checks, export
 
 CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
 KINDS = ["pggan_32_unfused_labels.pkl", "rosinality_64.pt", "sg2_32_cond.pkl", "sg3r_32.pkl"]  # each has its own layers

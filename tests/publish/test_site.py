@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 from tlgan import TlganError
-from tlgan.publish import Published, publish, words
-from tlgan.publish.files import SiteFiles, check_free
+from tlgan.web.publish import Published, publish, words
+from tlgan.web.publish.files import SiteFiles, check_free
 from tlgan.workspace import Workspace
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from chance import repeatable
 from tlgan.editing.state import read_png
-from tlgan.publish import Published
+from tlgan.web.publish import Published
 from tlgan.workspace import Workspace
 
 pytestmark = pytest.mark.browser

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from test_site_in_browser import Visit, strong, until
 
+import tlgan
 from tlgan import TlganError
 from tlgan.workspace import Workspace
 
@@ -96,7 +97,7 @@ MEASURED = """[...document.querySelector('div').shadowRoot.querySelectorAll('.mo
 
 def test_the_kernel_paints_and_both_know_where_the_sliders_stand(world: Workspace, page: Any) -> None:
     name, other = strong(world)[:2]
-    cell = Cell(page, world.widget(seed=5, sliders=[name, other]))
+    cell = Cell(page, tlgan.widget(world, seed=5, sliders=[name, other]))
     cell.until(READY)
     assert page.locator(".slider").count() == 2
     page.locator(f'.track[data-feature="{name}"]').press("Shift+ArrowRight")
@@ -115,7 +116,7 @@ def test_the_kernel_paints_and_both_know_where_the_sliders_stand(world: Workspac
 
 
 def test_what_the_kernel_can_not_paint_is_said(world: Workspace) -> None:
-    widget = world.widget(seed=5)
+    widget = tlgan.widget(world, seed=5)
     sent: list[Any] = []
     widget.send = lambda content, buffers=None: sent.append(content)
     for view in ({"face": {"seed": -1}}, {"face": {"seed": 1, "asked": {"nobody": 1}}}, {}, None):
@@ -127,7 +128,7 @@ def test_what_the_kernel_can_not_paint_is_said(world: Workspace) -> None:
 
 @pytest.mark.usefixtures("browser_runtime")
 def test_without_a_kernel_the_page_computes(world: Workspace, page: Any) -> None:
-    widget = world.widget(seed=5, live=False)
+    widget = tlgan.widget(world, seed=5, live=False)
     json.dumps(widget.site)
     cell = Cell(page, widget)
     until(page, READY)
@@ -140,8 +141,8 @@ def test_without_a_kernel_the_page_computes(world: Workspace, page: Any) -> None
 
 def test_what_is_missing_or_unknown_is_said(world: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(TlganError, match="nobody"):
-        world.widget(sliders=["nobody"])
-    from tlgan.publish import widget
+        tlgan.widget(world, sliders=["nobody"])
+    from tlgan.web.publish import widget
 
     ordinary = builtins.__import__
 
@@ -153,4 +154,4 @@ def test_what_is_missing_or_unknown_is_said(world: Workspace, monkeypatch: pytes
     widget._widget_class.cache_clear()
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(TlganError, match=r"pip install 'tlgan\[jupyter\]'"):
-        world.widget()
+        tlgan.widget(world)

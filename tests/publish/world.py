@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from tlgan.discover import discover
 from tlgan.extractors import Feature
 from tlgan.workspace import Settings, Workspace, open_workspace
+from tlgan.workspace.discover import discover
 
 DIM, SIDE = 16, 32
 

@@ -13,8 +13,8 @@ import pytest
 
 from tlgan.errors import TlganError
 from tlgan.extractors.combined import CombinedExtractor
-from tlgan.sampling import Recipe, SampleStore, draw, nearest, paint_rows
-from tlgan.sampling.store import part_name, to_table
+from tlgan.samples import Recipe, SampleStore, draw, nearest, paint_rows
+from tlgan.samples.store import part_name, to_table
 from worlds import HalvesExtractor, halves_generator
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from tlgan.discover import discover
 from tlgan.extractors import Feature
 from tlgan.extractors.combined import CombinedExtractor
 from tlgan.generators import wrap_generator
 from tlgan.workspace import Settings, Workspace
+from tlgan.workspace.discover import discover
 
 DIM = 12
 SIDE = 32

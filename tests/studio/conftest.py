@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from cartoon import cartoon_workspace
 from watched import Watched
 
-from tlgan.studio import create_app, running
+from tlgan.web.server import create_app, running
 from tlgan.workspace import Workspace
 
 ADDRESS = "http://127.0.0.1:8000"

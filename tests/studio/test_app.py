@@ -14,8 +14,8 @@ from starlette.testclient import TestClient
 
 from tlgan.editing import solve
 from tlgan.editing.state import read_png
-from tlgan.studio import openapi, wire
-from tlgan.studio.describe import positions
+from tlgan.web.server import openapi, wire
+from tlgan.web.server.describe import positions
 from tlgan.workspace import Workspace
 
 FACE = {"seed": 7, "asked": {"smiling": 1.5}, "locks": ["age"], "exact": False}
@@ -36,7 +36,7 @@ def test_the_page_holds_a_face_before_anything_is_asked(client: TestClient, cart
 
 
 def test_words_from_a_model_cannot_close_the_script(cartoons: Workspace) -> None:
-    from tlgan.studio.app import Studio, _first_paint
+    from tlgan.web.server.app import Studio, _first_paint
 
     studio = Studio(cartoons)
     description = studio.description | {"name": "</script><script>alert(1)</script>"}

@@ -6,7 +6,7 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from tlgan.studio import create_app
+from tlgan.web.server import create_app
 from tlgan.workspace import Workspace
 
 ADDRESS = "http://127.0.0.1:8000"

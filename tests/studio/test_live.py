@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from tlgan.studio import create_app, wire
+from tlgan.web.server import create_app, wire
 from tlgan.workspace import Workspace
 
 
@@ -147,7 +147,7 @@ def test_the_newest_wins_and_stale_ones_are_never_painted(cartoons: Workspace, m
 def test_too_many_pages_are_told_so(cartoons: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     from starlette.websockets import WebSocketDisconnect
 
-    from tlgan.studio import live as module
+    from tlgan.web.server import live as module
 
     monkeypatch.setattr(module, "CONNECTIONS", 1)
     headers = {"host": "127.0.0.1:8000"}

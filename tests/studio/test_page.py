@@ -14,8 +14,8 @@ from PIL import Image
 from watched import Watched
 
 from tlgan.editing.state import read_png
-from tlgan.studio import running
-from tlgan.studio.describe import describe
+from tlgan.web.server import running
+from tlgan.web.server.describe import describe
 from tlgan.workspace import Workspace
 
 pytestmark = pytest.mark.browser

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tlgan.editing import Canvas, Edit
-from tlgan.studio.painter import Painter
+from tlgan.web.server.painter import Painter
 from tlgan.workspace import Workspace
 
 

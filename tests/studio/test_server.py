@@ -10,8 +10,8 @@ import urllib.request
 import pytest
 
 from tlgan import TlganError
-from tlgan.studio import running, serve
-from tlgan.studio.server import listen
+from tlgan.web.server import running, serve
+from tlgan.web.server.server import listen
 from tlgan.workspace import Workspace
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from tlgan import TlganError
 from tlgan.editing import Edit
-from tlgan.studio import wire
+from tlgan.web.server import wire
 from tlgan.workspace import Workspace
 
 

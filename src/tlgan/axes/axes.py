@@ -17,7 +17,7 @@ import numpy as np
 
 from tlgan.errors import TlganError
 from tlgan.extractors import Feature
-from tlgan.files import replacing
+from tlgan.io.files import replacing
 
 from .metric import Metric
 from .response import from_response, to_response

@@ -39,7 +39,7 @@ def mean_gradients(
     """
     import torch
 
-    from tlgan.sampling import Source
+    from tlgan.samples import Source
 
     edge = float(np.log(1 / EDGE - 1))
     bound = torch.tensor([edge if feature.kind == "probability" else np.inf for feature in extractor.features])

@@ -10,7 +10,7 @@ import numpy as np
 
 from tlgan.axes import Axes, to_response
 from tlgan.errors import TlganError
-from tlgan.sampling import Source
+from tlgan.samples import Source
 
 if TYPE_CHECKING:
     import torch

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tlgan.errors import TlganError
-from tlgan.files import replacing
+from tlgan.io.files import replacing
 
 #: Smaller pictures are enlarged to this side in strips and films, where nobody wants to look for them.
 MIN_SIDE = 128

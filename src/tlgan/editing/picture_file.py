@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tlgan.errors import TlganError
-from tlgan.files import replacing
+from tlgan.io.files import replacing
 
 from .state import write_png
 

@@ -3,10 +3,7 @@
 from .evaluate import evaluate
 from .judging import Truth, Witness
 from .methods import METHODS, Method
-from .record import kept
-from .report import write_report
 from .scores import Evaluation, MethodScore, SliderScore
-from .workspaces import evaluate_workspaces
 
 __all__ = [
     "METHODS",
@@ -17,7 +14,4 @@ __all__ = [
     "Truth",
     "Witness",
     "evaluate",
-    "evaluate_workspaces",
-    "kept",
-    "write_report",
 ]

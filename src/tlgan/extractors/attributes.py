@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tlgan.extractors.base import Feature
+from .base import Feature
 
 EXPRESSION = "Expression"
 PERSON = "Age and gender"

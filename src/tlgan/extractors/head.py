@@ -19,7 +19,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from tlgan.errors import TlganError
-from tlgan.files import replacing
+from tlgan.io.files import replacing
 
 from .base import Extractor, Feature
 from .images import BATCH, check_images

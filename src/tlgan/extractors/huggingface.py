@@ -138,7 +138,7 @@ def folder_of(ref: str | Path) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError
 
-    from tlgan.hub import cache_dir
+    from tlgan.io.hub import cache_dir
 
     try:
         found = snapshot_download(

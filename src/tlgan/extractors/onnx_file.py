@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tlgan import hub
 from tlgan.errors import TlganError
+from tlgan.io import hub
 
 from .base import Feature
 from .description import (

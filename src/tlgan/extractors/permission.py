@@ -14,9 +14,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tlgan import hub
 from tlgan.errors import TlganError
-from tlgan.files import replacing
+from tlgan.io import hub
+from tlgan.io.files import replacing
 
 _FILE = "own-functions.txt"
 _here_and_now: set[str] = set()  # of this process, where nothing can be written

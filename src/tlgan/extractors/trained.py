@@ -19,7 +19,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from tlgan.errors import TlganError
-from tlgan.files import replacing
+from tlgan.io.files import replacing
 
 from . import head
 from .base import Extractor, Feature

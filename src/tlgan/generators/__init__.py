@@ -9,25 +9,25 @@ if TYPE_CHECKING:
     from .base import Generator, LatentGenerator
     from .batching import batch_size, synthesize_batches
     from .catalogue import KnownModel, known_model, known_models
-    from .inspection import Inspection, convert_checkpoint, inspect_checkpoint
+    from .formats.inspection import Inspection, convert_checkpoint, inspect_checkpoint
+    from .formats.wrapped import wrap_generator
     from .latents import sample_latents
     from .loading import load_generator
-    from .wrapped import wrap_generator
 
 _HOMES = {
     "Generator": ".base",
-    "Inspection": ".inspection",
+    "Inspection": ".formats.inspection",
     "KnownModel": ".catalogue",
     "LatentGenerator": ".base",
     "batch_size": ".batching",
-    "convert_checkpoint": ".inspection",
-    "inspect_checkpoint": ".inspection",
+    "convert_checkpoint": ".formats.inspection",
+    "inspect_checkpoint": ".formats.inspection",
     "known_model": ".catalogue",
     "known_models": ".catalogue",
     "load_generator": ".loading",
     "sample_latents": ".latents",
     "synthesize_batches": ".batching",
-    "wrap_generator": ".wrapped",
+    "wrap_generator": ".formats.wrapped",
 }
 __all__ = [
     "Generator",

@@ -14,7 +14,8 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from ..errors import TlganError
+from tlgan.errors import TlganError
+
 from .latents import sample_latents
 from .resize import resize_images
 

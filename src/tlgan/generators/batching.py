@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import TlganError
+from tlgan.errors import TlganError
+
 from .base import Generator, device_of
 from .precision import half_serves, halved
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from torch import Tensor
 
-from ..errors import TlganError
+from tlgan.errors import TlganError
+
 from .checkpoint import TensorRecord
 
 MAX_RESOLUTION = 8192

@@ -12,12 +12,12 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from .. import hub
+from tlgan.io import hub
 
 
 @dataclass(frozen=True, slots=True)
 class KnownModel:
-    """One public checkpoint. `address` is a reference as `tlgan.hub` takes it, empty where the model ships with
+    """One public checkpoint. `address` is a reference as `tlgan.io.hub` takes it, empty where the model ships with
     tlgan (`packaged`) or only a person can fetch it."""
 
     name: str

@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import TlganError
+from tlgan.errors import TlganError
 
 
 def sample_latents(n: int, dim: int, *, seed: int, start: int = 0) -> NDArray[np.float32]:

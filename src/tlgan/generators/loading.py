@@ -9,13 +9,14 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
-from .. import hub
-from ..errors import TlganError
+from tlgan.errors import TlganError
+from tlgan.io import hub
+
 from .base import Generator, LatentGenerator
 from .blueprint import Blueprint
 from .catalogue import known_model
 from .checkpoint import Checkpoint, read_checkpoint
-from .kinds import blueprint_of, build
+from .formats.kinds import blueprint_of, build
 
 ENTRY_POINTS = "tlgan.generators"
 _HF_REPOSITORY = re.compile(r"hf:[\w][\w.-]*/[\w][\w.-]*(?P<revision>@[\w./-]+)?")
@@ -34,7 +35,7 @@ def load_generator(
     progress: hub.Progress | None = None,
     **options: Any,
 ) -> Generator:
-    """The generator that `ref` names: a path, an address as `tlgan.hub.fetch` takes it, or a name of `known_models`.
+    """The generator that `ref` names: a path, an address as `tlgan.io.hub.fetch` takes it, or a name of `known_models`.
 
     `network` chooses among the networks of a file ("G" the raw one; by default the averaged one), `truncation` is the
     psi where none is given later, `device` is torch's. `trust` is needed for files that hold code (TorchScript,
@@ -94,7 +95,7 @@ def _load(path: Path, name: str, *, device: str, network: str | None, trust: boo
         return generator
     common: dict[str, Any] = {"name": name, "device": device}
     if checkpoint.container == "onnx":
-        from .onnx_files import OnnxGenerator
+        from .formats.onnx_files import OnnxGenerator
 
         return OnnxGenerator(path, fingerprint=fingerprint, **common, **options)
     if checkpoint.container in ("torchscript", "torch-export"):
@@ -132,7 +133,7 @@ def _load_code(checkpoint: Checkpoint, trust: bool, **options: Any) -> Generator
     kind = "TorchScript" if checkpoint.container == "torchscript" else "torch.export"
     if not trust:
         raise TlganError(f"{checkpoint.path.name} is {kind}, which can hold code: load it with trust if you trust it")
-    from .wrapped import load_exported, load_torchscript
+    from .formats.wrapped import load_exported, load_torchscript
 
     load = load_torchscript if checkpoint.container == "torchscript" else load_exported
     return load(checkpoint.path, **options)

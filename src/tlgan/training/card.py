@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from tlgan.files import replacing
+from tlgan.io.files import replacing
 
 from .objective import Figures, headline
 

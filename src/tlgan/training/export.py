@@ -18,7 +18,7 @@ from tlgan.errors import TlganError
 from tlgan.extractors import Feature
 from tlgan.extractors.description import METADATA_KEY, Description, Head, InputPlan
 from tlgan.extractors.onnx_file import EMBEDDING
-from tlgan.files import replacing
+from tlgan.io.files import replacing
 
 VALUES = "values"
 

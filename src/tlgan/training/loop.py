@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from tlgan.errors import TlganError
-from tlgan.files import replacing
+from tlgan.io.files import replacing
 
 Draw = Callable[[torch.Generator], tuple[Tensor, Tensor]]  # a random batch: network input, labels
 Loss = Callable[[Tensor, Tensor], Tensor]

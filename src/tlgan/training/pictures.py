@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from tlgan.errors import TlganError
-from tlgan.files import replacing
+from tlgan.io.files import replacing
 
 from .readers import Labelled
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from tlgan.errors import TlganError
 from tlgan.extractors import Feature
 from tlgan.extractors.trained import save_trained
-from tlgan.files import replacing
+from tlgan.io.files import replacing
 
 from .augment import ROOM, plain_view, random_view
 from .card import write_card

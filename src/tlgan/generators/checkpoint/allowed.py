@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ...errors import TlganError
+from tlgan.errors import TlganError
+
 from .pickle_reader import LongText
 from .records import ITEM_SIZES, Allowance, GlobalName, ObjectRecord, Storage, TensorRecord
 

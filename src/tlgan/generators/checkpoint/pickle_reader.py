@@ -13,7 +13,8 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from ...errors import TlganError
+from tlgan.errors import TlganError
+
 from .records import Allowance, GlobalName
 
 _MARK = object()

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...errors import TlganError
+from tlgan.errors import TlganError
+
 from . import torch_files
 from .records import Allowance, GlobalName, ObjectRecord, TensorRecord
 

@@ -11,7 +11,7 @@ import mmap
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ...errors import TlganError
+from tlgan.errors import TlganError
 
 if TYPE_CHECKING:
     from torch import Tensor

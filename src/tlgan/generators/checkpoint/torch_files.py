@@ -11,7 +11,8 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from ...errors import TlganError
+from tlgan.errors import TlganError
+
 from . import allowed
 from .pickle_reader import PickleReader
 from .records import ITEM_SIZES, Allowance, Storage

@@ -1,0 +1,322 @@
+"""The command line: parses, calls one function a verb, prints.
+
+Exit codes: 0 done, 1 failed (one clear line), 2 wrong usage, 130 interrupted. Everything heavy is imported inside
+the verb that needs it, so that `tlgan --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tlgan.errors import TlganError
+
+from .evaluate import register as register_evaluation
+from .extractors import register as register_extractor_verbs
+from .options import BrowserOption, HostOption, JsonOption, PortOption, TrustOption, WorkspaceArgument
+from .publish import register as register_publish_verb
+
+app = typer.Typer(
+    name="tlgan",
+    help="Make any GAN's latent space transparent: name what is in the pictures, and turn it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+INTERRUPTED = 130
+
+NetworkOption = Annotated[
+    str | None, typer.Option(help="Which network of the file, like G for the raw one; by default the averaged one.")
+]
+
+
+@app.callback()
+def _every_verb(
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback where something fails.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        from tlgan import __version__
+
+        typer.echo(f"tlgan {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the demo's workspace.")] = Path("faces"),
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 8000,
+    browser: BrowserOption = True,
+    studio: Annotated[
+        bool, typer.Option("--studio/--no-studio", help="Open the studio, or only make sure it can.")
+    ] = True,
+) -> None:
+    """Default generator and extractors, axes, studio: nothing else to set up."""
+    from .demo import demo_workspace
+    from .terminal import console, discovering, print_axes
+
+    with discovering(20_000, _sure()) as display:
+        workspace, made = demo_workspace(out, watcher=display)
+    if made:
+        print_axes(workspace.axes)
+    console.print(f"[bold]•[/bold] workspace {workspace.path} has {len(workspace.axes.features)} sliders")
+    if studio:
+        _serve(workspace, host, port, browser)
+
+
+@app.command()
+def discover(
+    generator: Annotated[str, typer.Argument(metavar="GENERATOR", help="Path, https:, hf:, pypi: or a known name.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the workspace to make or go on with.")],
+    extractor: Annotated[
+        list[str] | None, typer.Option("--extractor", "-e", help="What names the features; may be repeated.")
+    ] = None,
+    labels: Annotated[Path | None, typer.Option(help="Names of an ONNX extractor's outputs, one a line.")] = None,
+    kind: Annotated[str, typer.Option(help="What an ONNX extractor gives: multi-label, classes or numbers.")] = "",
+    size: Annotated[int, typer.Option(min=0, help="Side of an ONNX extractor's input, where it is open.")] = 0,
+    text: Annotated[
+        list[str] | None, typer.Option(help='A sentence as a feature: "smiling | frowning"; repeatable.')
+    ] = None,
+    model: Annotated[str, typer.Option(help="Text-image model for --text: hf:owner/repo or a folder.")] = "",
+    space: Annotated[str, typer.Option(help="Latent space of the axes, z or w; empty takes the better one.")] = "",
+    truncation: Annotated[float, typer.Option(help="Truncation psi of the sampled pictures.")] = 1.0,
+    label: Annotated[int | None, typer.Option(help="Class, for a conditional generator.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the samples.")] = 0,
+    max_samples: Annotated[int, typer.Option(min=1, help="Stop there even if some axes are not sure yet.")] = 20_000,
+    sure: Annotated[float, typer.Option(min=0.0, max=1.0, help="Split-half cosine that counts as sure.")] = 0.95,
+    resolution: Annotated[
+        int | None, typer.Option(min=1, help="Paint samples this small, in pixels; faster for large generators.")
+    ] = None,
+    base: Annotated[
+        list[str] | None, typer.Option("--base", help="Axis that all others are kept clear of; 'none' for none.")
+    ] = None,
+    trust: TrustOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Draw samples, name their features, find the axes. Goes on where it was cut off; stops when sure."""
+    from tlgan import workspace as ws
+    from tlgan.workspace.adopt import adopt_all
+    from tlgan.workspace.discover import check_free
+    from tlgan.workspace.discover import discover as run
+
+    from .terminal import discovering, print_axes, print_json
+
+    extractors = tuple(extractor) if extractor else () if text else ws.DEFAULT_EXTRACTORS
+    if labels or kind or size or text:
+        check_free(out)
+        extractors = adopt_all(out, extractors, texts=text or (), model=model, labels=labels, kind=kind, size=size)
+    settings = ws.Settings(
+        generator=generator,
+        space=space,
+        truncation=truncation,
+        label=label,
+        extractors=extractors,
+        seed=seed,
+        max_samples=max_samples,
+        resolution=resolution,
+        base=None if base is None else tuple(name for name in base if name != "none"),
+    )
+    with discovering(max_samples, sure) as display:
+        workspace = run(out, settings, watcher=display, sure=sure, trust=trust)
+    if json:
+        print_json(workspace.summary())
+    else:
+        print_axes(workspace.axes)
+        typer.echo(f"{out}: {len(workspace.axes.features)} sliders. Next: tlgan studio {out}")
+
+
+@app.command()
+def studio(
+    workspace: WorkspaceArgument,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 8000,
+    browser: BrowserOption = True,
+    trust: TrustOption = False,
+) -> None:
+    """Open the sliders in the browser."""
+    from tlgan.workspace import open_workspace
+
+    _serve(open_workspace(workspace, trust=trust), host, port, browser)
+
+
+@app.command()
+def edit(
+    workspace: WorkspaceArgument,
+    wishes: Annotated[
+        list[str] | None, typer.Argument(metavar="FEATURE=CHANGE...", help="Like smiling=+2 (sd), age=60y, male=90%.")
+    ] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="The same, as an option; may be repeated.")] = None,
+    lock: Annotated[
+        list[str] | None, typer.Option("--lock", help="Feature that must not change; 'all', or 'disturbed'.")
+    ] = None,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Look at the picture and correct until it is as asked.")
+    ] = False,
+    seed: Annotated[int | None, typer.Option(help="Which random face to start from (0 if nothing is given).")] = None,
+    picture: Annotated[Path | None, typer.Option("--from", help="Start from a PNG saved here earlier.")] = None,
+    strip: Annotated[
+        list[str] | None, typer.Option(help="Paint a row of steps of this feature; repeat for a grid.")
+    ] = None,
+    film: Annotated[str | None, typer.Option(help="Animate this feature; name a .gif or .mp4 with -o.")] = None,
+    steps: Annotated[int, typer.Option(min=2, max=99, help="Pictures in a strip.")] = 7,
+    span: Annotated[float, typer.Option(help="Strips and films go from -span to +span sd.")] = 3.0,
+    seconds: Annotated[float, typer.Option(min=0.1, max=600, help="Length of a film.")] = 3.0,
+    fps: Annotated[int, typer.Option(min=1, max=60, help="Pictures a second in a film.")] = 25,
+    out: Annotated[Path, typer.Option("-o", "--out", help="File to write.")] = Path("out.png"),
+    trust: TrustOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Move a face along its axes: a picture, a strip, a grid, a GIF or an MP4."""
+    from tlgan.editing import outcome
+    from tlgan.editing.wishes import parse_wishes
+    from tlgan.workspace import open_workspace
+
+    from .terminal import print_fields, print_json
+
+    opened = open_workspace(workspace, trust=trust)
+    if picture is not None and seed is not None:
+        raise TlganError("both --seed and --from were given: a face starts from one of them")
+    editor = opened.editor_from_png(picture) if picture is not None else opened.editor(seed=seed or 0)
+    changes, targets = parse_wishes([*(set_ or []), *(wishes or [])], opened.axes)
+    locks = [name for given in lock or [] for name in given.split(",")]
+    editor = editor.set(**changes).to(lock=locks, **targets)
+    if exact:
+        editor = editor.exact()
+    names = [name for given in strip or [] for name in given.split(",")]
+    if film is not None:
+        editor.save_film(out, film, span=span, seconds=seconds, fps=fps)
+    elif names:
+        editor.save_strip(out, list(opened.axes.names) if "all" in names else names, steps, span)
+    else:
+        editor.save(out)
+    result = {"out": str(out), **outcome(editor)}
+    if json:
+        print_json(result)
+    else:
+        moved = {
+            name: f"asked {e['asked']:+.2f} sd, measured {e['measured']:+.2f} sd" for name, e in result["moved"].items()
+        }
+        locked = {name: f"locked, measured {change:+.2f} sd" for name, change in result["locked"].items()}
+        print_fields({**moved, **locked, "written": out})
+
+
+@app.command()
+def models(json: JsonOption = False) -> None:
+    """The public generators that are known by name, with their licences."""
+    from tlgan.generators import known_models
+
+    from .terminal import print_json, print_models
+
+    if json:
+        print_json([model.as_dict() for model in known_models().values()])
+    else:
+        print_models(known_models().values())
+
+
+@app.command()
+def inspect(
+    generator: Annotated[str, typer.Argument(metavar="GENERATOR", help="Path, https:, hf:, pypi: or a known name.")],
+    network: NetworkOption = None,
+    json: JsonOption = False,
+) -> None:
+    """What a generator's file is, without loading its weights or running anything in it."""
+    from tlgan.generators import inspect_checkpoint
+
+    from .terminal import downloading, print_fields, print_json
+
+    with downloading() as progress:
+        found = inspect_checkpoint(generator, network=network, progress=progress).as_dict()
+    if json:
+        print_json(found)
+        return
+    tensors, options = found.pop("tensors"), found.pop("options")
+    known = {name: value for name, value in (found | options).items() if isinstance(value, str | int | float)}
+    print_fields(known | ({"tensors": len(tensors)} if tensors else {}))
+
+
+@app.command()
+def convert(
+    generator: Annotated[str, typer.Argument(metavar="GENERATOR", help="Path, https:, hf:, pypi: or a known name.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="File to write, ending in .safetensors.")],
+    network: NetworkOption = None,
+) -> None:
+    """Write a pickle-free copy of a generator that loads faster and says what it is."""
+    from tlgan.generators import convert_checkpoint
+
+    from .terminal import downloading
+
+    with downloading() as progress:
+        written = convert_checkpoint(generator, out, network=network, progress=progress)
+    typer.echo(f"{written}: {written.stat().st_size / 1e6:.1f} MB, nothing in it can run")
+
+
+@app.command()
+def doctor(json: JsonOption = False) -> None:
+    """What this machine can do, and what is already in the cache."""
+    from .doctor import examine
+    from .terminal import print_fields, print_json
+
+    (print_json if json else print_fields)(examine())
+
+
+register_extractor_verbs(app)
+register_publish_verb(app)
+register_evaluation(app)
+
+
+def _serve(workspace: Any, host: str, port: int, browser: bool) -> None:
+    from tlgan.web.server import serve
+
+    serve(workspace, host=host, port=port, open_browser=browser)
+
+
+def _sure() -> float:
+    from tlgan.axes import SURE
+
+    return SURE
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point of the `tlgan` command: runs a verb and turns failures into one line and an exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in arguments
+    sys.exit(_guarded(lambda: app(args=arguments, standalone_mode=False), debug))
+
+
+def _guarded(run: Callable[[], Any], debug: bool) -> int:
+    from .terminal import print_error
+
+    try:
+        result = run()
+        if result == INTERRUPTED:  # the parser turns Ctrl-C into this
+            raise KeyboardInterrupt
+        return result if isinstance(result, int) else 0
+    except (KeyboardInterrupt, typer.Abort):
+        print_error("interrupted; everything that was finished is kept, and the same command goes on from there")
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if hasattr(error, "show") and hasattr(error, "exit_code"):  # wrong usage, told by the parser itself
+            error.show()
+            return int(error.exit_code)
+        if debug:
+            raise
+        if isinstance(error, TlganError):
+            print_error(str(error))
+        else:
+            print_error(f"something unforeseen went wrong ({type(error).__name__}: {error}); --debug shows where")
+        return 1
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,198 @@
+"""The verbs that bring new features: `add`, `train-extractor`, `label`. Parses, calls one function a verb, prints."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tlgan.errors import TlganError
+
+from .options import JsonOption, WorkspaceArgument
+
+TrustOption = Annotated[
+    bool, typer.Option("--trust", help="What the workspace names may be code (TorchScript, Python functions); run it.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Give `app` these verbs."""
+    app.command()(add)
+    app.command("train-extractor")(train_extractor)
+    app.command()(label)
+
+
+def add(
+    workspace: WorkspaceArgument,
+    extractor: Annotated[
+        str, typer.Option("--extractor", "-e", help="A name, model.onnx, model.toml, hf:owner/repo, module:function.")
+    ] = "",
+    text: Annotated[list[str] | None, typer.Option(help='"smiling", or "smiling | frowning"; may be repeated.')] = None,
+    model: Annotated[str, typer.Option(help="Text-image model for --text: hf:owner/repo or a folder.")] = "",
+    labels: Annotated[Path | None, typer.Option(help="Names of an ONNX file's outputs, one a line.")] = None,
+    kind: Annotated[str, typer.Option(help="What an ONNX file gives: multi-label, classes or numbers.")] = "",
+    size: Annotated[int, typer.Option(min=0, help="Side of an ONNX file's input, where it is open.")] = 0,
+    method: Annotated[str, typer.Option(help="samples, gradients, or auto for the cheaper one.")] = "auto",
+    trust: TrustOption = False,
+    json: JsonOption = False,
+) -> None:
+    """New sliders from the samples that are there already."""
+    from tlgan.workspace import open_workspace
+    from tlgan.workspace.add import add_extractor
+
+    from .terminal import console, discovering, print_fields, print_json
+
+    if method not in ("auto", "samples", "gradients"):
+        raise TlganError(f"--method {method!r} is unknown: expected auto, samples or gradients")
+    opened = open_workspace(workspace, trust=trust)
+    with discovering(opened.axes.samples, _sure()) as display:
+        added = add_extractor(
+            opened,
+            extractor,
+            texts=text or (),
+            model=model,
+            labels=labels,
+            kind=kind,
+            size=size,
+            method=method,  # type: ignore[arg-type]
+            watcher=display,
+        )
+    for words in getattr(opened.extractor.parts[-1], "assumed", ()):
+        console.print(f"[yellow]assumed:[/yellow] {words}", soft_wrap=True)
+    if json:
+        print_json(asdict(added))
+        return
+    cost = f"{added.samples:,} samples" + (f" and {added.gradients} gradients" if added.gradients else "")
+    quality = {
+        name: f"held-out R² {r2:.2f}, agreement {agreement:.3f}{' (weak on this generator)' if weak else ''}"
+        for name, r2, agreement, weak in zip(added.features, added.r2, added.agreement, added.weak, strict=True)
+    }
+    print_fields(
+        {**quality, "by": f"{cost} in {added.seconds:.1f} s ({added.why})", "next": f"tlgan studio {workspace}"}
+    )
+
+
+def train_extractor(
+    images: Annotated[str, typer.Option(help="Folder of pictures, a Parquet file, or datasets:owner/name.")],
+    labels: Annotated[
+        Path | None, typer.Option(help="list_attr_celeba.txt, CSV or Parquet, where names do not tell.")
+    ] = None,
+    out: Annotated[Path, typer.Option("-o", "--out", help="ONNX file to write.")] = Path("extractor.onnx"),
+    only: Annotated[list[str] | None, typer.Option(help="Learn this column only; may be repeated.")] = None,
+    skip: Annotated[list[str] | None, typer.Option(help="Leave this column out; may be repeated.")] = None,
+    kind: Annotated[
+        list[str] | None, typer.Option(help="column=binary, classes or number, where its values mislead.")
+    ] = None,
+    backbone: Annotated[
+        str, typer.Option(help="Start: scratch, celeba40, a .safetensors, hf:owner/repo; chosen where empty.")
+    ] = "",
+    size: Annotated[int, typer.Option(min=0, help="Side of the network's input in pixels (64).")] = 0,
+    steps: Annotated[int, typer.Option(min=0, help="At most so many steps; 0 chooses by the number of pictures.")] = 0,
+    flip: Annotated[bool, typer.Option("--flip/--no-flip", help="A mirrored picture has the same labels.")] = True,
+    seed: Annotated[int, typer.Option(help="Seed of the split and of the training.")] = 0,
+    json: JsonOption = False,
+) -> None:
+    """An extractor from your own labelled pictures. Goes on where it was cut off."""
+    from tlgan.training import train_extractor as run
+
+    from .terminal import print_fields, print_json
+
+    with _TrainingDisplay() as display:
+        trained = run(
+            images,
+            labels,
+            out,
+            only=only or (),
+            skip=skip or (),
+            kinds=dict(_pair(entry) for entry in kind or ()),
+            backbone=backbone,
+            size=size,
+            steps=steps,
+            flip=flip,
+            seed=seed,
+            watcher=display,  # type: ignore[arg-type]
+        )
+    if json:
+        print_json(asdict(trained))
+        return
+    print_fields({"on new pictures": trained.headline, "written": out, "card": trained.card})
+    print_fields({"next": f"tlgan add WORKSPACE --extractor {trained.weights or out}"})
+
+
+def label(
+    workspace: WorkspaceArgument,
+    question: Annotated[str, typer.Argument(metavar="QUESTION", help='What a yes means, like "curly hair".')],
+    name: Annotated[str, typer.Option(help="Name of the feature; made from the question where empty.")] = "",
+    extractor: Annotated[
+        str, typer.Option("--extractor", "-e", help="Whose embedding is read; the workspace's own where empty.")
+    ] = "",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; beyond this machine a token is asked for.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8000,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")] = True,
+    trust: TrustOption = False,
+) -> None:
+    """A new slider from a few clicks, yes or no, on generated pictures. The clicks are kept."""
+    from tlgan.web.label import label as run
+    from tlgan.workspace import open_workspace
+
+    opened = open_workspace(workspace, trust=trust)
+    result = run(opened, question, name=name, extractor=extractor, host=host, port=port, open_browser=browser)
+    if result is None:
+        typer.echo("no slider yet; the clicks are kept, and the same command goes on with them")
+    else:
+        typer.echo(f"slider {result['name']} from {result['clicks']} clicks. Next: tlgan studio {workspace}")
+
+
+class _TrainingDisplay:
+    """A line a stage, and one bar at a time."""
+
+    def __enter__(self) -> _TrainingDisplay:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        from .terminal import console
+
+        columns = (
+            TextColumn("  {task.description}"),
+            BarColumn(bar_width=32),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+        )
+        self._bar = Progress(*columns, TextColumn("{task.fields[words]}"), console=console)
+        self._console = console
+        self._tasks: dict[str, Any] = {}
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def stage(self, words: str) -> None:
+        self._console.print(f"[bold]•[/bold] {words}")
+
+    def decoded(self, done: int, total: int) -> None:
+        self._show("pictures", done, total, "")
+
+    def step(self, done: int, total: int, loss: float, held_out: float) -> None:
+        self._show("steps", done, total, f"loss {loss:.4f}, on pictures set aside {held_out:.4f}")
+
+    def _show(self, what: str, done: int, total: int, words: str) -> None:
+        if what not in self._tasks:
+            self._tasks[what] = self._bar.add_task(what, total=total, words="")
+        self._bar.update(self._tasks[what], completed=done, total=total, words=words)
+
+
+def _pair(entry: str) -> tuple[str, str]:
+    name, equals, kind = entry.partition("=")
+    if not equals:
+        raise TlganError(f"--kind {entry!r} is not understood: expected column=binary, column=classes or column=number")
+    return name, kind
+
+
+def _sure() -> float:
+    from tlgan.axes import SURE
+
+    return SURE

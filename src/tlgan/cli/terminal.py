@@ -1,0 +1,207 @@
+"""What a person sees in the terminal: progress bars, tables, one clear line for an error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TransferSpeedColumn,
+)
+
+from tlgan.workspace.progress import Watcher
+
+if TYPE_CHECKING:
+    from tlgan.axes import Axes
+    from tlgan.axes import Progress as LearningProgress
+    from tlgan.evaluation import Evaluation
+    from tlgan.evaluation.statistics import Estimate
+    from tlgan.generators import KnownModel
+
+#: Words for people go to the error stream, so that what a verb prints with --json can be piped.
+console = Console(stderr=True, highlight=False)
+
+
+class DownloadDisplay:
+    """A bar that appears with the first bytes; called with bytes so far and in all."""
+
+    def __init__(self) -> None:
+        columns = TextColumn("  download"), BarColumn(bar_width=32), DownloadColumn(), TransferSpeedColumn()
+        self._bar = Progress(*columns, console=console, transient=True)
+
+    def __call__(self, done: int, total: int | None) -> None:
+        if not self._bar.task_ids:
+            self._bar.add_task("download", total=total)
+            self._bar.start()
+        self._bar.update(self._bar.task_ids[0], completed=done, total=total)
+        if done == total:
+            self.close()
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        self._bar.stop()
+
+
+@contextmanager
+def downloading() -> Iterator[DownloadDisplay]:
+    """A `DownloadDisplay` that is closed whatever happens."""
+    display = DownloadDisplay()
+    try:
+        yield display
+    finally:
+        display.close()
+
+
+class DiscoverDisplay(Watcher):
+    """Shows `discover` at work: a line a stage, and a bar of samples with how many axes are known."""
+
+    def __init__(self, max_samples: int, sure: float) -> None:
+        self._sure = sure
+        self._max = max_samples
+        self._bar = Progress(
+            TextColumn("  samples"),
+            BarColumn(bar_width=32),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[speed]}"),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[known]}"),
+            console=console,
+            transient=False,
+        )
+        self._task: Any = None
+        self._download = DownloadDisplay()
+
+    def stage(self, words: str) -> None:
+        """A new stage has begun."""
+        console.print(f"[bold]•[/bold] {words}")
+
+    def download(self, done: int, total: int | None) -> None:
+        """Bytes of a generator have arrived."""
+        self._download(done, total)
+
+    def rows(self, n: int) -> None:
+        """More rows were painted and measured."""
+        if self._task is None:
+            self._task = self._bar.add_task("samples", total=self._max, known="", speed="")
+            self._bar.start()
+        self._bar.update(self._task, advance=n)
+        speed = self._bar.tasks[0].speed
+        self._bar.update(self._task, speed=f"{speed:,.0f}/s" if speed else "")
+
+    def progress(self, progress: LearningProgress) -> None:
+        """A part was learned from."""
+        learnable = progress.learnable
+        known = int((learnable & (progress.agreement >= self._sure)).sum())
+        self._bar.update(self._task, known=f"{known} of {int(learnable.sum())} learnable axes known")
+        if progress.sure:
+            self._bar.update(self._task, total=progress.samples)
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        self._download.close()
+        self._bar.stop()
+
+
+@contextmanager
+def discovering(max_samples: int, sure: float) -> Iterator[DiscoverDisplay]:
+    """A `DiscoverDisplay` that is closed whatever happens."""
+    display = DiscoverDisplay(max_samples, sure)
+    try:
+        yield display
+    finally:
+        display.close()
+
+
+def print_axes(axes: Axes) -> None:
+    """A table of all sliders: how well each is supported."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("slider", "held-out R²", "AUC", "agreement", ""):
+        table.add_column(heading, justify="left" if heading in ("slider", "") else "right")
+    for row in sorted(range(len(axes.features)), key=lambda r: -axes.r2[r]):
+        auc = "" if axes.auc[row] != axes.auc[row] else f"{axes.auc[row]:.2f}"
+        note = "[yellow]weak on this generator[/yellow]" if axes.weak[row] else ""
+        table.add_row(axes.names[row], f"{axes.r2[row]:.2f}", auc, f"{axes.agreement[row]:.3f}", note)
+    console.print(table)
+
+
+def print_evaluations(found: Sequence[tuple[str, Evaluation]]) -> None:
+    """Methods beside each other, a block a workspace, on standard output; then every slider."""
+    from rich.table import Table
+
+    out = Console(highlight=False)
+    for workspace, evaluation in found:
+        title = f"{workspace}: {evaluation.faces} faces, ±{evaluation.amount:g} sd, judged by {evaluation.judge}"
+        table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="dim")
+        for heading in ("method", "got", "off target", "drift", "drift/got", "identity", "Fréchet", "norm", "ms"):
+            table.add_column(heading, justify="left" if heading == "method" else "right", no_wrap=True)
+        for score in evaluation.methods:
+            numbers = (score.got, score.error, score.drift, score.leak, score.identity)
+            rest = f"{score.frechet:.2f}", f"{score.norm:.2f}", f"{1000 * score.seconds:.0f}"
+            table.add_row(score.method, *(_bounded(number) for number in numbers), *rest)
+        out.print(table)
+        out.print(f"two sets of plain pictures are {evaluation.frechet_floor:.2f} apart (Fréchet)\n", style="dim")
+        sliders = Table(box=None, pad_edge=False, header_style="dim")
+        sliders.add_column("slider")
+        sliders.add_column("judge agrees", justify="right")
+        for score in evaluation.methods:
+            sliders.add_column(f"{score.method}: got, drift/got", justify="right")
+        for k, name in enumerate(evaluation.features):
+            cells = [
+                f"{s.got.value:.2f}, {s.leak.value:.2f}" for s in (score.sliders[k] for score in evaluation.methods)
+            ]
+            sliders.add_row(name, f"{evaluation.agreement[k]:.2f}", *cells)
+        out.print(sliders)
+
+
+def _bounded(estimate: Estimate) -> str:
+    return f"{estimate.value:.2f} [dim]±{(estimate.high - estimate.low) / 2:.2f}[/dim]"
+
+
+def print_models(models: Iterable[KnownModel]) -> None:
+    """The list of known generators on standard output, under the terms they come with."""
+    for (kind, terms), members in groupby(models, key=lambda model: (model.kind, model.terms)):
+        sys.stdout.write(f"{kind} · {terms}\n")
+        for model in members:
+            size = f"{model.size / 1e6:.0f} MB" if model.size else ""
+            here = "here already" if model.cached else ("" if model.address else f"by hand: {model.page}")
+            sys.stdout.write(f"  {model.name:<34} {model.resolution:>4} px  {size:>7}  {here}".rstrip() + "\n")
+
+
+def print_json(values: Any) -> None:
+    """One JSON document on standard output."""
+    sys.stdout.write(json.dumps(values, indent=2, default=_plain) + "\n")
+
+
+def print_fields(fields: Mapping[str, Any]) -> None:
+    """Names and values, aligned, on standard output."""
+    width = max(map(len, fields), default=0)
+    for name, value in fields.items():
+        sys.stdout.write(f"{name:<{width}}  {value}\n")
+
+
+def print_error(message: str) -> None:
+    """One line that says what is wrong."""
+    console.print(f"[bold red]error:[/bold red] {_escaped(message)}", soft_wrap=True)
+
+
+def _escaped(message: str) -> str:
+    from rich.markup import escape
+
+    return escape(" ".join(message.split()))
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else str(value)

@@ -1,0 +1,96 @@
+"""Finding the generator's tensors in what people save: bare state_dicts, training checkpoints, prefixes of wrappers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tlgan.errors import TlganError
+
+from . import ObjectRecord, TensorRecord
+
+State = Mapping[str, TensorRecord]
+
+# What the same network is called in different code, averaged weights first.
+AVERAGED = ("G_ema", "g_ema", "Gs", "ema", "netG_ema", "generator_ema", "g_running", "G_avg")
+RAW = ("G", "g", "netG", "netG_state_dict", "generator", "generator_state_dict", "gen", "G_state_dict", "g_state_dict")
+_PREFIXES = ("module.", "_orig_mod.", "generator.", "netG.", "G.", "model.")
+_DEPTH = 3
+_MOST = 300_000  # entries looked at; one dictionary may hang in many places
+_WRAPPERS = 8  # of one another around a network
+
+
+def network_names(network: str | None) -> tuple[str, ...]:
+    """The keys to look under, best first, for a network that was asked for by name (None: the averaged one)."""
+    if network is None:
+        return AVERAGED + RAW
+    if network in AVERAGED:
+        return AVERAGED
+    if network in RAW:
+        return RAW
+    return (network,)
+
+
+def state_dicts(tree: Any) -> dict[str, State]:
+    """Every dictionary of named tensors in a tree, by the dotted path of keys that leads to it."""
+    return dict(_walk(tree, "", 0, [_MOST]))
+
+
+def _walk(value: Any, path: str, depth: int, left: list[int]) -> Iterator[tuple[str, State]]:
+    if isinstance(value, ObjectRecord):
+        value = value.state
+    if not isinstance(value, dict) or depth > _DEPTH or left[0] <= 0:
+        return
+    left[0] -= 1 + len(value)
+    tensors = {key: item for key, item in value.items() if isinstance(item, TensorRecord) and isinstance(key, str)}
+    if len(tensors) > 1:
+        yield path, without_prefix(tensors)
+    for key, item in value.items():
+        if isinstance(item, dict | ObjectRecord) and isinstance(key, str):
+            yield from _walk(item, f"{path}.{key}" if path else key, depth + 1, left)
+
+
+def without_prefix(state: State) -> State:
+    """The same tensors without what `DataParallel` or an outer module put before every name."""
+    for _ in range(_WRAPPERS):
+        prefix = next((p for p in _PREFIXES if all(name.startswith(p) for name in state)), None)
+        if prefix is None:
+            break
+        state = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
+    return state
+
+
+def choose(states: Mapping[str, State], network: str | None) -> tuple[str, State]:
+    """The state_dict of the network that is wanted, out of several that fit."""
+    for name in network_names(network):
+        for path, state in states.items():
+            if name in path.split("."):
+                return path, state
+    if network is None:
+        return next(iter(states.items()))
+    found = ", ".join(path or "the file itself" for path in states)
+    raise TlganError(f"network {network!r} is not in the file: it holds {found}")
+
+
+def reshaped(record: TensorRecord, *shape: int) -> TensorRecord:
+    """The same elements with sizes of one put in or taken out."""
+    kept = [(size, stride) for size, stride in zip(record.shape, record.stride, strict=True) if size != 1]
+    if [size for size, _ in kept] != [size for size in shape if size != 1]:
+        raise TlganError(f"a tensor is {list(record.shape)}: expected {list(shape)}")
+    strides = iter(stride for _, stride in kept)
+    return TensorRecord(record.storage, shape, tuple(next(strides) if n != 1 else 1 for n in shape), record.offset)
+
+
+def taken(state: State, name: str) -> TensorRecord:
+    """The tensor of that name; an error where the file lacks it."""
+    if name not in state:
+        raise TlganError(f"tensor {name} is missing")
+    return state[name]
+
+
+def sizes_of(state: State, name: str, dimensions: int) -> tuple[int, ...]:
+    """The shape of a tensor that must have that many dimensions."""
+    shape = taken(state, name).shape
+    if len(shape) != dimensions:
+        raise TlganError(f"tensor {name} is {list(shape)}: expected {dimensions} sizes")
+    return shape

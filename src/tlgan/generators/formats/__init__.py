@@ -1,0 +1,1 @@
+"""Kinds of generator files, each recognised by its content."""

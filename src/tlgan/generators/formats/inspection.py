@@ -1,0 +1,136 @@
+"""What a file is, without loading its weights; and a pickle-free copy of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from tlgan.errors import TlganError
+from tlgan.generators.blueprint import Blueprint
+from tlgan.generators.checkpoint import read_checkpoint
+from tlgan.generators.loading import describe, fetch_generator
+from tlgan.io import hub
+
+from .converted import write_blueprint
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What is known of a generator's file before it is loaded. Sizes are None where the file doesn't say."""
+
+    path: str
+    container: str  # "pickle", "torch", "torch-legacy", "safetensors", "onnx", "torchscript", "torch-export"
+    size: int  # bytes
+    sha256: str
+    architecture: str | None = None
+    format: str | None = None  # whose code wrote it
+    network: str | None = None  # which of the file's networks the rest is about
+    parameters: int | None = None
+    latent_dim: int | None = None
+    w_dim: int | None = None
+    label_dim: int | None = None
+    resolution: int | None = None
+    channels: int | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    tensors: dict[str, list[int]] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def inspect_checkpoint(
+    ref: str | Path, *, network: str | None = None, progress: hub.Progress | None = None
+) -> Inspection:
+    """What the file of a reference is; weights stay on the disk. Raises `TlganError` where it is no generator."""
+    path = fetch_generator(ref, progress=progress)
+    checkpoint = read_checkpoint(path)
+    common = (str(path), checkpoint.container, path.stat().st_size, hub.sha256_of(path))
+    if checkpoint.container in ("onnx", "torchscript", "torch-export"):
+        return Inspection(*common)
+    blueprint = describe(checkpoint, network)
+    return Inspection(
+        *common,
+        architecture=blueprint.architecture,
+        format=blueprint.source.get("format"),
+        network=blueprint.source.get("network"),
+        parameters=blueprint.parameters,
+        options=blueprint.options,
+        tensors={name: list(record.shape) for name, record in blueprint.tensors.items()},
+        **cast(dict[str, Any], sizes_of(blueprint)),
+    )
+
+
+def convert_checkpoint(
+    ref: str | Path, out: str | Path, *, network: str | None = None, progress: hub.Progress | None = None
+) -> Path:
+    """Write a pickle-free copy: safetensors with the architecture, options and source in its metadata.
+
+    The copy loads to the same generator with the same fingerprint. Raises `TlganError` where there is nothing to
+    convert; `out` is written whole or not at all.
+    """
+    path, target = fetch_generator(ref, progress=progress), Path(out)
+    if target.suffix != ".safetensors":
+        raise TlganError(f"{target} is no name for a safetensors file: expected one that ends in .safetensors")
+    checkpoint = read_checkpoint(path)
+    if checkpoint.container in ("onnx", "torchscript", "torch-export"):
+        raise TlganError(f"{path.name} is {checkpoint.container}, a graph rather than tensors: it can't be converted")
+    blueprint = describe(checkpoint, network)
+    sha256 = hub.sha256_of(path)
+    blueprint.source = {
+        "ref": Path(ref).name if Path(ref).exists() else str(ref),
+        "sha256": sha256,
+        "fingerprint": sha256,
+    } | blueprint.source
+    write_blueprint(blueprint, target)
+    return target
+
+
+def sizes_of(blueprint: Blueprint) -> dict[str, int | None]:
+    """Sizes by the names of `Inspection`; what a damaged file doesn't say is left out."""
+    options, shapes = blueprint.options, {name: record.shape for name, record in blueprint.tensors.items()}
+    whole = {key: value for key, value in options.items() if isinstance(value, int) and not isinstance(value, bool)}
+    if blueprint.architecture == "pggan":
+        labels = whole.get("label_size", 0)
+        levels = sum(name.startswith("ToRGB_lod") and name.endswith("weight") for name in shapes)
+        return {
+            "latent_dim": (shapes.get("4x4/Dense/weight") or (labels,))[0] - labels,
+            "label_dim": labels,
+            "resolution": 2 << levels if levels < 16 else None,
+            "channels": _side(shapes.get("ToRGB_lod0/weight"), -1),
+        }
+    if blueprint.architecture == "dcgan":
+        weights = [shape for name, shape in shapes.items() if name.endswith("weight") and len(shape) in (2, 4)]
+        first, last = (weights[0], weights[-1]) if weights else ((), ())
+        return {
+            "latent_dim": _side(first, 0 if len(first) == 4 else 1),
+            "label_dim": 0,
+            "channels": _side(last, 1) if len(last) == 4 else None,
+        }
+    if blueprint.architecture == "modulated":
+        count = min(64, sum(name.endswith(".to_picture.weight") for name in shapes))
+        return {
+            "latent_dim": _side(shapes.get("ground.weight"), 1),
+            "label_dim": 0,
+            "resolution": 4 << count,
+            "channels": _side(shapes.get(f"blocks.{count - 1}.to_picture.weight"), 0),
+        }
+    sizes = {"latent_dim": whole.get("z_dim"), "w_dim": whole.get("w_dim"), "label_dim": whole.get("c_dim", 0)}
+    if blueprint.architecture == "stylegan2":
+        blocks = options.get("blocks")
+        side = 2 << len(blocks) if isinstance(blocks, list) and 0 < len(blocks) < 16 else None
+        return sizes | {"resolution": side, "channels": _side(shapes.get(f"b{side}.torgb.weight"), 0)}
+    if blueprint.architecture == "stylegan3":
+        layers = options.get("layers")
+        last_layer = layers[-1] if isinstance(layers, list) and layers and isinstance(layers[-1], dict) else {}
+        side = _side(last_layer.get("out_size"), 0)
+        return sizes | {"resolution": side, "channels": _side(shapes.get(f"{last_layer.get('name')}.weight"), 0)}
+    return sizes
+
+
+def _side(shape: Any, index: int) -> int | None:
+    """One of the sizes of a shape, or None where there is none."""
+    try:
+        return int(shape[index])
+    except (TypeError, IndexError, ValueError):
+        return None

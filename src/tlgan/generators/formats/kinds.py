@@ -1,0 +1,155 @@
+"""From what a file holds to a blueprint, and from a blueprint to a generator: the two tables of known kinds."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from tlgan.errors import TlganError
+from tlgan.generators.base import LatentGenerator
+from tlgan.generators.blueprint import Blueprint
+from tlgan.generators.checkpoint import Checkpoint, ObjectRecord, TensorRecord, summary
+from tlgan.generators.checkpoint.persistence import Module
+from tlgan.generators.checkpoint.state_dicts import State, choose, network_names, state_dicts
+from tlgan.generators.nets.dcgan import DCGAN, is_dcgan, read_dcgan
+from tlgan.generators.nets.modulated import Modulated
+from tlgan.generators.nets.pggan import PGGAN, is_pggan, read_pggan
+from tlgan.generators.nets.rosinality import is_rosinality, read_rosinality
+from tlgan.generators.nets.stylegan2 import StyleGAN2
+from tlgan.generators.nets.stylegan2_ada import is_stylegan2_module, read_stylegan2_module
+from tlgan.generators.nets.stylegan3 import StyleGAN3, is_stylegan3_module, read_stylegan3_module
+
+from .converted import converted_blueprint, read_safetensors
+
+
+class Architecture(Protocol):
+    """A class of generators that is made from a blueprint."""
+
+    @property
+    def load_options(self) -> tuple[str, ...]:
+        """Options of the blueprint that `load_generator` may set."""
+        ...
+
+    def __call__(self, blueprint: Blueprint, *, name: str, fingerprint: str, device: str = "cpu") -> LatentGenerator:
+        """The generator, its weights in memory."""
+        ...
+
+
+ARCHITECTURES: dict[str, Architecture] = {
+    "pggan": PGGAN,
+    "stylegan2": StyleGAN2,
+    "stylegan3": StyleGAN3,
+    "dcgan": DCGAN,
+    "modulated": Modulated,
+}
+
+_EXPECTED = (
+    "expected a pg-GAN, StyleGAN2-ADA or StyleGAN3 pickle, a rosinality StyleGAN2, the state_dict of a DCGAN, ONNX, "
+    "TorchScript, or a file made by `tlgan convert`"
+)
+
+
+def blueprint_of(checkpoint: Checkpoint, network: str | None = None) -> Blueprint:
+    """What a file holds, as a blueprint; no weight is loaded.
+
+    `network` chooses among several: "G" is the raw one, "Gs" or "G_ema" the averaged one (the default), anything else
+    a key of the file. Raises `TlganError` where the file holds no generator that is known.
+    """
+    if checkpoint.container == "safetensors":
+        return _of_safetensors(checkpoint, network)
+    tree = checkpoint.tree
+    if is_pggan(tree):
+        return read_pggan(tree, network or "Gs")
+    found = _snapshot_module(tree, network)
+    if found is not None:
+        key, module = found
+        blueprint = None
+        if is_stylegan2_module(module):
+            blueprint = read_stylegan2_module(module)
+        elif is_stylegan3_module(module):
+            blueprint = read_stylegan3_module(module)
+        if blueprint is not None:
+            blueprint.source["network"] = key
+            return blueprint
+    blueprint = _of_states(state_dicts(tree), network, _latent_average(tree))
+    if blueprint is not None:
+        return blueprint
+    raise TlganError(f"{checkpoint.path.name} holds {_summary(tree)}, no generator that is known: {_EXPECTED}")
+
+
+def build(blueprint: Blueprint, *, name: str, fingerprint: str, device: str = "cpu", **options: Any) -> LatentGenerator:
+    """The generator of a blueprint. `options` are the architecture's own, such as pg-GAN's `lod`."""
+    architecture = ARCHITECTURES.get(blueprint.architecture)
+    if architecture is None:
+        raise TlganError(
+            f"{name} is of the architecture {blueprint.architecture[:40]!r}: expected one of {', '.join(ARCHITECTURES)}; "
+            "a newer tlgan may know it"
+        )
+    unknown = set(options) - set(architecture.load_options)
+    if unknown:
+        known = ", ".join(architecture.load_options) or "none"
+        raise TlganError(f"{name} has no option {', '.join(sorted(unknown))}: a {blueprint.architecture} has {known}")
+    for key, value in options.items():
+        if value is not None:
+            blueprint.options[key] = value
+    return architecture(blueprint, name=name, fingerprint=fingerprint, device=device)
+
+
+def _of_safetensors(checkpoint: Checkpoint, network: str | None) -> Blueprint:
+    tensors, metadata = read_safetensors(checkpoint.path)
+    blueprint = converted_blueprint(tensors, metadata) or _of_states(_by_prefix(tensors), network, None)
+    if blueprint is None:
+        raise TlganError(
+            f"{checkpoint.path.name} holds {_summary(dict(tensors))}, no generator that is known: {_EXPECTED}"
+        )
+    return blueprint
+
+
+def _by_prefix(tensors: dict[str, TensorRecord]) -> dict[str, State]:
+    return state_dicts(dict(tensors))
+
+
+def _of_states(states: dict[str, State], network: str | None, average: TensorRecord | None) -> Blueprint | None:
+    rosinality = {path: state for path, state in states.items() if is_rosinality(state)}
+    if rosinality:
+        path, state = choose(rosinality, network)
+        blueprint = read_rosinality(state, average)
+    else:
+        chains = {path: state for path, state in states.items() if is_dcgan(state)}
+        if not chains:
+            return None
+        path, state = choose(chains, network)
+        blueprint = read_dcgan(state)
+    blueprint.source["network"] = path
+    return blueprint
+
+
+def _snapshot_module(tree: Any, network: str | None) -> tuple[str, Module] | None:
+    """The pickled module of a snapshot {"G": ..., "D": ..., "G_ema": ...}, or of a file that is the module itself."""
+    if isinstance(tree, ObjectRecord) and isinstance(tree.state, dict):
+        return "", Module(tree)
+    if not isinstance(tree, dict):
+        return None
+    records = {key: value for key, value in tree.items() if isinstance(value, ObjectRecord) and isinstance(key, str)}
+    modules = {
+        key: value
+        for key, value in records.items()
+        if isinstance(value.state, dict) and str(value.type).startswith("torch_utils.persistence.") and key != "D"
+    }
+    for name in network_names(network):
+        if name in modules:
+            return name, Module(modules[name])
+    if modules and network is not None:
+        raise TlganError(f"network {network!r} is not in the file: it holds {', '.join(modules)}")
+    return None
+
+
+def _latent_average(tree: Any) -> TensorRecord | None:
+    average = tree.get("latent_avg") if isinstance(tree, dict) else None
+    return average if isinstance(average, TensorRecord) else None
+
+
+def _summary(tree: Any) -> str:
+    parts = tree if isinstance(tree, tuple | list) else [tree]
+    if any(isinstance(part, ObjectRecord) and str(part.type) == "dnnlib.tflib.network.Network" for part in parts[:4]):
+        return "a StyleGAN of TensorFlow (convert it to PyTorch with the StyleGAN3 code's legacy.py)"
+    return summary(tree)

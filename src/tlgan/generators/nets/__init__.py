@@ -1,0 +1,1 @@
+"""Generator networks, and how each is filled from a checkpoint."""

@@ -1,0 +1,68 @@
+"""From z to w: the mapping network that all StyleGANs share, and the fully connected layer it is made of."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from tlgan.errors import TlganError
+from tlgan.generators.blueprint import MAX_LAYERS, Blueprint, Options
+
+from .activations import ACTIVATIONS, bias_act
+
+_EPSILON = 1e-8
+
+
+def normalize_2nd_moment(x: Tensor) -> Tensor:
+    """[n, d] with a mean square of one in each row."""
+    return x * (x.square().mean(dim=1, keepdim=True) + _EPSILON).rsqrt()
+
+
+class Dense:
+    """act(x W + b): the gains of the equalised learning rate are folded into W and b."""
+
+    def __init__(
+        self, blueprint: Blueprint, name: str, options: Options, device: str, inputs: int | None, outputs: int | None
+    ) -> None:
+        weight = blueprint.load(f"{name}.weight", outputs, inputs)
+        self.weight = (weight * options.number("weight_gain")).to(device)
+        self.outputs, self.inputs = weight.shape
+        self.activation = options.choice("activation", tuple(ACTIVATIONS), "linear")
+        self.bias: Tensor | None = None
+        if blueprint.has(f"{name}.bias"):
+            bias = blueprint.load(f"{name}.bias", self.outputs)
+            self.bias = (bias * options.number("bias_gain", 1.0)).to(device)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return bias_act(F.linear(x, self.weight, self.bias), None, self.activation)
+
+
+class Mapping:
+    """z [n, z_dim] and a label [n, c_dim] -> w [n, w_dim], before truncation."""
+
+    def __init__(self, blueprint: Blueprint, options: Options, device: str) -> None:
+        self.z_dim = options.whole("z_dim", 0, 65536)
+        self.c_dim = options.whole("c_dim", 0, 65536, 0)
+        self.w_dim = options.whole("w_dim", 1, 65536)
+        self._embed: Dense | None = None
+        width = self.z_dim
+        if self.c_dim:
+            self._embed = Dense(blueprint, "mapping.embed", options.section("embed"), device, self.c_dim, None)
+            width += self._embed.outputs
+        if self.z_dim == 0:
+            raise TlganError("it has no latent: expected a z of at least one dimension")
+        self._layers = []
+        for index, layer in enumerate(options.sections("mapping", MAX_LAYERS)):
+            self._layers.append(Dense(blueprint, f"mapping.fc{index}", layer, device, width, None))
+            width = self._layers[-1].outputs
+        if width != self.w_dim:
+            raise TlganError(f"its mapping network ends in {width} dimensions: expected {self.w_dim}")
+
+    def __call__(self, z: Tensor, label: Tensor | None) -> Tensor:
+        x = normalize_2nd_moment(z)
+        if self._embed is not None and label is not None:
+            x = torch.cat([x, normalize_2nd_moment(self._embed(label))], dim=1)
+        for layer in self._layers:
+            x = layer(x)
+        return x

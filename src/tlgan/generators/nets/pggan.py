@@ -1,0 +1,225 @@
+"""Progressive GANs (Karras et al., 2018) as TensorFlow 1 pickled them: a triple of `tfutil.Network`.
+
+A latent becomes a 4x4 picture of features, every block doubles it, and `ToRGB_lod<n>` can paint after each of them;
+`lod` (level of detail) fades between two sizes as it did in training. The variables keep TensorFlow's layouts: a
+plain kernel is [k, k, in, out]; a fused upscaling one is [k, k, out, in], to be widened by one pixel and used
+transposed. Equalised learning rate: each stored weight is to be multiplied by gain / sqrt(fan-in).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from tlgan.errors import TlganError
+from tlgan.generators.base import LatentGenerator
+from tlgan.generators.blueprint import MAX_RESOLUTION, Blueprint
+from tlgan.generators.checkpoint import ObjectRecord, TensorRecord
+
+NETWORKS = {"G": 0, "Gs": 2, "G_ema": 2}
+_TYPES = ("tfutil.Network",)
+_DEFAULTS: dict[str, Any] = {
+    "normalize_latents": True,
+    "use_wscale": True,
+    "use_pixelnorm": True,
+    "pixelnorm_epsilon": 1e-8,
+    "use_leakyrelu": True,
+    "label_size": 0,
+}
+
+
+# -- from the file ---------------------------------------------------------------------------------------------
+
+
+def is_pggan(tree: Any) -> bool:
+    networks = tree if isinstance(tree, list | tuple) else [tree]
+    return 1 <= len(networks) <= 3 and all(isinstance(n, ObjectRecord) and str(n.type) in _TYPES for n in networks)
+
+
+def read_pggan(tree: Any, network: str = "Gs") -> Blueprint:
+    """The blueprint of one network of the triple (G, D, Gs): the averaged `Gs` unless another is asked for."""
+    networks: Sequence[ObjectRecord] = tree if isinstance(tree, list | tuple) else [tree]
+    if network not in NETWORKS:
+        raise TlganError(f"network {network!r} is not in a progressive GAN: expected G or Gs")
+    chosen = networks[NETWORKS[network]] if len(networks) == 3 else networks[-1]
+    state = chosen.state
+    if not isinstance(state, dict) or not isinstance(state.get("variables"), list | tuple):
+        raise TlganError("its network has no variables")
+    static = state.get("static_kwargs")
+    static = static if isinstance(static, dict) else {}
+    tensors: dict[str, TensorRecord] = {}
+    lod = 0.0
+    for pair in state["variables"]:
+        if not isinstance(pair, tuple | list) or len(pair) != 2 or not isinstance(pair[0], str):
+            raise TlganError("its variables are not pairs of a name and a value")
+        name, value = pair
+        if name == "lod" and isinstance(value, int | float):
+            lod = float(value)
+        elif name == "lod" and isinstance(value, TensorRecord):
+            lod = float(value.load().reshape(-1)[0]) if value.numel == 1 else math.nan
+        elif isinstance(value, TensorRecord):
+            tensors[name] = value
+        else:
+            raise TlganError(f"its variable {name[:60]} is not an array")
+    options = {key: static.get(key, default) for key, default in _DEFAULTS.items()}
+    return Blueprint("pggan", options | {"lod": lod}, tensors, {"format": "pg-GAN (TensorFlow 1)", "network": network})
+
+
+# -- the network -----------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Layer:
+    weight: Tensor  # plain: [out, in, k, k]; upscaling: [in, out, 4, 4]
+    bias: Tensor
+    upscaling: bool = False
+
+
+class PGGAN(LatentGenerator):
+    """z [n, latent_dim] and labels [n, label_dim] -> pictures. `lod` 0 paints every detail, 1 half the size, ..."""
+
+    load_options: ClassVar = ("lod",)
+    paint_options: ClassVar = ("lod",)
+
+    def __init__(self, blueprint: Blueprint, *, name: str, fingerprint: str, device: str = "cpu") -> None:
+        options = blueprint.reader()
+        self._normalize = options.truth("normalize_latents", True)
+        self._pixelnorm = options.truth("use_pixelnorm", True)
+        self._epsilon = options.number("pixelnorm_epsilon", 1e-8, low=0, high=1)
+        self._slope = 0.2 if options.truth("use_leakyrelu", True) else 0.0
+        self._wscale = options.truth("use_wscale", True)
+        self.label_dim = options.whole("label_size", 0, 4096, 0)
+        inputs, units = blueprint.shape("4x4/Dense/weight")[:2]
+        self._dense = self._scaled(blueprint.load("4x4/Dense/weight", None, None), math.sqrt(2) / 4, inputs).to(device)
+        self._dense_bias = blueprint.load("4x4/Dense/bias", units // 16).to(device)
+        if units % 16 or inputs <= self.label_dim:
+            raise TlganError(f"tensor 4x4/Dense/weight is [{inputs}, {units}], with {self.label_dim} labels: damaged")
+        self._blocks: list[list[_Layer]] = []
+        side, channels = 4, units // 16
+        while side <= MAX_RESOLUTION and blueprint.has(_first_layer(blueprint, side)):
+            block, channels = self._load_block(blueprint, side, channels, device)
+            self._blocks.append(block)
+            side *= 2
+        resolution = side // 2
+        if not self._blocks:
+            raise TlganError("tensor 4x4/Conv/weight of this pggan is missing")
+        self._to_rgb = [self._load_to_rgb(blueprint, level, device) for level in range(len(self._blocks))]
+        self.lod = options.number("lod", 0.0, low=0, high=32)
+        super().__init__(
+            name=name,
+            fingerprint=fingerprint,
+            latent_dim=inputs - self.label_dim,
+            resolution=resolution,
+            channels=self._to_rgb[0].weight.shape[0],
+            device=device,
+        )
+        if any(layer.weight.shape[0] != self.channels for layer in self._to_rgb) or self.channels not in (1, 3):
+            raise TlganError(f"its ToRGB layers paint {self.channels} channels: expected 1 or 3")
+
+    def _scaled(self, weight: Tensor, gain: float, fan_in: int) -> Tensor:
+        return weight * (gain / math.sqrt(fan_in)) if self._wscale else weight
+
+    def _load_block(self, blueprint: Blueprint, side: int, channels: int, device: str) -> tuple[list[_Layer], int]:
+        names = ("Conv",) if side == 4 else (_first_layer(blueprint, side).split("/")[1], "Conv1")
+        block = []
+        for name in names:
+            key = f"{side}x{side}/{name}"
+            fused = name == "Conv0_up"
+            shape = (None, None, None, channels) if fused else (None, None, channels, None)
+            weight = blueprint.load(f"{key}/weight", *shape)
+            kernel = weight.shape[0]
+            if kernel != weight.shape[1] or kernel % 2 == 0 or (fused and kernel != 3):
+                raise TlganError(f"tensor {key}/weight has a {kernel}x{weight.shape[1]} kernel: expected 3x3")
+            weight = self._scaled(weight, math.sqrt(2), kernel * kernel * channels)
+            weight = weight.permute(3, 2, 0, 1)  # fused: [in, out, k, k]; plain: [out, in, k, k]
+            channels = weight.shape[1 if fused else 0]
+            if fused:
+                weight = F.pad(weight, (1, 1, 1, 1))
+                weight = weight[..., 1:, 1:] + weight[..., :-1, 1:] + weight[..., 1:, :-1] + weight[..., :-1, :-1]
+            bias = blueprint.load(f"{key}/bias", channels)
+            block.append(_Layer(weight.contiguous().to(device), bias.to(device), fused))
+        return block, channels
+
+    def _load_to_rgb(self, blueprint: Blueprint, level: int, device: str) -> _Layer:
+        lod = len(self._blocks) - 1 - level
+        last = self._blocks[level][-1]
+        channels = last.weight.shape[0]
+        weight = blueprint.load(f"ToRGB_lod{lod}/weight", 1, 1, channels, None)
+        weight = self._scaled(weight, 1.0, channels).permute(3, 2, 0, 1).contiguous()
+        bias = blueprint.load(f"ToRGB_lod{lod}/bias", weight.shape[0])
+        return _Layer(weight.to(device), bias.to(device))
+
+    # -- painting ----------------------------------------------------------------------------------------------
+
+    def _paint(
+        self,
+        latents: Tensor,
+        *,
+        label: Tensor | None,
+        noise: str,
+        resolution: int | None,
+        lod: float | None = None,
+        **options: Any,
+    ) -> Tensor:
+        lod = self.lod if lod is None else float(lod)
+        if not 0 <= lod <= 32:
+            raise TlganError(f"lod {lod} is out of range: expected 0 (every detail) to {len(self._blocks) - 1}")
+        finest = len(self._blocks) - 1
+        if resolution is not None:  # nothing finer than what is asked for need be painted
+            finest = min(finest, max(0, math.ceil(math.log2(resolution / 4))))
+        lod = max(lod, len(self._blocks) - 1 - finest)
+        x = latents if label is None else torch.cat([latents, label], dim=1)
+        if self._normalize:
+            x = x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + self._epsilon)
+        x = (x @ self._dense).view(-1, self._dense.shape[1] // 16, 4, 4)
+        x = self._activate(x + self._dense_bias[:, None, None])
+        depth = len(self._blocks) - 1 - lod  # 0: 4x4 alone; 1.4: 40 % of 16x16 over 60 % of 8x8
+        last = min(max(math.ceil(depth), 0), finest)
+        coarse: Tensor | None = None
+        for level in range(last + 1):
+            before = x
+            x = self._block(x, level)
+            if level == last and level > max(depth, 0):
+                coarse = self._rgb(before, level - 1)
+        images = self._rgb(x, last)
+        if coarse is not None:
+            images = images + (_enlarge(coarse, 2) - images) * (last - depth)
+        return _enlarge(images, 2 ** (finest - last))
+
+    def _block(self, x: Tensor, level: int) -> Tensor:
+        for index, layer in enumerate(self._blocks[level]):
+            if layer.upscaling:
+                x = F.conv_transpose2d(x, layer.weight, layer.bias, stride=2, padding=1)
+            else:
+                if level and not index:
+                    x = _enlarge(x, 2)
+                x = F.conv2d(x, layer.weight, layer.bias, padding=layer.weight.shape[-1] // 2)
+            x = self._activate(x)
+        return x
+
+    def _rgb(self, x: Tensor, level: int) -> Tensor:
+        return F.conv2d(x, self._to_rgb[level].weight, self._to_rgb[level].bias)
+
+    def _activate(self, x: Tensor) -> Tensor:
+        x = F.leaky_relu(x, self._slope)
+        if self._pixelnorm:
+            x = x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + self._epsilon)
+        return x
+
+
+def _first_layer(blueprint: Blueprint, side: int) -> str:
+    """Name of the first weight of the block that paints `side` pixels."""
+    if side == 4:
+        return "4x4/Conv/weight"
+    fused = f"{side}x{side}/Conv0_up/weight"
+    return fused if blueprint.has(fused) else f"{side}x{side}/Conv0/weight"
+
+
+def _enlarge(x: Tensor, factor: int) -> Tensor:
+    return x if factor == 1 else F.interpolate(x, scale_factor=float(factor), mode="nearest")

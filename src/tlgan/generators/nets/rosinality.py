@@ -1,0 +1,81 @@
+"""Reading the StyleGAN2 of rosinality's PyTorch port: a state_dict whose names and shapes say everything.
+
+Its layers are those of the official network under other names; the scales that its code applies at run time
+(1 / sqrt(fan-in), the mapping's learning rate of 0.01) become gains here.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from tlgan.generators.blueprint import MAX_LAYERS, Blueprint
+from tlgan.generators.checkpoint import TensorRecord
+from tlgan.generators.checkpoint.state_dicts import State, reshaped, sizes_of, taken
+
+_LEARNING_RATE = 0.01  # of the mapping network; not in the file, the same in every version of the code
+_SQRT2 = math.sqrt(2)
+
+
+def is_rosinality(state: State) -> bool:
+    return all(name in state for name in ("input.input", "conv1.conv.weight", "to_rgb1.conv.weight", "style.1.weight"))
+
+
+def read_rosinality(state: State, latent_average: TensorRecord | None) -> Blueprint:
+    """The blueprint of a `g_ema` or `g` state_dict; `latent_average` is the `latent_avg` beside it."""
+    tensors: dict[str, TensorRecord] = {}
+    mapping = []
+    for index in range(MAX_LAYERS):
+        if f"style.{index + 1}.weight" not in state:
+            break
+        _, inputs = sizes_of(state, f"style.{index + 1}.weight", 2)
+        tensors[f"mapping.fc{index}.weight"] = taken(state, f"style.{index + 1}.weight")
+        tensors[f"mapping.fc{index}.bias"] = taken(state, f"style.{index + 1}.bias")
+        gain = _LEARNING_RATE / math.sqrt(max(inputs, 1))
+        mapping.append({"weight_gain": gain, "bias_gain": _LEARNING_RATE, "activation": "lrelu"})
+    _, z_dim = sizes_of(state, "style.1.weight", 2)
+    w_dim, _ = sizes_of(state, f"style.{len(mapping)}.weight", 2)
+    if latent_average is not None:
+        tensors["mapping.w_avg"] = reshaped(latent_average, w_dim)
+    tensors["b4.const"] = reshaped(taken(state, "input.input"), *sizes_of(state, "input.input", 4)[1:])
+    blocks: list[dict[str, Any]] = [{"architecture": "skip"}]
+    blocks[0]["conv1"] = _layer(state, "conv1", "b4.conv1", tensors, "noises.noise_0", side=4)
+    blocks[0]["torgb"] = _layer(state, "to_rgb1", "b4.torgb", tensors)
+    side = 8
+    while f"convs.{2 * len(blocks) - 2}.conv.weight" in state and len(blocks) < MAX_LAYERS:
+        index, name = len(blocks) - 1, f"b{side}"
+        block: dict[str, Any] = {"architecture": "skip", "filter_gain": 1.0}
+        for part, conv in (("conv0", 2 * index), ("conv1", 2 * index + 1)):
+            source = f"convs.{conv}"
+            block[part] = _layer(state, source, f"{name}.{part}", tensors, f"noises.noise_{conv + 1}", side=side)
+        block["torgb"] = _layer(state, f"to_rgbs.{index}", f"{name}.torgb", tensors)
+        blur, upsample = f"convs.{2 * index}.conv.blur.kernel", f"to_rgbs.{index}.upsample.kernel"
+        tensors[f"{name}.conv0.resample_filter"] = taken(state, blur)
+        tensors[f"{name}.resample_filter"] = taken(state, upsample)
+        block["conv0"] |= {"up": 2, "filter_gain": 1.0}  # the stored kernels hold the gain of upsampling
+        blocks.append(block)
+        side *= 2
+    options = {"z_dim": z_dim, "c_dim": 0, "w_dim": w_dim, "mapping": mapping, "blocks": blocks}
+    return Blueprint("stylegan2", options, tensors, {"format": "StyleGAN2 (rosinality)"})
+
+
+def _layer(
+    state: State, source: str, name: str, tensors: dict[str, TensorRecord], noise: str | None = None, side: int = 0
+) -> dict[str, Any]:
+    """Take the tensors of one layer over; -> its options."""
+    _, *sizes = sizes_of(state, f"{source}.conv.weight", 5)  # [1, out, in, k, k]
+    _, style = sizes_of(state, f"{source}.conv.modulation.weight", 2)
+    tensors[f"{name}.weight"] = reshaped(taken(state, f"{source}.conv.weight"), *sizes)
+    tensors[f"{name}.affine.weight"] = taken(state, f"{source}.conv.modulation.weight")
+    tensors[f"{name}.affine.bias"] = taken(state, f"{source}.conv.modulation.bias")
+    affine = {"weight_gain": 1 / math.sqrt(max(style, 1))}
+    fan_in = math.prod(sizes[1:])
+    options: dict[str, Any] = {"weight_gain": 1 / math.sqrt(max(fan_in, 1)), "affine": affine, "up": 1}
+    if noise is None:
+        tensors[f"{name}.bias"] = reshaped(taken(state, f"{source}.bias"), sizes[0])
+        return options
+    tensors[f"{name}.bias"] = taken(state, f"{source}.activate.bias")
+    tensors[f"{name}.noise_strength"] = reshaped(taken(state, f"{source}.noise.weight"))
+    if noise in state:
+        tensors[f"{name}.noise_const"] = reshaped(state[noise], side, side)
+    return options | {"activation": "lrelu", "act_gain": _SQRT2, "use_noise": True}

@@ -1,0 +1,118 @@
+"""The label page: a few verbs over HTTP around one `Session`, guarded as the studio is."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from tlgan.errors import TlganError
+from tlgan.web.server import server
+from tlgan.web.server.guard import LOOPBACK, Guard
+from tlgan.workspace import Workspace
+
+from .session import Session
+
+PAGE = Path(__file__).parent / "page"
+MESSAGE_BYTES = 1000
+
+
+def create_app(session: Session, *, hosts: Collection[str] | None = LOOPBACK, token: str | None = None) -> Starlette:
+    """The application for one question. `hosts` and `token` as for the studio."""
+
+    async def message(request: Request) -> dict[str, Any]:
+        body = b""
+        async for part in request.stream():
+            body += part
+            if len(body) > MESSAGE_BYTES:
+                raise TlganError(f"more than {MESSAGE_BYTES} bytes were sent")
+        import json
+
+        try:
+            found = json.loads(body)
+        except ValueError as error:
+            raise TlganError("what was sent is not JSON") from error
+        if not isinstance(found, dict):
+            raise TlganError("what was sent is no object")
+        return found
+
+    async def state(_: Request) -> Response:
+        return JSONResponse(await run_in_threadpool(session.state))
+
+    async def answer(request: Request) -> Response:
+        given = await message(request)
+        row, yes = given.get("row"), given.get("yes")
+        if not isinstance(row, int) or isinstance(row, bool) or not (yes is None or isinstance(yes, bool)):
+            raise TlganError("an answer is {row, yes}: a picture's number, and true, false or null")
+        return JSONResponse(await run_in_threadpool(session.answer, row, yes))
+
+    async def undo(_: Request) -> Response:
+        return JSONResponse(await run_in_threadpool(session.undo))
+
+    async def finish(_: Request) -> Response:
+        return JSONResponse(await run_in_threadpool(session.finish))
+
+    async def picture(request: Request) -> Response:
+        side = 96 if "small" in request.query_params else 512
+        data = await run_in_threadpool(session.picture, int(request.path_params["row"]), side)
+        return Response(data, media_type="image/png", headers={"Cache-Control": "max-age=3600"})
+
+    async def strip(_: Request) -> Response:
+        return Response(await run_in_threadpool(session.strip), media_type="image/png")
+
+    routes = [
+        Route("/", lambda _: FileResponse(PAGE / "index.html")),
+        Route("/api/state", _told(state)),
+        Route("/api/answer", _told(answer), methods=["POST"]),
+        Route("/api/undo", _told(undo), methods=["POST"]),
+        Route("/api/finish", _told(finish), methods=["POST"]),
+        Route("/picture/{row:int}.png", _told(picture)),
+        Route("/strip.png", _told(strip)),
+        Mount("/", StaticFiles(directory=PAGE)),
+    ]
+    threading.Thread(target=session.look, daemon=True).start()
+    return Starlette(routes=routes, middleware=[Middleware(Guard, hosts=hosts, token=token)])
+
+
+def label(
+    workspace: Workspace | str | Path,
+    question: str,
+    *,
+    name: str = "",
+    extractor: str = "",
+    host: str = "127.0.0.1",
+    port: int = server.PORT,
+    open_browser: bool = True,
+) -> dict[str, Any] | None:
+    """Open the page for one question until it is interrupted; what came of it (None: clicks, but no slider yet)."""
+    session = Session(workspace, question, name=name, extractor=extractor)
+    server.serve(session, host=host, port=port, open_browser=open_browser, make_app=create_app, name="label")
+    return session.result
+
+
+@contextmanager
+def running(session: Session, *, port: int = 0) -> Iterator[str]:
+    """The page in a thread of its own: `with running(session) as address:`."""
+    with server.running(session, port=port, make_app=create_app) as address:
+        yield address
+
+
+def _told(verb: Callable[[Request], Any]) -> Callable[[Request], Any]:
+    async def answered(request: Request) -> Response:
+        try:
+            found: Response = await verb(request)
+            return found
+        except TlganError as error:
+            return JSONResponse({"error": str(error)}, 400)
+
+    return answered

@@ -1,0 +1,292 @@
+"""The studio's ASGI application: the page, and the verbs over HTTP beside the websocket that streams pictures."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import json
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+
+from tlgan.errors import TlganError
+
+from . import films, openapi, wire
+from .describe import describe
+from .guard import LOOPBACK, Guard
+from .live import Live
+from .painter import Frame, Painted, Painter
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tlgan.editing import Edit
+    from tlgan.workspace import Workspace
+
+PAGE = Path(__file__).parents[1] / "page"
+Answer = Callable[[Request], Awaitable[Response]]
+
+
+def create_app(
+    workspace: Workspace,
+    *,
+    hosts: Collection[str] | None = LOOPBACK,
+    token: str | None = None,
+    threads: int | None = None,
+) -> Starlette:
+    """The application for one workspace.
+
+    `hosts`: what the Host header may name (None: anything, then give a `token`); `token`: what a visitor must show;
+    `threads`: of torch while painting, half of the cores by default.
+    """
+    studio = Studio(workspace, threads=threads)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        studio.painter.close()
+
+    verbs: dict[str, Answer] = {
+        "describe": studio.describe,
+        "random": studio.random,
+        "render": studio.render,
+        "measure": studio.measure,
+        "solve": studio.solve,
+        "gallery": studio.gallery,
+        "strip": studio.strip,
+        "film": studio.film,
+        "state": studio.state,
+        "open": studio.open,
+    }
+    routes = [
+        Route("/", studio.page),
+        Route("/api", lambda _: RedirectResponse("/api/")),
+        Route("/api/", lambda _: HTMLResponse(openapi.page())),
+        Route("/api/openapi.json", lambda _: JSONResponse(openapi.document())),
+        *(Route(f"/api/{name}", _answer(verb), methods=[openapi.method(name)]) for name, verb in verbs.items()),
+        WebSocketRoute("/live", studio.live.serve),
+        Mount("/", StaticFiles(directory=PAGE)),
+    ]
+    app = Starlette(routes=routes, middleware=[Middleware(Guard, hosts=hosts, token=token)], lifespan=lifespan)
+    app.state.studio = studio
+    return app
+
+
+class Studio:
+    """One workspace, its painter, and an answer for every verb."""
+
+    def __init__(self, workspace: Workspace, *, threads: int | None = None) -> None:
+        self.workspace = workspace
+        self.axes = workspace.axes
+        self.painter = Painter(workspace, threads=threads)
+        self.description = describe(workspace)
+        greeting = {"version": wire.VERSION, "generator": self.axes.generator, "name": workspace.name}
+        self.live = Live(self.painter, greeting, self._paint)
+        self._first: str | None = None
+        self._filming = asyncio.Semaphore(1)
+
+    # -- the page ----------------------------------------------------------------------------------------------
+
+    async def page(self, _: Request) -> Response:
+        """The page, with a description and a painted face inside: nothing has to be waited for."""
+        if self._first is None:
+            seed = await self.painter.run(self.painter.typical)
+            edit = await self.painter.run(self._face, {"face": {"seed": seed}}, "face")
+            frame = await self.painter.run(self.painter.frame, edit)
+            # What the first edit sets up once takes longer than two frames: do it before a hand waits for it.
+            await self.painter.run(self.painter.frame, edit.ask({self.axes.names[0]: 1.0}))
+            self._first = _first_paint(self.description, edit, frame)
+        return HTMLResponse(self._first)
+
+    # -- verbs over HTTP ---------------------------------------------------------------------------------------
+
+    async def describe(self, _: Request) -> Response:
+        """GET: what the page knows of the workspace."""
+        return JSONResponse(self.description)
+
+    async def random(self, request: Request) -> Response:
+        """GET ?seed=: the face of a seed; without one, of a random seed."""
+        text = request.query_params.get("seed")
+        seed = secrets.randbelow(wire.SEEDS) if text is None else _seed(text)
+        return JSONResponse({"seed": seed, "asked": {}, "locks": [], "exact": False})
+
+    async def render(self, request: Request) -> Response:
+        """POST {face | mix}: a PNG with the state inside."""
+        from tlgan.editing.state import to_json, write_png
+
+        message = await _body(request)
+        edit, frame = await self._frame(message)
+        buffer = io.BytesIO()
+        write_png(buffer, frame.picture, to_json(edit, self.axes))
+        return Response(buffer.getvalue(), media_type="image/png")
+
+    async def measure(self, request: Request) -> Response:
+        """POST {face | mix}: where the extractor sees the picture."""
+        _, frame = await self._frame(await _body(request))
+        return JSONResponse(wire.words(frame))
+
+    async def solve(self, request: Request) -> Response:
+        """POST {face | mix}: the latent it leads to."""
+        edit, frame = await self._frame(await _body(request))
+        return JSONResponse({"latent": wire.encode_latent(frame.latent), "seed": edit.seed} | wire.words(frame))
+
+    async def gallery(self, request: Request) -> Response:
+        """POST {seeds: [...]} or {wanted: {...}, count}: small pictures of faces to start from."""
+        message = await _body(request)
+        size = wire.integer(message, "size", *wire.SIZES, default=128)
+        faces, latents = await self.painter.run(self._candidates, message)
+        pictures = await self._pictures(latents, size)
+        return JSONResponse({"faces": [{"face": f, "picture": p} for f, p in zip(faces, pictures, strict=True)]})
+
+    async def strip(self, request: Request) -> Response:
+        """POST {face, feature, asked: [...]}: one slider at several places."""
+        message = await _body(request)
+        edit = await self.painter.run(self._face, message, "face")
+        name = wire.feature(message, self.axes)
+        stops = _stops(message)
+        latents = await self.painter.run(self.painter.strip, edit, name, stops)
+        size = wire.integer(message, "size", *wire.SIZES, default=512)
+        return JSONResponse({"asked": stops, "pictures": await self._pictures(latents, size)})
+
+    async def film(self, request: Request) -> Response:
+        """POST {a, b, seconds, fps, format, loop}: the walk from A to B as a GIF or MP4."""
+        message = await _body(request)
+        kind = message.get("format", "gif")
+        if kind not in self.description["films"]:
+            raise TlganError(f"the film format {kind!r} is unknown: expected gif or mp4")
+        fps = wire.integer(message, "fps", 1, 60, default=24)
+        count = wire.integer(message, "frames", 2, wire.FILM_FRAMES, default=48)
+        start = await self.painter.run(self._face, message, "a")
+        end = await self.painter.run(self._face, message, "b")
+        async with self._filming:
+            latents = await self.painter.run(self.painter.walk, start, end, films.there_and_back(count))
+            pictures = [picture async for picture in self._painted(latents)]
+            film = await asyncio.to_thread(films.film, np.stack(pictures), kind, fps)
+        return Response(film, media_type="image/gif" if kind == "gif" else "video/mp4")
+
+    async def state(self, request: Request) -> Response:
+        """POST {face}: the whole state as it is kept in a PNG."""
+        from tlgan.editing.state import to_json
+
+        edit = await self.painter.run(self._face, await _body(request), "face")
+        return JSONResponse(to_json(edit, self.axes))
+
+    async def open(self, request: Request) -> Response:
+        """POST a state (JSON) or a PNG with one inside: the face. Another generator's is refused by name."""
+        from tlgan.editing.state import from_json, read_png
+
+        if request.headers.get("content-type", "").startswith("image/"):
+            state = await self.painter.run(read_png, await _read(request, wire.PNG_BYTES))
+        else:
+            state = await _body(request)
+        return JSONResponse(wire.face_json(from_json(state, self.axes)))
+
+    # -- shared ------------------------------------------------------------------------------------------------
+
+    def _face(self, message: wire.Json, key: str) -> Edit:
+        return wire.face(message, key, self.axes, self.painter.latent_of)
+
+    async def _frame(self, message: wire.Json) -> tuple[Edit, Frame]:
+        """The picture of {face: ...} or {mix: {a, b, at}}, measured; exact where that is asked for."""
+
+        def work() -> tuple[Edit, Frame]:
+            edit, painted = self._paint(message)
+            return edit, self.painter.refined(edit) if edit.exact and edit.asked else painted.measure()
+
+        return await self.painter.run(work)
+
+    def _paint(self, message: wire.Json) -> tuple[Edit, Painted]:
+        from tlgan.editing import Edit
+
+        mix = message.get("mix")
+        if mix is None:
+            edit = self._face(message, "face")
+            return edit, self.painter.paint(edit)
+        if not isinstance(mix, dict):
+            raise TlganError("'mix' is not an object: expected {a, b, at}")
+        place = wire.number(mix, "at", 0, 1)
+        latent = self.painter.walk(self._face(mix, "a"), self._face(mix, "b"), [place])[0]
+        return Edit(latent=latent), self.painter.plain(latent)
+
+    def _candidates(self, message: wire.Json) -> tuple[list[wire.Json], NDArray[np.float32]]:
+        if "wanted" in message:
+            count = wire.integer(message, "count", 1, wire.GALLERY, default=24)
+            wanted = wire.wishes(message, "wanted", self.axes)
+            found = [latent for _, latent in self.workspace.nearest(wanted, count)]
+            return [_start({"latent": wire.encode_latent(latent)}) for latent in found], np.stack(found)
+        seeds = message.get("seeds")
+        if not isinstance(seeds, list) or not 1 <= len(seeds) <= wire.GALLERY:
+            raise TlganError(f"'seeds' must be a list of 1 to {wire.GALLERY} whole numbers")
+        seeds = [wire.integer({"seeds": seed}, "seeds", 0, wire.SEEDS - 1) for seed in seeds]
+        return [_start({"seed": seed}) for seed in seeds], np.stack([self.painter.latent_of(seed) for seed in seeds])
+
+    async def _painted(self, latents: NDArray[np.float32]) -> AsyncIterator[NDArray[np.uint8]]:
+        chunk = self.painter.chunk
+        for k in range(0, len(latents), chunk):
+            for picture in await self.painter.run(self.painter.canvas.paint, latents[k : k + chunk]):
+                yield picture
+
+    async def _pictures(self, latents: NDArray[np.float32], size: int) -> list[str]:
+        return [wire.data_url(wire.encode_picture(picture, size)) async for picture in self._painted(latents)]
+
+
+def _first_paint(description: wire.Json, edit: Edit, frame: Frame) -> str:
+    picture = wire.data_url(wire.encode_picture(frame.picture))
+    first = {"describe": description, "face": wire.face_json(edit), "frame": wire.words(frame) | {"picture": picture}}
+    text = json.dumps(first, separators=(",", ":")).replace("<", "\\u003c")  # nothing in it can close the script
+    html = (PAGE / "index.html").read_text("utf-8")
+    html = html.replace("<!-- first words -->", f'<script type="application/json" id="first">{text}</script>')
+    return html.replace("<!-- first picture -->", f'<img id="first-picture" alt="" src="{picture}">')
+
+
+def _start(start: wire.Json) -> wire.Json:
+    return start | {"asked": {}, "locks": [], "exact": False}
+
+
+def _seed(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()) or len(text) > 10 or int(text) >= wire.SEEDS:
+        raise TlganError(f"the seed {text[:20]!r} is not a whole number from 0 to {wire.SEEDS - 1}")
+    return int(text)
+
+
+def _stops(message: wire.Json) -> list[float]:
+    stops: Any = message.get("asked")
+    if not isinstance(stops, list) or not 1 <= len(stops) <= wire.STRIP:
+        raise TlganError(f"'asked' must be a list of 1 to {wire.STRIP} numbers")
+    return [wire.number({"asked": stop}, "asked", -20, 20) for stop in stops]
+
+
+async def _read(request: Request, limit: int) -> bytes:
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > limit:
+            raise TlganError(f"more than {limit} bytes were sent")
+        parts.append(part)
+    return b"".join(parts)
+
+
+async def _body(request: Request) -> wire.Json:
+    return wire.parse(await _read(request, wire.MESSAGE_BYTES))
+
+
+def _answer(verb: Answer) -> Answer:
+    async def answered(request: Request) -> Response:
+        try:
+            return await verb(request)
+        except TlganError as error:
+            return JSONResponse({"error": str(error)}, 400)
+        except ClientDisconnect:
+            return Response(status_code=400)
+
+    return answered

@@ -1,0 +1,261 @@
+"""New sliders for a workspace, from the samples that are there already.
+
+The new extractor looks at kept pictures, part by part, until its axes are known; where gradients flow from its numbers
+back to the latent, averaging some hundred of those is the other way to the same axes (Stein), and the cheaper of the
+two is taken. The old sliders stay exactly as they are. Killed at any moment, the workspace is as it was, and the same
+command goes on with the parts that are not measured yet.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from tlgan.axes import SURE, AxisLearner
+from tlgan.axes.extend import extended, with_slopes
+from tlgan.axes.gradients import differentiable, mean_gradients
+from tlgan.axes.learner import WEAK_R2
+from tlgan.editing import Canvas, side_effects
+from tlgan.errors import TlganError
+from tlgan.extractors.combined import CombinedExtractor
+from tlgan.samples import SampleStore, measured
+
+from .adopt import adopt
+from .progress import Watcher
+from .settings import AXES_FILE, REPORT_FILE
+from .workspace import Workspace, open_workspace
+
+if TYPE_CHECKING:
+    from tlgan.extractors import Extractor
+
+Method = Literal["auto", "samples", "gradients"]
+EXPECTED_GRADIENTS = 256  # about as good as 5,000 samples on a 64-pixel face generator
+MOST_GRADIENTS = 1024
+_BATCH = 24
+
+
+@dataclass(frozen=True)
+class Added:
+    """What `add_extractor` did: the new sliders' names and how good they are, how they were found, and at what cost."""
+
+    extractor: str
+    features: tuple[str, ...]
+    method: str
+    why: str
+    samples: int
+    gradients: int
+    r2: tuple[float, ...]
+    agreement: tuple[float, ...]
+    weak: tuple[bool, ...]
+    seconds: float
+
+
+def add_extractor(
+    workspace: Workspace | str | Path,
+    ref: str = "",
+    *,
+    texts: Sequence[str] = (),
+    model: str = "",
+    labels: str | Path | Sequence[str] | None = None,
+    kind: str = "",
+    size: int = 0,
+    method: Method = "auto",
+    sure: float = SURE,
+    watcher: Watcher | None = None,
+) -> Added:
+    """Add an extractor's features to a workspace as sliders.
+
+    ``ref`` or ``texts`` name the extractor, and ``labels``, ``kind``, ``size`` and ``model`` say more of it (`adopt`).
+    ``method``: "samples", "gradients", or "auto" for the cheaper one. ``sure``: split-half cosine at which an axis
+    counts as known. Raises TlganError where the workspace has no samples or has a feature of that name already.
+    """
+    started = time.perf_counter()
+    watcher = watcher or Watcher()
+    workspace = workspace if isinstance(workspace, Workspace) else open_workspace(workspace)
+    old = workspace.axes
+    watcher.stage(f"loading {ref or 'the text-image model'}")
+    stored, extractor = adopt(workspace.path, ref, texts=texts, model=model, labels=labels, kind=kind, size=size)
+    if stored in workspace.settings.extractors:
+        raise TlganError(f"{workspace.path} has this extractor already ({stored}): there is nothing to add")
+    clash = [feature.name for feature in extractor.features if feature.name in old.names]
+    if clash:
+        raise TlganError(
+            f"{workspace.path} has a slider {clash[0]!r} already: give the new one another name (in a TOML beside the "
+            "model, or other words), or add it to another workspace"
+        )
+    grown = _grown(workspace, stored, extractor)
+    watcher.stage(
+        f"measuring {', '.join(feature.name for feature in extractor.features)} on the samples that are there"
+    )
+    search = _Search(grown, extractor, len(old.features), sure, watcher)
+    search.run(method)
+    axes = extended(old, search.axes())
+    if axes.effects is not None:
+        watcher.stage("moving the new sliders to see what else changes")
+        added = side_effects(
+            Canvas(grown.generator, grown.extractor, axes, resolution=grown.settings.resolution),
+            axes.names[len(old.features) :],
+        )
+        axes = replace(axes, effects=np.concatenate([axes.effects[: len(old.features)], added]))
+    axes.save(workspace.path / AXES_FILE)
+    grown.save_settings()
+    workspace.settings, workspace.extractor, workspace.axes = grown.settings, grown.extractor, axes
+    workspace.__dict__.pop("canvas", None)
+    if (workspace.path / REPORT_FILE).exists():
+        watcher.stage("writing the report")
+        from .report import write_report
+
+        write_report(workspace)
+    new = slice(len(old.features), None)
+    return Added(
+        extractor=stored,
+        features=axes.names[new],
+        method=search.method,
+        why=search.why,
+        samples=search.rows,
+        gradients=search.gradients,
+        r2=tuple(float(value) for value in axes.r2[new]),
+        agreement=tuple(float(value) for value in axes.agreement[new]),
+        weak=tuple(bool(value) for value in axes.weak[new]),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _grown(workspace: Workspace, ref: str, extractor: Extractor) -> Workspace:
+    """The workspace with one extractor more, not yet written."""
+    settings = replace(workspace.settings, extractors=(*workspace.settings.extractors, ref))
+    grown = Workspace(workspace.path, settings)
+    grown.generator = workspace.generator
+    grown.extractor = CombinedExtractor([*workspace.extractor.parts, extractor])
+    return grown
+
+
+class _Search:
+    """The axes of all features from as many rows (and gradients of the new ones) as they need."""
+
+    def __init__(self, workspace: Workspace, extractor: Extractor, first: int, sure: float, watcher: Watcher) -> None:
+        self.workspace, self.extractor, self.first, self.sure, self.watcher = workspace, extractor, first, sure, watcher
+        self.store: SampleStore = workspace.samples
+        self.held = self.store.rows()
+        if not self.held:
+            raise TlganError(f"{workspace.path} has no samples: run `tlgan discover` first")
+        settings = workspace.settings
+        self.white = settings.space == "z" and settings.truncation == 1.0
+        self.learner = AxisLearner(workspace.extractor.features, self.store.recipe.latent_dim, white=self.white)
+        self.rows, self.gradients = 0, 0
+        self.method, self.why = "samples", ""
+        self._slopes: np.ndarray | None = None
+        self._agreement = np.zeros(0)
+
+    def run(self, method: Method) -> None:
+        started = time.perf_counter()
+        # One whole part, or as much as there is, under which little is known of an axis.
+        fewest = min(max(self.store.recipe.part_rows, 2 * (self.store.recipe.latent_dim + 2)), self.held)
+        compared = method == "samples"
+        for latents, values in self._pieces():
+            self.learner.add(latents, values)
+            self.rows += len(latents)
+            self.watcher.rows(len(latents))
+            if self.rows < fewest:
+                continue
+            agreement, r2 = self._progress()
+            if not compared:
+                compared = True
+                if self._prefer_gradients(method, time.perf_counter() - started, r2):
+                    self._average_gradients()
+                    return
+            if self._enough(agreement, r2):
+                break
+        self.why = self.why or "gradients do not flow from this extractor to this generator's latents"
+        if method == "samples":
+            self.why = "as asked"
+
+    def axes(self) -> Any:
+        """Axes of all features; the new ones' slopes from gradients where those were taken."""
+        settings = self.workspace.settings
+        axes = self.learner.axes(
+            generator=self.workspace.generator.fingerprint,
+            space=settings.space,
+            base=settings.base or (),
+            seed=settings.seed,
+            truncation=settings.truncation,
+            label=settings.label,
+            extractors=settings.extractors,
+        )
+        if self._slopes is not None:
+            return with_slopes(axes, self.learner, self._slopes, self._agreement, self.first)
+        return axes
+
+    def _pieces(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Latents and features of the samples that are there, a few hundred at a time."""
+        for number in range(-(-self.held // self.store.recipe.part_rows)):
+            yield from measured(self.workspace.generator, self.workspace.extractor, self.store, number)
+
+    def _progress(self) -> tuple[np.ndarray, np.ndarray]:
+        progress = self.learner.progress(self.sure)
+        self.watcher.progress(progress)
+        return progress.agreement[self.first :], progress.r2[self.first :]
+
+    def _enough(self, agreement: np.ndarray, r2: np.ndarray) -> bool:
+        learnable = r2 >= WEAK_R2
+        return bool(learnable.any() and (agreement[learnable] >= self.sure).all())
+
+    def _prefer_gradients(self, method: Method, seconds: float, r2: np.ndarray) -> bool:
+        """Compare what is left to do both ways, in seconds of this machine."""
+        generator, settings = self.workspace.generator, self.workspace.settings
+        if not self.white or not differentiable(generator, self.extractor, seed=settings.seed, label=settings.label):
+            if method == "gradients":
+                raise TlganError(
+                    "gradients can't be used here: they need a differentiable extractor and generator, and latents in z"
+                )
+            return False
+        clock = time.perf_counter()
+        self._stream = self._gradient_stream()
+        self._taken = [next(self._stream)]
+        by_gradients = (time.perf_counter() - clock) / _BATCH * EXPECTED_GRADIENTS
+        rows = min(rows_needed(float(np.median(r2)), self.store.recipe.latent_dim, self.sure), self.held)
+        by_samples = max(rows - self.rows, 0) * seconds / self.rows
+        cheaper = by_gradients < by_samples
+        self.why = (
+            f"about {by_samples:.1f} s for {max(rows - self.rows, 0):,} more samples, "
+            f"{by_gradients:.1f} s for {EXPECTED_GRADIENTS} gradients"
+        )
+        if method == "gradients":
+            self.why = "as asked"
+        return cheaper or method == "gradients"
+
+    def _gradient_stream(self) -> Iterator[np.ndarray]:
+        settings = self.workspace.settings
+        return mean_gradients(
+            self.workspace.generator, self.extractor, seed=settings.seed, label=settings.label, batch=_BATCH
+        )
+
+    def _average_gradients(self) -> None:
+        self.watcher.stage("averaging gradients")
+        self.method = "gradients"
+        while True:
+            self.gradients = len(self._taken) * _BATCH
+            stacked = np.concatenate(self._taken)  # (n, f, d)
+            halves = stacked[::2].mean(axis=0), stacked[1::2].mean(axis=0)
+            lengths = np.linalg.norm(halves[0], axis=1) * np.linalg.norm(halves[1], axis=1)
+            self._agreement = np.einsum("fd,fd->f", *halves) / np.maximum(lengths, 1e-30)
+            self._slopes = stacked.mean(axis=0)
+            done = self.gradients >= EXPECTED_GRADIENTS / 2 and (self._agreement >= self.sure).all()
+            if done or self.gradients >= MOST_GRADIENTS:
+                return
+            self._taken.append(next(self._stream))
+
+
+def rows_needed(r2: float, dim: int, sure: float = SURE) -> int:
+    """How many samples bring the split-half cosine of a least-squares axis in d dimensions to `sure`.
+
+    A half of n / 2 rows has an expected cosine of 1 / sqrt(1 + x) to the truth with x = d (1 - R²) / (R² n / 2), two
+    halves 1 / (1 + x) to each other.
+    """
+    r2 = float(np.clip(r2, 0.02, 0.999))
+    return int(np.ceil(2 * dim * (1 - r2) / r2 * sure / (1 - sure)))

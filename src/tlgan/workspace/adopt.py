@@ -1,0 +1,120 @@
+"""A workspace keeps what its extractors need: models given as files are copied into it, with everything that was said
+or found about them, so that the reference in `tlgan.toml` alone brings them back wherever the folder goes.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tlgan.errors import TlganError
+from tlgan.io.files import replacing
+
+from .settings import located
+
+if TYPE_CHECKING:
+    from tlgan.extractors import Extractor
+
+EXTRACTORS_FOLDER = "extractors"
+_FILES = (".onnx", ".toml", ".safetensors")
+
+
+def adopt(
+    folder: str | Path,
+    ref: str = "",
+    *,
+    texts: Sequence[str] = (),
+    model: str = "",
+    labels: str | Path | Sequence[str] | None = None,
+    kind: str = "",
+    size: int = 0,
+) -> tuple[str, Extractor]:
+    """Load an extractor and make the workspace in `folder` keep it: (the reference to store, the extractor).
+
+    ``ref``: as `load_extractor` takes it; ``labels``, ``kind`` and ``size`` say what an ONNX file does not. Or, in place
+    of a reference, ``texts``: sentences for a text-image ``model``. The same call again changes nothing.
+    """
+    from tlgan.extractors import load_extractor
+    from tlgan.extractors.described import load_described
+
+    folder = Path(folder)
+    if bool(ref) == bool(texts):
+        raise TlganError("name either an extractor (--extractor) or sentences (--text), and not both")
+    if texts:
+        from tlgan.extractors.text import load_prompts
+
+        made = load_prompts(list(texts), model)
+        return _write(folder, made.name, made.description.to_toml()), made
+    ref = located(ref, folder)
+    path = Path(ref)
+    told = {key: value for key, value in (("labels", labels), ("kind", kind), ("size", size)) if value}
+    if told and not ref.endswith(".onnx"):
+        raise TlganError(f"--{next(iter(told))} belongs to an ONNX file; {ref} is none")
+    extractor = load_extractor(ref, **told)
+    if path.is_file() and path.resolve().is_relative_to(folder.resolve()):
+        return path.resolve().relative_to(folder.resolve()).as_posix(), extractor
+    if ref.endswith(".safetensors") and path.is_file():
+        return _copied(folder, path, f"{extractor.name}.safetensors"), extractor
+    if not ref.endswith((".onnx", ".toml")) or not hasattr(extractor, "description"):
+        return ref, extractor
+    description = extractor.description
+    if hasattr(extractor, "file") and Path(description.model).is_file():
+        _copied(folder, extractor.file, f"{extractor.name}.onnx")
+        description = replace(description, model=f"{extractor.name}.onnx")
+    stored = _write(folder, extractor.name, description.to_toml())
+    return stored, load_described(folder / stored) if description.kind == "onnx" else extractor
+
+
+def adopt_all(
+    folder: str | Path,
+    refs: Sequence[str],
+    *,
+    texts: Sequence[str] = (),
+    model: str = "",
+    labels: str | Path | Sequence[str] | None = None,
+    kind: str = "",
+    size: int = 0,
+) -> tuple[str, ...]:
+    """References to store for several extractors: files are adopted, names stay names, and sentences come last.
+
+    ``labels``, ``kind`` and ``size`` are of the one ONNX file among them.
+    """
+    from tlgan.extractors.permission import allow
+    from tlgan.extractors.registry import names_code
+
+    folder = Path(folder)
+    said = bool(labels or kind or size)
+    models = [ref for ref in refs if ref.endswith(".onnx")]
+    if said and len(models) != 1:
+        raise TlganError(f"--labels, --kind and --size are of one ONNX file; {len(models)} were given")
+    stored = []
+    for ref in refs:
+        if ref in models and said:
+            stored.append(adopt(folder, ref, labels=labels, kind=kind, size=size)[0])
+        elif ref.endswith(_FILES) and Path(located(ref, folder)).is_file():
+            stored.append(adopt(folder, ref)[0])
+        else:
+            if names_code(ref):
+                allow(ref)
+            stored.append(ref)
+    if texts:
+        stored.append(adopt(folder, texts=texts, model=model)[0])
+    return tuple(stored)
+
+
+def _write(folder: Path, name: str, text: str) -> str:
+    path = folder / EXTRACTORS_FOLDER / f"{name}.toml"
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return f"{EXTRACTORS_FOLDER}/{path.name}"
+
+
+def _copied(folder: Path, source: Path, name: str) -> str:
+    target = folder / EXTRACTORS_FOLDER / name
+    if not (target.exists() and target.samefile(source)):
+        with replacing(target) as temporary:
+            shutil.copyfile(source, temporary)
+    return f"{EXTRACTORS_FOLDER}/{name}"

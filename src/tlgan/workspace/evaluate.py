@@ -1,0 +1,59 @@
+"""Evaluate workspaces by the same judge, and keep what was found in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tlgan.errors import TlganError
+from tlgan.evaluation.evaluate import Says, as_witness, evaluate, judged_features
+from tlgan.evaluation.methods import Method
+from tlgan.evaluation.scores import Evaluation
+
+from .evaluations import keep
+from .report import write_report
+
+if TYPE_CHECKING:
+    from .workspace import Workspace
+
+
+def evaluate_workspaces(
+    workspaces: Sequence[Workspace],
+    judge: str,
+    *,
+    features: Sequence[str] | None = None,
+    methods: Sequence[str | Method] = ("plain", "conditioned", "joint", "exact"),
+    faces: int = 50,
+    amount: float = 1.5,
+    says: Says = lambda words: None,
+) -> list[Evaluation]:
+    """`evaluate` for each workspace, on the sliders that all of them have; `evaluation.json` and `report.html` are
+    written into each.
+
+    ``judge``: a reference as `load_extractor` takes it. Raises TlganError where it is one of a workspace's own
+    extractors: what found the axes can't judge them.
+    """
+    from tlgan.extractors import load_extractor
+
+    for workspace in workspaces:
+        if judge in workspace.settings.extractors:
+            raise TlganError(
+                f"{judge} found the axes of {workspace.path}, so it can't judge them: give another extractor as --judge"
+            )
+    witness = as_witness(load_extractor(judge))
+    names = list(judged_features(workspaces[0].canvas, witness, features))
+    for other in workspaces[1:]:
+        theirs = judged_features(other.canvas, witness, features)
+        names = [name for name in names if name in theirs]
+    found = []
+    for workspace in workspaces:
+        if len(workspaces) > 1:
+            says(f"{workspace.path}:")
+        found.append(
+            evaluate(workspace.canvas, witness, features=names, methods=methods, faces=faces, amount=amount, says=says)
+        )
+    for workspace, evaluation in zip(workspaces, found, strict=True):
+        keep(workspace, evaluation)
+        says(f"writing {workspace.path / 'report.html'}")
+        write_report(workspace)
+    return found

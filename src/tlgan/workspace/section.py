@@ -1,0 +1,118 @@
+"""The part of `report.html` that shows an evaluation: figures, matrices, and the same faces by every method."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tlgan.evaluation.evaluate import SEED
+from tlgan.evaluation.methods import METHODS, Method
+from tlgan.evaluation.scores import Evaluation, MethodScore
+
+if TYPE_CHECKING:
+    from tlgan.editing import Canvas
+
+#: Faces that are shown for every slider.
+FACES = 2
+LARGEST = 192  # pixels of one picture: a report of hundreds of them should still open
+#: A change that is painted in full colour, in sd.
+FULL = 1.5
+#: Size of the chart of attribute dependency, pixels, and what its sides mean, sd.
+CHART_WIDTH, CHART_HEIGHT = 420, 240
+CHART_SPAN, CHART_RISE = 3.0, 1.5
+INKS = ("#8a8f94", "#2b6cb0", "#0f9d78", "#d9730d", "#8e44ad", "#c0392b")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A method in the chart of attribute dependency."""
+
+    method: str
+    ink: str
+    points: str
+
+
+@dataclass(frozen=True)
+class Strip:
+    """One slider: for each face, pictures as data: URLs, before and by each method."""
+
+    label: str
+    pictures: list[list[str]]
+
+
+def evaluation_section(canvas: Canvas, evaluation: Evaluation) -> dict[str, Any]:
+    """What the template needs: the evaluation, matrices by method, the chart's lines, and pictures."""
+    labels = [
+        canvas.axes.features[row].label or canvas.axes.names[row] for row in canvas.axes.indices(evaluation.features)
+    ]
+    return {
+        "evaluation": evaluation,
+        "labels": labels,
+        "matrices": [(score, _matrix(score)) for score in evaluation.methods],
+        "lines": [_line(score, ink) for score, ink in zip(evaluation.methods, INKS * len(METHODS), strict=False)],
+        "chart": (CHART_WIDTH, CHART_HEIGHT, CHART_SPAN, CHART_RISE),
+        "strips": _strips(canvas, evaluation, labels),
+    }
+
+
+def _matrix(score: MethodScore) -> list[list[dict[str, str]]]:
+    """Rows: slider moved; columns: feature changed. Colour by mean change in sd of what was asked."""
+    return [
+        [
+            {
+                "colour": colour(mean / FULL),
+                "value": f"{mean:+.2f} sd on average, {size:.2f} either way; {natural:+.0%} of probability",
+            }
+            for mean, size, natural in zip(slider.signed, slider.effects, slider.rescored, strict=True)
+        ]
+        for slider in score.sliders
+    ]
+
+
+def _line(score: MethodScore, ink: str) -> Line:
+    points = [
+        f"{entry.change / CHART_SPAN * CHART_WIDTH:.0f},{(1 - min(entry.others / CHART_RISE, 1)) * CHART_HEIGHT:.0f}"
+        for entry in score.dependency
+    ]
+    return Line(score.method, ink, " ".join(points))
+
+
+def _strips(canvas: Canvas, evaluation: Evaluation, labels: list[str]) -> list[Strip]:
+    """Painted again rather than kept: faces and methods are known, so the pictures are those that were judged."""
+    methods: list[Method] = [METHODS[score.method] for score in evaluation.methods if score.method in METHODS]
+    starts = canvas.sample(FACES, seed=SEED)
+    before = [data_url(small(picture)) for picture in canvas.paint(starts)]
+    asks = np.full(FACES, evaluation.amount)
+    strips = []
+    for name, label in zip(evaluation.features, labels, strict=True):
+        painted = [canvas.paint(m.latents(canvas, starts, name, asks, evaluation.features)) for m in methods]
+        strips.append(Strip(label, [[before[n], *(data_url(small(p[n])) for p in painted)] for n in range(FACES)]))
+    return strips
+
+
+def colour(value: float) -> str:
+    """Blue for -1, the page's paper for 0, orange for +1."""
+    strength = min(abs(value), 1.0) * 100
+    return f"color-mix(in oklab, {'#d9730d' if value > 0 else '#2b6cb0'} {strength:.0f}%, var(--paper))"
+
+
+def small(picture: np.ndarray) -> np.ndarray:
+    """A picture uint8 [H, W, 3] at most `LARGEST` pixels wide."""
+    from PIL import Image
+
+    if picture.shape[1] <= LARGEST:
+        return picture
+    return np.asarray(Image.fromarray(picture).resize((LARGEST, LARGEST), Image.Resampling.LANCZOS))
+
+
+def data_url(picture: np.ndarray) -> str:
+    """A picture uint8 [H, W, 3] as a data: URL (WebP)."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "WEBP", quality=90, method=1)  # a report holds hundreds: no effort on bytes
+    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,112 @@
+"""The settings of a workspace: `tlgan.toml`, which a person may edit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tlgan.errors import TlganError
+
+SETTINGS_FILE = "tlgan.toml"
+AXES_FILE = "axes.safetensors"
+SAMPLES_FOLDER = "samples"
+REPORT_FILE = "report.html"
+DEFAULT_EXTRACTORS = ("celeba40", "colour")
+DEFAULT_BASE = ("male", "young")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `tlgan.toml` holds.
+
+    ``generator``: reference as `load_generator` takes it; ``sha256``: its fingerprint, checked at every opening;
+    ``space``: "z", "w" or "" for the better one there is; ``truncation`` and ``label`` of the sampled pictures;
+    ``extractors``: references as `load_extractor` takes them, or files inside the workspace; ``seed`` of the samples and
+    ``max_samples`` their cap; ``resolution``: side of the sampled pictures, None for what the generator paints;
+    ``base``: axes that every other axis is kept clear of (None: male and young, where there are such features).
+    """
+
+    generator: str
+    sha256: str = ""
+    space: str = ""
+    truncation: float = 1.0
+    label: int | None = None
+    extractors: tuple[str, ...] = DEFAULT_EXTRACTORS
+    seed: int = 0
+    max_samples: int = 20_000
+    base: tuple[str, ...] | None = None
+    resolution: int | None = None
+
+    def to_toml(self) -> str:
+        """As the text of `tlgan.toml`."""
+        import tomlkit
+
+        document = tomlkit.document()
+        document.add(
+            tomlkit.comment("What this workspace is made of. Everything else in the folder is derived from it.")
+        )
+        generator = tomlkit.table()
+        generator["ref"], generator["sha256"] = self.generator, self.sha256
+        generator["space"], generator["truncation"] = self.space, self.truncation
+        if self.label is not None:
+            generator["label"] = self.label
+        document["generator"] = generator
+        document["extractors"] = {"refs": list(self.extractors)}
+        samples = tomlkit.table()
+        samples["seed"], samples["max"] = self.seed, self.max_samples
+        if self.resolution is not None:
+            samples["resolution"] = self.resolution
+        document["samples"] = samples
+        document["axes"] = {"base": list(self.base or ())}
+        return tomlkit.dumps(document)
+
+    @classmethod
+    def from_toml(cls, text: str, where: str) -> Settings:
+        """Read what `to_toml` wrote or a person changed. Raises TlganError naming the entry that is wrong."""
+        import tomllib
+
+        try:
+            document = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise TlganError(f"{where} is not TOML: {error}") from error
+        table = _Reader(document, where)
+        return cls(
+            generator=table.get("generator", "ref", str),
+            sha256=table.get("generator", "sha256", str, ""),
+            space=table.get("generator", "space", str, ""),
+            truncation=float(table.get("generator", "truncation", (int, float), 1.0)),
+            label=table.get("generator", "label", int, None),
+            extractors=tuple(table.get("extractors", "refs", list, list(DEFAULT_EXTRACTORS))),
+            seed=table.get("samples", "seed", int, 0),
+            max_samples=table.get("samples", "max", int, 20_000),
+            base=tuple(table.get("axes", "base", list, [])),
+            resolution=table.get("samples", "resolution", int, None),
+        )
+
+
+def located(ref: str, folder: Path) -> str:
+    """An extractor's reference as `load_extractor` takes it: a file inside the workspace is named from there."""
+    inside = folder / ref
+    return str(inside) if "/" in ref and not Path(ref).is_absolute() and inside.is_file() else ref
+
+
+class _Reader:
+    """Typed look-ups in a TOML document, so that a hand-made mistake is named."""
+
+    def __init__(self, document: Mapping[str, Any], where: str) -> None:
+        self.document = document
+        self.where = where
+
+    def get(self, table: str, key: str, kind: Any, default: Any = ...) -> Any:
+        value = self.document.get(table, {})
+        value = value.get(key, default) if isinstance(value, Mapping) else default
+        if value is ...:
+            raise TlganError(f"{self.where} has no entry {table}.{key}: write it, or discover again")
+        ok = value is default or (isinstance(value, kind) and not (isinstance(value, bool) and kind is not bool))
+        if ok and kind is list:
+            ok = all(isinstance(entry, str) for entry in value)
+        if not ok:
+            raise TlganError(f"{self.where}: {table}.{key} is {value!r}, which is not what belongs there")
+        return value

@@ -1,0 +1,68 @@
+"""What the networks of a workspace are made of, in words for people: data, terms, known biases.
+
+Shown beside the pictures wherever they are shown, since nobody reads a model card that lies somewhere else.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from tlgan.axes import Axes
+
+    from .settings import Settings
+
+_GENERATORS = {
+    "photo64": (
+        "trained for this project on 8,000 photographs of CelebA (celebrities of the web before 2015), which are for "
+        "non-commercial research, and so is what it paints. It shows mostly young, smiling, light-skinned faces, since "
+        "its photographs did"
+    ),
+    "face64": "a DCGAN from the PyPI package gan-face-generate (MIT licence), trained on rendered faces: nobody real is in it",
+}
+_EXTRACTORS = {
+    "celeba40": (
+        "trained for this project on CelebA (40 attributes, celebrities of the web before 2015) and UTKFace (age); "
+        "both are for non-commercial research, and so are what it says and the axes found with it. Attributes are what "
+        "annotators saw in a picture, not what a person is; it errs more on faces unlike celebrities'"
+    ),
+    "colour": "brightness and colour computed from pixels",
+}
+#: Correlations from here on are worth a word.
+_TIED = 0.4
+
+
+def about(settings: Settings, axes: Axes) -> dict[str, str]:
+    """Terms and words, in the order to show them."""
+    words = {
+        "Generator": _GENERATORS.get(settings.generator, f"{settings.generator}: see its publisher for data and terms")
+    }
+    for ref in settings.extractors:
+        words[f"Extractor {ref}"] = _EXTRACTORS.get(ref, "see its publisher for data and terms")
+    if ties := strongest_ties(axes):
+        words["Habits of this generator"] = "in its pictures these go together: " + "; ".join(ties)
+    words["Use"] = (
+        "the people shown do not exist; don't pass pictures off as photographs of anybody, "
+        "and don't judge real people by what an extractor says"
+    )
+    return words
+
+
+def strongest_ties(axes: Axes, count: int = 5) -> list[str]:
+    """The pairs of named features that go together most in the population, as "a with b (+0.6)"."""
+    strong = [
+        row for row in range(len(axes.features)) if not axes.weak[row] and axes.features[row].kind == "probability"
+    ]
+    pairs = [(a, b, float(axes.correlation[a, b])) for n, a in enumerate(strong) for b in strong[n + 1 :]]
+    pairs.sort(key=lambda pair: -abs(pair[2]))
+    return [
+        f"{_label(axes, a)} {'with' if value > 0 else 'without'} {_label(axes, b)} ({value:+.2f})"
+        for a, b, value in pairs[:count]
+        if np.isfinite(value) and abs(value) >= _TIED
+    ]
+
+
+def _label(axes: Axes, row: int) -> str:
+    return (axes.features[row].label or axes.names[row]).lower()

@@ -1,0 +1,252 @@
+"""The folder a user owns: what was used and what was found.
+
+`tlgan.toml` says what the workspace is made of and may be edited by a person; `samples/`, `axes.safetensors` and
+`report.html` are derived from it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import warnings
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tlgan.errors import TlganError
+from tlgan.io.files import replacing
+
+from .settings import AXES_FILE, DEFAULT_BASE, SAMPLES_FOLDER, SETTINGS_FILE, Settings, located
+
+if TYPE_CHECKING:
+    from tlgan.axes import Axes
+    from tlgan.editing import Canvas, Editor
+    from tlgan.extractors.combined import CombinedExtractor
+    from tlgan.generators import Generator
+    from tlgan.io.hub import Progress
+    from tlgan.samples import Recipe, SampleStore
+
+
+class Workspace:
+    """A generator, its extractors, the samples drawn and the axes found, opened from a folder.
+
+    Networks are loaded when first asked for.
+    """
+
+    def __init__(
+        self, path: str | Path, settings: Settings, *, trust: bool = False, on_download: Progress | None = None
+    ) -> None:
+        """``trust`` lets a generator's file hold code (TorchScript); it is never read from the folder, which may come
+        from a stranger. ``on_download(done, total)`` hears of bytes as a generator is fetched."""
+        self.path = Path(path)
+        self.settings = settings
+        self.trust = trust
+        self.on_download = on_download
+
+    @property
+    def name(self) -> str:
+        """The folder's name."""
+        return self.path.resolve().name
+
+    @cached_property
+    def generator(self) -> Generator:
+        """The trained generator. Raises TlganError where the reference now leads to another one."""
+        from tlgan.generators import load_generator
+
+        generator = load_generator(
+            self.settings.generator, device=_best_device(), trust=self.trust, progress=self.on_download
+        )
+        if self.settings.sha256 and generator.fingerprint != self.settings.sha256:
+            raise TlganError(
+                f"{self.settings.generator} is now another generator ({generator.fingerprint[:12]}) than the one that "
+                f"workspace {self.path} was made with ({self.settings.sha256[:12]}): "
+                "put the old file back, or discover into a new folder"
+            )
+        return generator
+
+    @cached_property
+    def extractor(self) -> CombinedExtractor:
+        """All extractors of the workspace as one."""
+        from tlgan.extractors.combined import CombinedExtractor
+        from tlgan.extractors.registry import load_stored
+
+        refs = [located(ref, self.path) for ref in self.settings.extractors]
+        return CombinedExtractor([load_stored(ref, trust=self.trust) for ref in refs])
+
+    @cached_property
+    def axes(self) -> Axes:
+        """The axes found. Raises TlganError where there are none yet, or those of another generator."""
+        from tlgan.axes import Axes
+
+        axes = Axes.load(self.path / AXES_FILE)
+        if self.settings.sha256 and axes.generator != self.settings.sha256:
+            raise TlganError(
+                f"{self.path / AXES_FILE} belongs to another generator ({axes.generator[:12]}) than {SETTINGS_FILE} names "
+                f"({self.settings.sha256[:12]}): run `tlgan discover` again"
+            )
+        return axes
+
+    @cached_property
+    def canvas(self) -> Canvas:
+        """Paints and measures with this workspace's networks."""
+        from tlgan.editing import Canvas
+
+        names = tuple(feature.name for feature in self.extractor.features)
+        if names != self.axes.names:
+            raise TlganError(
+                f"the axes in {self.path} are of other features than its extractors ({', '.join(self.settings.extractors)}) "
+                "have: run `tlgan discover` again"
+            )
+        return Canvas(self.generator, self.extractor, self.axes)
+
+    @property
+    def recipe(self) -> Recipe:
+        """What determines every sample row."""
+        from tlgan.samples import Recipe, SampleStore
+
+        generator, extractor = self.generator, self.extractor
+        painted = self.settings.resolution or generator.resolution
+        thumbnail = min(extractor.input_size or 64, painted)
+        part_rows = 1000 if painted <= 128 else 250
+        if (self.path / SAMPLES_FOLDER / "part-00000.parquet").exists():  # an extractor added since changes no row
+            drawn = SampleStore.open(self.path / SAMPLES_FOLDER).recipe
+            thumbnail, part_rows = drawn.thumbnail, drawn.part_rows
+        return Recipe(
+            generator=generator.fingerprint,
+            space=self.settings.space,
+            latent_dim=generator.w_dim if self.settings.space == "w" else generator.latent_dim,
+            seed=self.settings.seed,
+            extractors=tuple(part.name for part in extractor.parts),
+            features=tuple(feature.name for feature in extractor.features),
+            truncation=self.settings.truncation,
+            label=self.settings.label,
+            thumbnail=thumbnail,
+            part_rows=part_rows,
+            resolution=self.settings.resolution,
+        )
+
+    @property
+    def samples(self) -> SampleStore:
+        """The sample rows of this workspace."""
+        from tlgan.samples import SampleStore
+
+        return SampleStore(self.path / SAMPLES_FOLDER, self.recipe)
+
+    def editor(self, seed: int | None = None, *, latent: np.ndarray | None = None) -> Editor:
+        """The sliders of face number `seed`, or of a given latent [d] in the space of the axes."""
+        from tlgan.editing import Edit, Editor
+
+        if (seed is None) == (latent is None):
+            raise TlganError("an editor needs either a seed or a latent, and not both")
+        start = self.canvas.start(seed) if seed is not None else np.asarray(latent, dtype=np.float32)
+        return Editor(self.canvas, Edit(start, seed=seed))
+
+    def editor_from_png(self, path: str | Path) -> Editor:
+        """The sliders of a face saved as PNG, as they stood. Raises TlganError where the file holds no such face."""
+        from tlgan.editing import Editor
+        from tlgan.editing.state import from_json, read_png
+
+        try:
+            data = Path(path).read_bytes()
+        except OSError as error:
+            raise TlganError(f"{path} can't be read: {error.strerror or error}") from error
+        return Editor(self.canvas, from_json(read_png(data), self.axes))
+
+    def widget(self, *args: Any, **options: Any) -> Any:
+        """Deprecated: `tlgan.widget(workspace, ...)` is the same."""
+        warnings.warn("Workspace.widget is now tlgan.widget(workspace, ...)", DeprecationWarning, stacklevel=2)
+        return importlib.import_module("tlgan").widget(self, *args, **options)
+
+    @property
+    def about(self) -> dict[str, str]:
+        """What the networks are made of, their terms and known biases: terms and words for people."""
+
+        from .terms import about
+
+        return about(self.settings, self.axes)
+
+    def summary(self) -> dict[str, Any]:
+        """What the workspace holds, as plain values: settings, number of samples, quality of every slider."""
+        axes = self.axes
+        sliders = [
+            {
+                "name": feature.name,
+                "label": feature.label,
+                "r2": float(axes.r2[row]),
+                "auc": None if np.isnan(axes.auc[row]) else float(axes.auc[row]),
+                "agreement": float(axes.agreement[row]),
+                "weak": bool(axes.weak[row]),
+            }
+            for row, feature in enumerate(axes.features)
+        ]
+        return {
+            "workspace": str(self.path),
+            "generator": self.settings.generator,
+            "fingerprint": axes.generator,
+            "space": axes.space,
+            "extractors": list(self.settings.extractors),
+            "samples": axes.samples,
+            "base": list(axes.base),
+            "sliders": sliders,
+        }
+
+    def nearest(self, wanted: Mapping[str, float], n: int = 24) -> list[tuple[int, np.ndarray]]:
+        """Sampled faces nearest to wanted places, in population sd: (row index, latent float32 [d]), nearest first."""
+        from tlgan.samples import nearest
+
+        rows = self.axes.indices(wanted)
+        target = np.array(list(wanted.values()), dtype=np.float32)
+
+        def distance(values: np.ndarray) -> np.ndarray:
+            return np.asarray(((self.axes.positions(values)[:, rows] - target) ** 2).sum(axis=1))
+
+        return nearest(self.samples, distance, n)
+
+    def save_settings(self) -> None:
+        """Write `tlgan.toml`, atomically."""
+        with replacing(self.path / SETTINGS_FILE) as temporary:
+            temporary.write_text(self.settings.to_toml(), encoding="utf-8")
+
+
+def open_workspace(path: str | Path, *, trust: bool = False) -> Workspace:
+    """Open a workspace folder. Raises TlganError where it is none. `trust` as for `Workspace`."""
+    path = Path(path)
+    file = path / SETTINGS_FILE
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        hint = "that folder has no tlgan.toml" if path.is_dir() else "there is no such folder"
+        raise TlganError(
+            f"{path} is not a workspace ({hint}): make one with `tlgan discover GENERATOR -o {path}`"
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise TlganError(f"{file} can't be read: {error}") from error
+    return Workspace(path, Settings.from_toml(text, str(file)), trust=trust)
+
+
+def settle(settings: Settings, generator: Generator, feature_names: tuple[str, ...]) -> Settings:
+    """Settings with every open choice made: fingerprint, space, base axes. Raises TlganError for an impossible one."""
+    space = settings.space or ("w" if "w" in generator.spaces else "z")
+    if space not in generator.spaces or space == "w+":
+        choices = " or ".join(repr(s) for s in generator.spaces if s != "w+")
+        raise TlganError(f"{generator.name} has no axes in space {space!r}: choose {choices}")
+    if settings.resolution is not None and not 1 <= settings.resolution <= generator.resolution:
+        raise TlganError(
+            f"resolution {settings.resolution} is out of range: {generator.name} paints 1 to {generator.resolution} px"
+        )
+    base = settings.base
+    if base is None:
+        base = tuple(name for name in DEFAULT_BASE if name in feature_names)
+    local = Path(settings.generator)
+    ref = str(local.resolve()) if local.is_file() else settings.generator  # the same from any working directory
+    return replace(settings, generator=ref, sha256=generator.fingerprint, space=space, base=base)
+
+
+def _best_device() -> str:
+    """Where to paint: the first GPU that torch can use, else the processor."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
