@@ -10,6 +10,8 @@ from .blueprint import Blueprint
 from .checkpoint import Checkpoint, ObjectRecord, TensorRecord, summary
 from .converted import converted_blueprint, read_safetensors
 from .dcgan import DCGAN, is_dcgan, read_dcgan
+from .mobilestylegan import MobileStyleGAN
+from .mobilestylegan_ir import is_mobilestylegan, read_mobilestylegan
 from .modulated import Modulated
 from .persistence import Module
 from .pggan import PGGAN, is_pggan, read_pggan
@@ -39,12 +41,20 @@ ARCHITECTURES: dict[str, Architecture] = {
     "stylegan3": StyleGAN3,
     "dcgan": DCGAN,
     "modulated": Modulated,
+    "mobilestylegan": MobileStyleGAN,
 }
 
 _EXPECTED = (
     "expected a pg-GAN, StyleGAN2-ADA or StyleGAN3 pickle, a rosinality StyleGAN2, the state_dict of a DCGAN, ONNX, "
-    "TorchScript, or a file made by `tlgan convert`"
+    "OpenVINO IR, TorchScript, or a file made by `tlgan convert`"
 )
+
+
+def is_black_box(checkpoint: Checkpoint) -> bool:
+    """Whether a file holds a graph that only its own runtime can paint, rather than tensors of a known kind."""
+    if checkpoint.container == "openvino":
+        return not is_mobilestylegan(checkpoint.tree)
+    return checkpoint.container in ("onnx", "torchscript", "torch-export")
 
 
 def blueprint_of(checkpoint: Checkpoint, network: str | None = None) -> Blueprint:
@@ -56,6 +66,8 @@ def blueprint_of(checkpoint: Checkpoint, network: str | None = None) -> Blueprin
     if checkpoint.container == "safetensors":
         return _of_safetensors(checkpoint, network)
     tree = checkpoint.tree
+    if checkpoint.container == "openvino":
+        return read_mobilestylegan(tree)
     if is_pggan(tree):
         return read_pggan(tree, network or "Gs")
     found = _snapshot_module(tree, network)
