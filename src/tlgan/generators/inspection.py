@@ -115,12 +115,12 @@ def sizes_of(blueprint: Blueprint) -> dict[str, int | None]:
         }
     if blueprint.architecture == "mobilestylegan":
         start, pictures = _side(shapes.get("const"), 1), _side(shapes.get("picture.weight"), 0)
-        blocks = min(64, whole.get("blocks", 0))
+        doubled = whole.get("blocks", 0) + 1
         return {
             "latent_dim": whole.get("z_dim"),
             "w_dim": whole.get("w_dim"),
             "label_dim": 0,
-            "resolution": start << (blocks + 1) if start and blocks > 0 else None,
+            "resolution": start << doubled if start and 0 < doubled < 16 else None,
             "channels": pictures // 4 if pictures else None,
         }
     sizes = {"latent_dim": whole.get("z_dim"), "w_dim": whole.get("w_dim"), "label_dim": whole.get("c_dim", 0)}

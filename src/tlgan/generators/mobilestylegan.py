@@ -151,7 +151,7 @@ def inverse_haar(x: Tensor) -> Tensor:
     The first c channels are means, then come c groups of the details (rows, columns, diagonal), all halved.
     """
     n, quarter, (height, width) = x.shape[0], x.shape[1] // 4, x.shape[2:]
-    mean, details = (x * 0.5).split([quarter, 3 * quarter], dim=1)
+    mean, details = (x * 0.5).tensor_split([quarter], dim=1)
     rows, columns, diagonal = details.view(n, quarter, 3, height, width).unbind(2)
     upper, lower = mean + rows, mean - rows
     left, right = columns + diagonal, columns - diagonal
