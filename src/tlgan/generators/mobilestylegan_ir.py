@@ -22,6 +22,8 @@ from .checkpoint.openvino_ir import Graph, Layer, Output, read_ir
 from .state_dicts import reshaped
 
 _SLOPE = 0.2  # of the leaky ReLUs
+_NEAR = 1e-3  # how near a constant must be to what it should be: it may have been rounded to float16
+_EPSILON = 1e-6  # beneath the mean square of z, at most: what is that small makes no difference
 _SAME_SHAPE = ("Reshape", "Unsqueeze", "Squeeze", "Convert")  # operations that keep the numbers
 _REPEATING = (*_SAME_SHAPE, "Tile", "Broadcast")  # operations that at most repeat a constant over the batch
 _HALF = 0.5 * np.array([[[1, 1], [1, 1]], [[1, 1], [-1, -1]], [[1, -1], [1, -1]], [[1, -1], [-1, 1]]])
@@ -101,7 +103,7 @@ def _other_half(graph: Graph, parts: Parts) -> tuple[Graph, Parts]:
             other_graph = read_ir(file)
         except (TlganError, OSError) as error:
             if named:
-                raise TlganError(f"{file.name} beside it can't be read: {error}") from error
+                raise TlganError(f"{file.name}, beside {path.name}, can't be read: {error}") from error
             continue
         other = _parts(other_graph)
         if other is not None and bool(other.depth) != bool(parts.depth):
@@ -110,7 +112,7 @@ def _other_half(graph: Graph, parts: Parts) -> tuple[Graph, Parts]:
         given = "mapping" if parts.depth else "synthesis"
         has = "there is none" if not found else f"there are {', '.join(graph.path.name for graph, _ in found[:4])}"
         raise TlganError(
-            f"it is the {given} network of a MobileStyleGAN: expected its {wanted} network beside it, {has}"
+            f"{path.name} is the {given} network of a MobileStyleGAN: expected its {wanted} network beside it, {has}"
         )
     return found[0]
 
@@ -336,7 +338,7 @@ class _Walk:
         if self.at(rest) is not split or self._rank(rest) != 1 or shape[1:3] != (channels, 3):
             raise Unlike
         for source, expected in zip([low[0], *details], _HALF, strict=True):
-            if not np.allclose(spread[source], expected, atol=1e-4):
+            if not np.allclose(spread[source], expected, atol=_NEAR):
                 raise Unlike
         return split.sources[0]
 
@@ -388,10 +390,11 @@ class _Walk:
         mean = self.at(at, "ReduceMean")
         squared, exponent_of = self.with_constant(mean.sources[0], "Power")
         _near(power, -0.5)
-        _near(self.number(epsilon) * 1e8, 1.0)
         _near(self.number(exponent_of), 2.0)
         axes = self.constant(mean.sources[1])
         shape = entry.outputs[min(entry.outputs)]
+        if not 0 <= self.number(epsilon) <= _EPSILON:
+            raise Unlike
         if axes is None or self.number(axes) not in (1.0, -1.0) or self.at(squared) is not entry or len(shape) != 2:
             raise Unlike
         return shape[1]
@@ -445,5 +448,5 @@ def _numbers(layer: Layer, key: str) -> list[int]:
 
 
 def _near(value: float, expected: float) -> None:
-    if not math.isclose(value, expected, rel_tol=1e-3):
+    if not math.isclose(value, expected, rel_tol=_NEAR):
         raise Unlike
