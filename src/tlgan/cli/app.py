@@ -247,6 +247,7 @@ def convert(
     generator: Annotated[str, typer.Argument(metavar="GENERATOR", help="Path, https:, hf:, pypi: or a known name.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="File to write, ending in .safetensors.")],
     network: NetworkOption = None,
+    half: Annotated[bool, typer.Option("--half", help="Numbers in float16: half the size.")] = False,
 ) -> None:
     """Write a pickle-free copy of a generator that loads faster and says what it is."""
     from tlgan.generators import convert_checkpoint
@@ -254,7 +255,7 @@ def convert(
     from .terminal import downloading
 
     with downloading() as progress:
-        written = convert_checkpoint(generator, out, network=network, progress=progress)
+        written = convert_checkpoint(generator, out, network=network, half=half, progress=progress)
     typer.echo(f"{written}: {written.stat().st_size / 1e6:.1f} MB, nothing in it can run")
 
 

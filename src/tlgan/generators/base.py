@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from copy import copy
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -52,6 +53,20 @@ class Generator(Protocol):
         ...
 
 
+@runtime_checkable
+class PictureHead(Protocol):
+    """A small network that paints small pictures from the features that a large generator has on the way."""
+
+    fingerprint: str  # sha256 of its parameters
+    side: int  # pixels: the features that it reads
+    resolution: int  # pixels: the pictures that it paints
+
+    def __call__(self, features: Tensor, latents: Tensor) -> Tensor:
+        """Features [n, C, side, side] and the latents that they come from, z [n, latent_dim] or w+ [n, num_ws, w_dim]
+        -> pictures [n, channels, resolution, resolution], nominal range [-1, 1]; differentiable in both."""
+        ...
+
+
 def device_of(generator: Generator) -> torch.device:
     """Where a generator paints; the processor where it does not say."""
     return torch.device(getattr(generator, "device", "cpu"))
@@ -68,6 +83,7 @@ class LatentGenerator(ABC):
     differentiable = True
     load_options: ClassVar[tuple[str, ...]] = ()  # keywords of `load_generator` for this architecture
     paint_options: ClassVar[tuple[str, ...]] = ()  # further keywords of `synthesize`
+    head: PictureHead | None = None  # paints what is asked for at its resolution or below
 
     def __init__(
         self, *, name: str, fingerprint: str, latent_dim: int, resolution: int, channels: int, device: str = "cpu"
@@ -132,31 +148,69 @@ class LatentGenerator(ABC):
 
         `latents` is z [n, latent_dim], w [n, w_dim] (the same for every layer) or w+ [n, num_ws, w_dim], by `space`.
         `noise` is "const" (the file's own), "none" or "random". `resolution` asks for smaller pictures: painted
-        small where the architecture can stop early, shrunk with antialiasing where it can't. `truncation` and
-        `cutoff` act on z as in `map`. Gradients flow to latents that require them; otherwise none are kept.
+        small by the `head` where there is one that paints so small, or where the architecture can stop early, shrunk
+        with antialiasing where it can't. `truncation` and `cutoff` act on z as in `map`. Gradients flow to latents that
+        require them; otherwise none are kept. Large generators can be called off: see `tlgan.generators.interrupt`.
         """
-        self._check_space(space)
-        if noise not in ("const", "none", "random"):
-            raise TlganError(f"noise {noise!r} is unknown: expected 'const', 'none' or 'random'")
         if resolution is not None and not 1 <= resolution <= self.resolution:
             raise TlganError(f"resolution {resolution} is out of range: {self.name} paints 1 to {self.resolution} px")
         unknown = set(options) - set(self.paint_options)
         if unknown:
             raise TlganError(f"{self.name} has no option {', '.join(sorted(unknown))}")
-        latents = self._latents(latents, space)
+        latents = self._checked(latents, space, noise)
         with self._gradients(latents):
-            if self.w_dim:
-                if space == "z":
-                    latents = self.map(latents, label=label, truncation=truncation, cutoff=cutoff)
-                latents = self._spread(latents)
-            elif (psi := self._psi(truncation)) != 1.0:
-                latents = latents * psi
+            latents, labels = self._prepared(latents, space, label, truncation, cutoff)
             side = resolution or self.resolution
             if latents.shape[0] == 0:
                 return torch.zeros(0, self.channels, side, side, device=self.device)
-            labels = None if self.w_dim else self._labels(label, latents.shape[0])
-            images = self._paint(latents, label=labels, noise=noise, resolution=resolution, **options)
+            head = self.head if resolution is not None and not options else None
+            if head is not None and side <= head.resolution:
+                images = head(self._features(latents, label=labels, noise=noise, side=head.side), latents)
+            else:
+                images = self._paint(latents, label=labels, noise=noise, resolution=resolution, **options)
             return resize_images(images, side)
+
+    # -- small pictures ----------------------------------------------------------------------------------------
+
+    @property
+    def feature_sides(self) -> tuple[int, ...]:
+        """The sides, in pixels and ascending, at which `features` can be had; none where an architecture has no pyramid."""
+        return ()
+
+    def features(
+        self,
+        latents: Any,
+        *,
+        side: int,
+        space: str = "z",
+        label: Any = None,
+        noise: str = "const",
+        truncation: float | None = None,
+        cutoff: int | None = None,
+    ) -> Tensor:
+        """What is in the generator on the way to its pictures, once it has `side` pixels: [n, C, side, side].
+
+        `side` is one of `feature_sides`; the rest is as in `synthesize`.
+        """
+        if side not in self.feature_sides:
+            have = ", ".join(map(str, self.feature_sides)) or "none"
+            raise TlganError(f"{self.name} has no features of {side} px: it has {have}")
+        latents = self._checked(latents, space, noise)
+        with self._gradients(latents):
+            latents, labels = self._prepared(latents, space, label, truncation, cutoff)
+            return self._features(latents, label=labels, noise=noise, side=side)
+
+    def with_head(self, head: PictureHead | None) -> Self:
+        """The same generator, its weights shared, with `head` painting small pictures; None: without one."""
+        if head is not None and (head.side not in self.feature_sides or head.resolution >= self.resolution):
+            have = ", ".join(map(str, self.feature_sides)) or "none"
+            raise TlganError(
+                f"a head that paints {head.resolution} px from features of {head.side} px doesn't fit {self.name}: "
+                f"it paints {self.resolution} px and has features of {have}"
+            )
+        other = copy(self)
+        other.head = head
+        return other
 
     # -- what an architecture says -----------------------------------------------------------------------------
 
@@ -174,11 +228,32 @@ class LatentGenerator(ABC):
     ) -> Tensor:
         """z [n, latent_dim], or w+ [n, num_ws, w_dim] where there is a w -> [n, C, H, W] of `resolution` or larger."""
 
+    def _features(self, latents: Tensor, *, label: Tensor | None, noise: str, side: int) -> Tensor:
+        """The same latents -> [n, C, side, side], for a `side` of `feature_sides`."""
+        raise NotImplementedError
+
     # -- checks ------------------------------------------------------------------------------------------------
 
     def _check_space(self, space: str) -> None:
         if space not in self.spaces:
             raise TlganError(f"space {space!r} is not one of {self.name}'s: {', '.join(self.spaces)}")
+
+    def _checked(self, latents: Any, space: str, noise: str) -> Tensor:
+        self._check_space(space)
+        if noise not in ("const", "none", "random"):
+            raise TlganError(f"noise {noise!r} is unknown: expected 'const', 'none' or 'random'")
+        return self._latents(latents, space)
+
+    def _prepared(
+        self, latents: Tensor, space: str, label: Any, truncation: float | None, cutoff: int | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """What `_paint` takes: z and labels, or w+ where there is a w."""
+        if self.w_dim:
+            if space == "z":
+                latents = self.map(latents, label=label, truncation=truncation, cutoff=cutoff)
+            return self._spread(latents), None
+        psi = self._psi(truncation)
+        return latents if psi == 1.0 else latents * psi, self._labels(label, latents.shape[0])
 
     def _psi(self, truncation: float | None) -> float:
         return self.truncation if truncation is None else float(truncation)

@@ -26,7 +26,7 @@ MAX_LAYERS = 64
 class Blueprint:
     """A generator that is not built yet."""
 
-    architecture: str  # "pggan" | "stylegan2" | "stylegan3" | "dcgan" | "modulated"
+    architecture: str  # "pggan" | "stylegan2" | "stylegan3" | "dcgan" | "modulated" | "mobilestylegan"
     options: dict[str, Any]  # plain JSON
     tensors: Mapping[str, TensorRecord]
     source: dict[str, Any] = field(default_factory=dict)  # where it came from: format, network, sha256 ...
@@ -110,6 +110,12 @@ class Options:
         if not isinstance(value, list) or len(value) != count:
             raise self._wrong(key, f"{count} whole numbers")
         return [Options({key: part}, self._where).whole(key, low, high) for part in value]
+
+    def numbers(self, key: str, count: int) -> list[float]:
+        value = self._get(key, None)
+        if not isinstance(value, list) or len(value) != count:
+            raise self._wrong(key, f"{count} numbers")
+        return [Options({key: part}, self._where).number(key) for part in value]
 
     def section(self, key: str) -> Options:
         return Options(self._values.get(key), f"{self._where} {key}")

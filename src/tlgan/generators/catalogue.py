@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib.resources import files
 from itertools import product
@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from tlgan.io import hub
+
+_CONVERSION = 1  # raised when models of several files are to be converted anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +33,20 @@ class KnownModel:
     size: int | None = None  # bytes, where known
     sha256: str | None = None
     archive_sha256: str | None = None
+    members: Mapping[str, str] = field(
+        default_factory=dict
+    )  # its files under `address`, where they are several: sha256
     about: str = ""
 
     @property
     def cached(self) -> bool:
         """Is it on this disk already?"""
-        return self.packaged_file is not None or (bool(self.address) and hub.cached(self.address) is not None)
+        return self.packaged_file is not None or (bool(self.address) and hub.cached(self.key) is not None)
+
+    @property
+    def key(self) -> str:
+        """The reference under which the cache keeps it."""
+        return f"{self.address}#{self.name}-{_CONVERSION}" if self.members else self.address
 
     @property
     def packaged_file(self) -> Path | None:

@@ -14,9 +14,12 @@ from tlgan.io import hub
 
 from .base import Generator, LatentGenerator
 from .blueprint import Blueprint
-from .catalogue import known_model
+from .catalogue import KnownModel, known_model
 from .checkpoint import Checkpoint, read_checkpoint
-from .formats.kinds import blueprint_of, build
+from .checkpoint.openvino_ir import xml_of
+from .formats.converted import write_blueprint
+from .formats.kinds import blueprint_of, build, is_black_box
+from .nets.stylegan2 import average_to_keep
 
 ENTRY_POINTS = "tlgan.generators"
 _HF_REPOSITORY = re.compile(r"hf:[\w][\w.-]*/[\w][\w.-]*(?P<revision>@[\w./-]+)?")
@@ -60,6 +63,8 @@ def fetch_generator(ref: str | Path, *, progress: hub.Progress | None = None) ->
     text = str(ref)
     model = known_model(text)
     if model is None:
+        if (xml := xml_of(Path(text).expanduser())) is not None:
+            return xml
         if match := _HF_REPOSITORY.fullmatch(text):
             return _from_hub_repository(text, match["revision"] or "", progress)
         return hub.fetch(ref, progress=progress)
@@ -68,9 +73,45 @@ def fetch_generator(ref: str | Path, *, progress: hub.Progress | None = None) ->
     if not model.address:
         raise TlganError(f"{text} can't be fetched by a program: download it from {model.page} and give its path")
     try:
+        if model.members:
+            return _assembled(model, progress)
         return hub.fetch(model.address, sha256=model.sha256, archive_sha256=model.archive_sha256, progress=progress)
     except TlganError as error:
         raise TlganError(f"{text}: {error} (its publisher's page: {model.page}, last read {model.read})") from error
+
+
+def _assembled(model: KnownModel, progress: hub.Progress | None) -> Path:
+    """A model of several files: kept as the one that they convert to, which is all that is needed to load it."""
+
+    def convert(folder: Path, out: Path) -> None:
+        convert_file(folder / next(name for name in model.members if name.endswith(".xml")), out, ref=model.name)
+
+    return hub.fetch_members(
+        model.address,
+        model.members,
+        archive_sha256=model.archive_sha256,
+        size=model.size,
+        build=convert,
+        key=model.key,
+        progress=progress,
+    )
+
+
+def convert_file(path: Path, out: Path, *, ref: str, network: str | None = None, half: bool = False) -> None:
+    """Write the generator of the file at `path` as safetensors; `ref` is what the copy says it was made from.
+
+    Half precision makes other pictures, if only just, so such a copy has a fingerprint of its own.
+    """
+    checkpoint = read_checkpoint(path)
+    if is_black_box(checkpoint):
+        raise TlganError(f"{path.name} is {checkpoint.container}, a graph rather than tensors: it can't be converted")
+    blueprint = describe(checkpoint, network)
+    sha256 = hub.sha256_of(path)
+    source = {"ref": ref, "sha256": sha256, "fingerprint": sha256} | blueprint.source
+    if half:
+        source["fingerprint"] = hashlib.sha256(f"{source['fingerprint']} float16".encode()).hexdigest()
+    blueprint.source = source
+    write_blueprint(blueprint, out, half=half, more=average_to_keep(blueprint))
 
 
 def _from_hub_repository(ref: str, revision: str, progress: hub.Progress | None) -> Path:
@@ -98,6 +139,10 @@ def _load(path: Path, name: str, *, device: str, network: str | None, trust: boo
         from .formats.onnx_files import OnnxGenerator
 
         return OnnxGenerator(path, fingerprint=fingerprint, **common, **options)
+    if checkpoint.container == "openvino" and is_black_box(checkpoint):
+        from .formats.openvino_files import OpenVinoGenerator
+
+        return OpenVinoGenerator(checkpoint.tree, **common, **options)
     if checkpoint.container in ("torchscript", "torch-export"):
         return _load_code(checkpoint, trust, fingerprint=fingerprint, **common, **options)
     try:

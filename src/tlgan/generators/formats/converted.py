@@ -13,13 +13,17 @@ import mmap
 import os
 import re
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tlgan import __version__
 from tlgan.errors import TlganError
 from tlgan.generators.blueprint import Blueprint
 from tlgan.generators.checkpoint.records import ITEM_SIZES, Allowance, Storage, TensorRecord
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FORMAT = "tlgan-generator"
 _MAX_HEADER = 2**22
@@ -93,8 +97,13 @@ def converted_blueprint(tensors: dict[str, TensorRecord], metadata: dict[str, st
     return Blueprint(architecture, options, tensors, source)
 
 
-def write_blueprint(blueprint: Blueprint, out: Path) -> None:
-    """Write a blueprint as safetensors, whole or not at all."""
+def write_blueprint(
+    blueprint: Blueprint, out: Path, *, half: bool = False, more: Mapping[str, Tensor] | None = None
+) -> None:
+    """Write a blueprint as safetensors, whole or not at all; `more` are further tensors.
+
+    `half` keeps floating-point numbers in float16 where it can hold them all, which makes the file half as large.
+    """
     from safetensors.torch import save_file
 
     metadata = {
@@ -105,7 +114,9 @@ def write_blueprint(blueprint: Blueprint, out: Path) -> None:
         "options": json.dumps(blueprint.options),
         "source": json.dumps(blueprint.source),
     }
-    tensors = {name: record.load() for name, record in blueprint.tensors.items()}
+    tensors = {name: record.load() for name, record in blueprint.tensors.items()} | dict(more or {})
+    if half:
+        tensors = {name: _halved(tensor) for name, tensor in tensors.items()}
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         handle, partial = tempfile.mkstemp(prefix=f".{out.name}-", dir=out.parent)
@@ -120,3 +131,8 @@ def write_blueprint(blueprint: Blueprint, out: Path) -> None:
             Path(partial).unlink(missing_ok=True)
     except OSError as error:
         raise TlganError(f"can't write {out}: {error.strerror or error}") from error
+
+
+def _halved(tensor: Tensor) -> Tensor:
+    half = tensor.half() if tensor.is_floating_point() else tensor
+    return half if bool(half.isfinite().all()) else tensor

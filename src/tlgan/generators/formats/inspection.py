@@ -9,10 +9,10 @@ from typing import Any, cast
 from tlgan.errors import TlganError
 from tlgan.generators.blueprint import Blueprint
 from tlgan.generators.checkpoint import read_checkpoint
-from tlgan.generators.loading import describe, fetch_generator
+from tlgan.generators.loading import convert_file, describe, fetch_generator
 from tlgan.io import hub
 
-from .converted import write_blueprint
+from .kinds import is_black_box
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,9 @@ class Inspection:
     """What is known of a generator's file before it is loaded. Sizes are None where the file doesn't say."""
 
     path: str
-    container: str  # "pickle", "torch", "torch-legacy", "safetensors", "onnx", "torchscript", "torch-export"
+    container: (
+        str  # "pickle", "torch", "torch-legacy", "safetensors", "onnx", "openvino", "torchscript", "torch-export"
+    )
     size: int  # bytes
     sha256: str
     architecture: str | None = None
@@ -46,7 +48,7 @@ def inspect_checkpoint(
     path = fetch_generator(ref, progress=progress)
     checkpoint = read_checkpoint(path)
     common = (str(path), checkpoint.container, path.stat().st_size, hub.sha256_of(path))
-    if checkpoint.container in ("onnx", "torchscript", "torch-export"):
+    if is_black_box(checkpoint):
         return Inspection(*common)
     blueprint = describe(checkpoint, network)
     return Inspection(
@@ -62,27 +64,24 @@ def inspect_checkpoint(
 
 
 def convert_checkpoint(
-    ref: str | Path, out: str | Path, *, network: str | None = None, progress: hub.Progress | None = None
+    ref: str | Path,
+    out: str | Path,
+    *,
+    network: str | None = None,
+    half: bool = False,
+    progress: hub.Progress | None = None,
 ) -> Path:
     """Write a pickle-free copy: safetensors with the architecture, options and source in its metadata.
 
-    The copy loads to the same generator with the same fingerprint. Raises `TlganError` where there is nothing to
+    The copy loads to the same generator with the same fingerprint; with `half` its numbers are float16, the file is half
+    as large, its pictures differ, by a fraction of a grey level on average, and so does its fingerprint. Raises `TlganError` where there is nothing to
     convert; `out` is written whole or not at all.
     """
     path, target = fetch_generator(ref, progress=progress), Path(out)
     if target.suffix != ".safetensors":
         raise TlganError(f"{target} is no name for a safetensors file: expected one that ends in .safetensors")
-    checkpoint = read_checkpoint(path)
-    if checkpoint.container in ("onnx", "torchscript", "torch-export"):
-        raise TlganError(f"{path.name} is {checkpoint.container}, a graph rather than tensors: it can't be converted")
-    blueprint = describe(checkpoint, network)
-    sha256 = hub.sha256_of(path)
-    blueprint.source = {
-        "ref": Path(ref).name if Path(ref).exists() else str(ref),
-        "sha256": sha256,
-        "fingerprint": sha256,
-    } | blueprint.source
-    write_blueprint(blueprint, target)
+    name = Path(ref).name if Path(ref).exists() else str(ref)
+    convert_file(path, target, ref=name, network=network, half=half)
     return target
 
 
@@ -114,6 +113,16 @@ def sizes_of(blueprint: Blueprint) -> dict[str, int | None]:
             "label_dim": 0,
             "resolution": 4 << count,
             "channels": _side(shapes.get(f"blocks.{count - 1}.to_picture.weight"), 0),
+        }
+    if blueprint.architecture == "mobilestylegan":
+        start, pictures = _side(shapes.get("const"), 1), _side(shapes.get("picture.weight"), 0)
+        doubled = whole.get("blocks", 0) + 1
+        return {
+            "latent_dim": whole.get("z_dim"),
+            "w_dim": whole.get("w_dim"),
+            "label_dim": 0,
+            "resolution": start << doubled if start and 0 < doubled < 16 else None,
+            "channels": pictures // 4 if pictures else None,
         }
     sizes = {"latent_dim": whole.get("z_dim"), "w_dim": whole.get("w_dim"), "label_dim": whole.get("c_dim", 0)}
     if blueprint.architecture == "stylegan2":

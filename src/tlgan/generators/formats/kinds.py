@@ -11,6 +11,8 @@ from tlgan.generators.checkpoint import Checkpoint, ObjectRecord, TensorRecord, 
 from tlgan.generators.checkpoint.persistence import Module
 from tlgan.generators.checkpoint.state_dicts import State, choose, network_names, state_dicts
 from tlgan.generators.nets.dcgan import DCGAN, is_dcgan, read_dcgan
+from tlgan.generators.nets.mobilestylegan import MobileStyleGAN
+from tlgan.generators.nets.mobilestylegan_ir import is_mobilestylegan, read_mobilestylegan
 from tlgan.generators.nets.modulated import Modulated
 from tlgan.generators.nets.pggan import PGGAN, is_pggan, read_pggan
 from tlgan.generators.nets.rosinality import is_rosinality, read_rosinality
@@ -40,12 +42,20 @@ ARCHITECTURES: dict[str, Architecture] = {
     "stylegan3": StyleGAN3,
     "dcgan": DCGAN,
     "modulated": Modulated,
+    "mobilestylegan": MobileStyleGAN,
 }
 
 _EXPECTED = (
     "expected a pg-GAN, StyleGAN2-ADA or StyleGAN3 pickle, a rosinality StyleGAN2, the state_dict of a DCGAN, ONNX, "
-    "TorchScript, or a file made by `tlgan convert`"
+    "OpenVINO IR, TorchScript, or a file made by `tlgan convert`"
 )
+
+
+def is_black_box(checkpoint: Checkpoint) -> bool:
+    """Whether a file holds a graph that only its own runtime can paint, rather than tensors of a known kind."""
+    if checkpoint.container == "openvino":
+        return not is_mobilestylegan(checkpoint.tree)
+    return checkpoint.container in ("onnx", "torchscript", "torch-export")
 
 
 def blueprint_of(checkpoint: Checkpoint, network: str | None = None) -> Blueprint:
@@ -57,6 +67,8 @@ def blueprint_of(checkpoint: Checkpoint, network: str | None = None) -> Blueprin
     if checkpoint.container == "safetensors":
         return _of_safetensors(checkpoint, network)
     tree = checkpoint.tree
+    if checkpoint.container == "openvino":
+        return read_mobilestylegan(tree)
     if is_pggan(tree):
         return read_pggan(tree, network or "Gs")
     found = _snapshot_module(tree, network)

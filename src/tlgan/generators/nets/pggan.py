@@ -21,6 +21,7 @@ from tlgan.errors import TlganError
 from tlgan.generators.base import LatentGenerator
 from tlgan.generators.blueprint import MAX_RESOLUTION, Blueprint
 from tlgan.generators.checkpoint import ObjectRecord, TensorRecord
+from tlgan.generators.interrupt import still_wanted
 
 NETWORKS = {"G": 0, "Gs": 2, "G_ema": 2}
 _TYPES = ("tfutil.Network",)
@@ -174,11 +175,7 @@ class PGGAN(LatentGenerator):
         if resolution is not None:  # nothing finer than what is asked for need be painted
             finest = min(finest, max(0, math.ceil(math.log2(resolution / 4))))
         lod = max(lod, len(self._blocks) - 1 - finest)
-        x = latents if label is None else torch.cat([latents, label], dim=1)
-        if self._normalize:
-            x = x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + self._epsilon)
-        x = (x @ self._dense).view(-1, self._dense.shape[1] // 16, 4, 4)
-        x = self._activate(x + self._dense_bias[:, None, None])
+        x = self._ground(latents, label)
         depth = len(self._blocks) - 1 - lod  # 0: 4x4 alone; 1.4: 40 % of 16x16 over 60 % of 8x8
         last = min(max(math.ceil(depth), 0), finest)
         coarse: Tensor | None = None
@@ -192,7 +189,26 @@ class PGGAN(LatentGenerator):
             images = images + (_enlarge(coarse, 2) - images) * (last - depth)
         return _enlarge(images, 2 ** (finest - last))
 
+    @property
+    def feature_sides(self) -> tuple[int, ...]:
+        return tuple(4 << level for level in range(len(self._blocks)))
+
+    def _features(self, latents: Tensor, *, label: Tensor | None, noise: str, side: int) -> Tensor:
+        x = self._ground(latents, label)
+        for level in range(self.feature_sides.index(side) + 1):
+            x = self._block(x, level)
+        return x
+
+    def _ground(self, latents: Tensor, label: Tensor | None) -> Tensor:
+        """What the first block begins with, [n, c, 4, 4]."""
+        x = latents if label is None else torch.cat([latents, label], dim=1)
+        if self._normalize:
+            x = x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + self._epsilon)
+        x = (x @ self._dense).view(-1, self._dense.shape[1] // 16, 4, 4)
+        return self._activate(x + self._dense_bias[:, None, None])
+
     def _block(self, x: Tensor, level: int) -> Tensor:
+        still_wanted()
         for index, layer in enumerate(self._blocks[level]):
             if layer.upscaling:
                 x = F.conv_transpose2d(x, layer.weight, layer.bias, stride=2, padding=1)

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from tlgan.errors import TlganError
 from tlgan.generators.base import LatentGenerator
 from tlgan.generators.blueprint import MAX_RESOLUTION, Blueprint, Options
+from tlgan.generators.interrupt import still_wanted
 from tlgan.generators.latents import sample_latents
 
 from .activations import ACTIVATIONS, bias_act
@@ -156,9 +157,8 @@ class Block:
                 blueprint, f"{name}.torgb", section, channels=self.channels, to_rgb=True, **common
             )
 
-    def __call__(
-        self, x: Tensor, image: Tensor | None, ws: Iterator[Tensor], noise: str
-    ) -> tuple[Tensor, Tensor | None]:
+    def features(self, x: Tensor, ws: Iterator[Tensor], noise: str) -> Tensor:
+        """[n, c, side / 2, side / 2] (the constant at 4x4) -> [n, channels, side, side]; takes what it needs of `ws`."""
         if self.conv0 is None:
             x = self.conv1(x, next(ws), noise=noise)
         elif self._skip is not None:
@@ -170,12 +170,16 @@ class Block:
         else:
             x = self.conv0(x, next(ws), noise=noise)
             x = self.conv1(x, next(ws), noise=noise)
+        return x
+
+    def picture(self, x: Tensor, image: Tensor | None, w: Tensor) -> Tensor | None:
+        """The picture so far, and what this block's features add to it."""
         if image is not None:
             image = self._fir(image, up=2, pad=filter_padding(self._fir, 0, 2))
         if self.to_rgb is not None:
-            painted = self.to_rgb(x, next(ws))
+            painted = self.to_rgb(x, w)
             image = painted if image is None else image + painted
-        return x, image
+        return image
 
 
 class StyleGAN2(LatentGenerator):
@@ -229,24 +233,43 @@ class StyleGAN2(LatentGenerator):
     def _paint(
         self, latents: Tensor, *, label: Tensor | None, noise: str, resolution: int | None, **options: Any
     ) -> Tensor:
-        const = self._blocks[0].const
-        assert const is not None
-        x = const.expand(latents.shape[0], -1, -1, -1)
         image: Tensor | None = None
-        layer = 0
-        for index, block in enumerate(self._blocks):
-            ws = (latents[:, number] for number in range(layer, self.num_ws))
-            x, image = block(x, image, ws, noise)
-            layer += 1 if index == 0 else 2
+        for index, (block, x) in enumerate(self._walk(latents, noise)):
+            image = block.picture(x, image, latents[:, 2 * index + 1])
             if image is not None and resolution is not None and image.shape[-1] >= resolution:
                 break
         assert image is not None
         return image
 
+    @property
+    def feature_sides(self) -> tuple[int, ...]:
+        return tuple(4 << index for index in range(len(self._blocks)))
+
+    def _features(self, latents: Tensor, *, label: Tensor | None, noise: str, side: int) -> Tensor:
+        return next(x for _, x in self._walk(latents, noise) if x.shape[-1] == side)
+
+    def _walk(self, latents: Tensor, noise: str) -> Iterator[tuple[Block, Tensor]]:
+        """Every block and its features, as far as they are asked for. Block i ends before row 2 i + 1 of w+."""
+        const = self._blocks[0].const
+        assert const is not None
+        x = const.expand(latents.shape[0], -1, -1, -1)
+        for index, block in enumerate(self._blocks):
+            still_wanted()
+            ws = (latents[:, number] for number in range(max(0, 2 * index - 1), self.num_ws))
+            x = block.features(x, ws, noise)
+            yield block, x
+
 
 def load_average(blueprint: Blueprint, w_dim: int, device: str) -> Tensor | None:
     """The file's mean w [w_dim], or None where it has none."""
     return blueprint.load("mapping.w_avg", w_dim).to(device) if blueprint.has("mapping.w_avg") else None
+
+
+def average_to_keep(blueprint: Blueprint) -> dict[str, Tensor]:
+    """The mean w of a network whose file lacks it, under the name that `load_average` looks for."""
+    if not blueprint.has("mapping.fc0.weight") or blueprint.has("mapping.w_avg"):
+        return {}
+    return {"mapping.w_avg": computed_average(Mapping(blueprint, blueprint.reader(), "cpu"), torch.device("cpu"))}
 
 
 def computed_average(mapping: Mapping, device: torch.device, n: int = 2**15) -> Tensor:

@@ -18,6 +18,7 @@ from tlgan.errors import TlganError
 from tlgan.generators.base import LatentGenerator
 from tlgan.generators.blueprint import MAX_LAYERS, MAX_RESOLUTION, Blueprint, Options
 from tlgan.generators.checkpoint.persistence import Module
+from tlgan.generators.interrupt import still_wanted
 
 from .filtering import Filter
 from .mapping import Dense, Mapping
@@ -200,15 +201,24 @@ class StyleGAN3(LatentGenerator):
         self.num_ws = 1 + len(self._layers)
         if channels not in (1, 3) or not self._layers:
             raise TlganError(f"its last layer paints {channels} channels: expected 1 or 3")
-        last = list(options.sections("layers"))[-1]
+        sizes = [section.wholes("out_size", 2, 1, MAX_RESOLUTION) for section in options.sections("layers")]
         super().__init__(
             name=name,
             fingerprint=fingerprint,
             latent_dim=self._mapping.z_dim,
-            resolution=last.wholes("out_size", 2, 1, MAX_RESOLUTION)[0],
+            resolution=sizes[-1][0],
             channels=channels,
             device=device,
         )
+        # by the side of a square of features: the last layer that has it, margins included
+        self._pyramid = {size[0]: layer for layer, size in enumerate(sizes[:-1]) if size[0] == size[1]}
+
+    @property
+    def feature_sides(self) -> tuple[int, ...]:
+        return tuple(sorted(self._pyramid))
+
+    def _features(self, latents: Tensor, *, label: Tensor | None, noise: str, side: int) -> Tensor:
+        return self._run(latents, self._input.transform, self._pyramid[side] + 1)
 
     def _map(self, z: Tensor, label: Tensor | None) -> Tensor:
         return self._mapping(z, label)
@@ -233,7 +243,13 @@ class StyleGAN3(LatentGenerator):
             matrix = torch.as_tensor(transform, dtype=torch.float32, device=self.device)
             if matrix.shape not in ((3, 3), (1, 3, 3), (len(latents), 3, 3)):
                 raise TlganError(f"transform of shape {list(matrix.shape)} doesn't fit: expected [3, 3] or [n, 3, 3]")
-        x = self._input(latents[:, 0], matrix)
-        for index, layer in enumerate(self._layers):
-            x = layer(x, latents[:, index + 1])
+        x = self._run(latents, matrix, len(self._layers))
         return x * self._scale if self._scale != 1 else x
+
+    def _run(self, latents: Tensor, transform: Tensor, count: int) -> Tensor:
+        """What comes out of the first `count` layers."""
+        x = self._input(latents[:, 0], transform)
+        for index, layer in enumerate(self._layers[:count]):
+            still_wanted()
+            x = layer(x, latents[:, index + 1])
+        return x

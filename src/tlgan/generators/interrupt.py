@@ -1,0 +1,38 @@
+"""Painting that can be called off: between its blocks a large generator asks whether its picture is still wanted.
+
+A context rather than an argument, so that it reaches the generator through everything that paints with it:
+
+    with calling_off(newer.is_set):
+        generator.synthesize(w, space="w")
+
+It holds for the thread, or asyncio task, that entered it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+_unwanted: ContextVar[Callable[[], bool] | None] = ContextVar("tlgan_unwanted", default=None)
+
+
+class PaintingCalledOff(Exception):
+    """The picture was no longer wanted; nothing is wrong."""
+
+
+@contextmanager
+def calling_off(unwanted: Callable[[], bool]) -> Iterator[None]:
+    """Pictures painted in this context are given up, with `PaintingCalledOff`, once `unwanted()` is true."""
+    token = _unwanted.set(unwanted)
+    try:
+        yield
+    finally:
+        _unwanted.reset(token)
+
+
+def still_wanted() -> None:
+    """Raise `PaintingCalledOff` where the picture at work is no longer wanted. Called between blocks."""
+    unwanted = _unwanted.get()
+    if unwanted is not None and unwanted():
+        raise PaintingCalledOff("this picture was called off")
