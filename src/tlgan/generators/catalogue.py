@@ -30,6 +30,7 @@ class KnownModel:
     read: str  # the day that page was last read, ISO
     address: str = ""
     packaged: str = ""  # its file in the package, where it ships with tlgan
+    head: str = ""  # the file in the package of the head that paints its small pictures
     size: int | None = None  # bytes, where known
     sha256: str | None = None
     archive_sha256: str | None = None
@@ -51,10 +52,19 @@ class KnownModel:
     @property
     def packaged_file(self) -> Path | None:
         """Where a model that ships with tlgan lies."""
-        return Path(str(files(__package__).joinpath("weights", self.packaged))) if self.packaged else None
+        return _weights(self.packaged)
+
+    @property
+    def head_file(self) -> Path | None:
+        """Where the head of its small pictures lies."""
+        return _weights(self.head)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self) | {"cached": self.cached}
+
+
+def _weights(name: str) -> Path | None:
+    return Path(str(files(__package__).joinpath("weights", name))) if name else None
 
 
 @cache

@@ -55,7 +55,23 @@ def load_generator(
         if not isinstance(generator, LatentGenerator):
             raise TlganError(f"{generator.name} is of a third party's kind, which takes no default truncation")
         generator.truncation = float(truncation)
+    model = known_model(str(ref))
+    if model is not None and model.head_file is not None and isinstance(generator, LatentGenerator):
+        generator = with_head(generator, model.head_file)
     return generator
+
+
+def with_head(generator: LatentGenerator, file: Path) -> LatentGenerator:
+    """The generator with the picture head in `file`. Raises TlganError where that reads another generator's features."""
+    from .picture_head import load_head
+
+    head = load_head(file)
+    if head.generator != generator.fingerprint:
+        raise TlganError(
+            f"{file} paints small pictures of another generator ({head.generator[:12]}) than {generator.name} "
+            f"({generator.fingerprint[:12]}): train one with `tlgan discover --preview`"
+        )
+    return generator.with_head(head.to(generator.device))
 
 
 def fetch_generator(ref: str | Path, *, progress: hub.Progress | None = None) -> Path:

@@ -13,6 +13,7 @@ SETTINGS_FILE = "tlgan.toml"
 AXES_FILE = "axes.safetensors"
 SAMPLES_FOLDER = "samples"
 REPORT_FILE = "report.html"
+PREVIEW_FILE = "preview.safetensors"  # the head of a large generator's small pictures
 DEFAULT_EXTRACTORS = ("celeba40", "colour")
 DEFAULT_BASE = ("male", "young")
 

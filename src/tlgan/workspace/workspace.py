@@ -19,7 +19,7 @@ import numpy as np
 from tlgan.errors import TlganError
 from tlgan.io.files import replacing
 
-from .settings import AXES_FILE, DEFAULT_BASE, SAMPLES_FOLDER, SETTINGS_FILE, Settings, located
+from .settings import AXES_FILE, DEFAULT_BASE, PREVIEW_FILE, SAMPLES_FOLDER, SETTINGS_FILE, Settings, located
 
 if TYPE_CHECKING:
     from tlgan.axes import Axes
@@ -65,7 +65,15 @@ class Workspace:
                 f"workspace {self.path} was made with ({self.settings.sha256[:12]}): "
                 "put the old file back, or discover into a new folder"
             )
-        return generator
+        return self.with_preview(generator)
+
+    def with_preview(self, generator: Generator) -> Generator:
+        """The generator with the head of small pictures that this workspace keeps, where it keeps one."""
+        from tlgan.generators import LatentGenerator
+        from tlgan.generators.loading import with_head
+
+        file = self.path / PREVIEW_FILE
+        return with_head(generator, file) if file.exists() and isinstance(generator, LatentGenerator) else generator
 
     @cached_property
     def extractor(self) -> CombinedExtractor:
