@@ -45,7 +45,7 @@ def measured(generator: Generator, extractor: Extractor, rows: int) -> tuple[np.
 
 def axes(latents: np.ndarray, values: np.ndarray, names: Sequence[str]) -> np.ndarray:
     """Directions [f, d] of probabilities [n, f]."""
-    learner = AxisLearner([Feature(name, "probability") for name in names], latents.shape[1], white=True)
+    learner = AxisLearner([Feature(name, "probability") for name in names], latents.shape[1])
     learner.add(latents, values)
     return np.asarray(learner.axes(generator="", space="z").directions)
 

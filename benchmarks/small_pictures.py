@@ -29,7 +29,7 @@ from torch.nn import functional as F
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "generators"))
 import official
 
-from tlgan.axes import AxisLearner
+from tlgan.axes import AxisLearner, population
 from tlgan.extractors import load_extractor
 from tlgan.extractors.combined import CombinedExtractor
 from tlgan.generators import load_generator
@@ -119,13 +119,13 @@ def measured(
 
 
 def axes_of(
-    extractor: CombinedExtractor, latents: np.ndarray, features: np.ndarray, space: str
+    extractor: CombinedExtractor, source: Source, latents: np.ndarray, features: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Unit directions [f, d] and held-out R² [f]."""
-    learner = AxisLearner(extractor.features, latents.shape[1], white=space == "z")
+    learner = AxisLearner(extractor.features, latents.shape[1], population=population(source, seed=0))
     for part in np.array_split(np.arange(len(latents)), 4):
         learner.add(latents[part], features[part])
-    axes = learner.axes(generator="", space=space, base=(), seed=0, truncation=1.0, label=None, extractors=())
+    axes = learner.axes(generator="", space=source.space, base=(), seed=0, truncation=1.0, label=None, extractors=())
     return axes.directions / np.linalg.norm(axes.directions, axis=1, keepdims=True), axes.r2
 
 
@@ -148,12 +148,10 @@ def main() -> None:
     source = Source(generator, options.space)
     latents = source.sample(options.samples, seed=0)[options.space].numpy()
     whole, rate = measured(generator, extractor, latents, options.space)
-    directions, r2 = axes_of(extractor, latents, whole, options.space)
+    directions, r2 = axes_of(extractor, source, latents, whole)
     moved = r2 > MOVED
     half = options.samples // 2
-    halves = [
-        axes_of(extractor, latents[part], whole[part], options.space)[0] for part in (slice(half), slice(half, None))
-    ]
+    halves = [axes_of(extractor, source, latents[part], whole[part])[0] for part in (slice(half), slice(half, None))]
     agreement = (halves[0] * halves[1]).sum(axis=1)[moved]
     print(f"{generator.name}, {options.samples} samples in {options.space}, {torch.get_num_threads()} threads")
     print(
@@ -166,7 +164,7 @@ def main() -> None:
     ways += [(str(side), {"side": side}) for side in options.resolution]
     for name, way in ways:
         small, quick = measured(generator, extractor, latents, options.space, **way)
-        cosine = (axes_of(extractor, latents, small, options.space)[0] * directions).sum(axis=1)[moved]
+        cosine = (axes_of(extractor, source, latents, small)[0] * directions).sum(axis=1)[moved]
         print(f"{name:>8} {quick:>11.2f} {quick / rate:>9.1f} {np.median(cosine):>15.3f} {cosine.min():>6.3f}")
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 from sklearn.linear_model import LinearRegression
 
-from tlgan.axes import Axes, AxisLearner, from_response, to_response
+from tlgan.axes import Axes, AxisLearner, Metric, from_response, to_response
 from tlgan.axes.glm import agreement, calibration, explained, fit
 from tlgan.axes.moments import Moments
 from tlgan.errors import TlganError
@@ -35,13 +35,17 @@ def world(
     return latents.astype(np.float32), values.astype(np.float32), slopes
 
 
+def of_rows(latents: np.ndarray) -> Metric:
+    return Metric.around(latents, latents.mean(axis=0), np.cov(latents.T, bias=True))
+
+
 def cosine(a: np.ndarray, b: np.ndarray) -> float:
     return float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
 
 
 def learned(n: int = 4000, white: bool = True, **kwargs: object) -> tuple[Axes, np.ndarray]:
     latents, values, slopes = world(n, **kwargs)  # type: ignore[arg-type]
-    learner = AxisLearner(FEATURES, latents.shape[1], white=white)
+    learner = AxisLearner(FEATURES, latents.shape[1], population=None if white else of_rows(latents))
     learner.add(latents, values)
     return learner.axes(generator="f" * 64, space="z" if white else "w"), slopes
 
@@ -132,7 +136,7 @@ def test_agreement_is_the_correlation_of_predictions() -> None:
 
 def test_learning_is_sure_only_with_enough_rows() -> None:
     latents, values, _ = world(4000)
-    learner = AxisLearner(FEATURES, 12, white=True)
+    learner = AxisLearner(FEATURES, 12)
     learner.add(latents[:20], values[:20])
     assert not learner.progress().sure
     with pytest.raises(TlganError, match="too few"):
@@ -144,7 +148,7 @@ def test_learning_is_sure_only_with_enough_rows() -> None:
 
 def test_rows_may_come_in_odd_pieces() -> None:
     latents, values, _ = world(1000)
-    whole, pieces = AxisLearner(FEATURES, 12, white=True), AxisLearner(FEATURES, 12, white=True)
+    whole, pieces = AxisLearner(FEATURES, 12), AxisLearner(FEATURES, 12)
     whole.add(latents, values)
     for piece in np.array_split(np.arange(1000), 7):
         pieces.add(latents[piece], values[piece])

@@ -20,7 +20,7 @@ def test_one_label_in_ten_flipped_keeps_the_axis(share: float) -> None:
     flipped = shown ^ (rng.random(len(shown)) < 0.1)
     found = []
     for labels in (shown, flipped):
-        learner = AxisLearner([Feature("f", "probability")], 100, white=True)
+        learner = AxisLearner([Feature("f", "probability")], 100)
         learner.add(latents, labels[:, None].astype(float))
         direction = learner.axes(generator="", space="z").directions[0]
         found.append(direction / np.linalg.norm(direction))

@@ -75,7 +75,7 @@ def worlds() -> dict[str, Canvas]:
     generator = wrap_generator(Bars(), latent_dim=DIM)
     found = {}
     for name, extractor in (("gradients", DifferentiableRuler()), ("broyden", Ruler())):
-        learner = AxisLearner(extractor.features, DIM, white=True)
+        learner = AxisLearner(extractor.features, DIM)
         z = generator.sample(3000, seed=5)
         learner.add(z.numpy(), extractor.extract(generator.synthesize(z)).numpy())
         found[name] = Canvas(generator, extractor, learner.axes(generator=generator.fingerprint, space="z"))

@@ -14,7 +14,7 @@ from tlgan.evaluation import Truth
 def drawn() -> tuple[Canvas, Truth]:
     """Axes that a network's word was regressed on, and the truth."""
     generator, reader, truth = drawn_faces(seed=3)
-    learner = AxisLearner(reader.features, LATENT_DIM, white=True)
+    learner = AxisLearner(reader.features, LATENT_DIM)
     z = generator.sample(2000, seed=1)
     learner.add(z.numpy(), reader.extract(generator.synthesize(z)).numpy())
     return Canvas(generator, reader, learner.axes(generator=generator.fingerprint, space="z")), truth

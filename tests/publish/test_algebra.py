@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tlgan.axes import Axes, AxisLearner
+from tlgan.axes import Axes, AxisLearner, Metric
 from tlgan.editing import Edit, solve
 from tlgan.editing.between import between
 from tlgan.extractors import Feature
@@ -40,7 +40,8 @@ def random_axes(space: str, dim: int, count: int = 9) -> Axes:
         mixing = np.linalg.qr(rng.normal(size=(dim, dim)))[0] * np.geomspace(1, 3e-3, dim)
         latents = latents @ mixing.T + rng.normal(size=dim)
     responses = latents @ rng.normal(size=(dim, count)) / np.sqrt(dim) + rng.normal(size=(len(latents), count))
-    learner = AxisLearner(features, dim, white=space == "z")
+    population = Metric.around(latents, latents.mean(axis=0), np.cov(latents.T)) if space == "w" else None
+    learner = AxisLearner(features, dim, population=population)
     values = np.where(np.array(kinds) == "probability", 1 / (1 + np.exp(-responses)), 3 * responses - 2)
     learner.add(latents.astype(np.float32), values.astype(np.float32))
     return learner.axes(generator="0" * 64, space=space, base=("feature_1",))

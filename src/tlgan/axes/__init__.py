@@ -3,6 +3,7 @@
 from .axes import Axes
 from .learner import SURE, WEAK_R2, AxisLearner, Progress
 from .metric import Metric
+from .population import population
 from .response import from_response, to_response
 
-__all__ = ["SURE", "WEAK_R2", "Axes", "AxisLearner", "Metric", "Progress", "from_response", "to_response"]
+__all__ = ["SURE", "WEAK_R2", "Axes", "AxisLearner", "Metric", "Progress", "from_response", "population", "to_response"]

@@ -33,11 +33,14 @@ class Axes:
 
     Arrays (float32 unless said): ``directions`` [f, d], slope of each response per latent unit; ``intercepts`` [f];
     ``mean`` and ``sd`` [f] of the responses over the population; ``quantiles`` [f, q] of the responses at
-    ``quantile_levels`` [q]; ``r2`` [f] on held-out rows (two-fold); ``auc`` [f] of "probability over one half"
+    ``quantile_levels`` [q]; ``r2`` [f] on held-out rows; ``auc`` [f] of "probability over one half"
     from the axis, NaN for quantities and where one side is nearly empty; ``calibration`` [f], slope of measured on
-    predicted; ``agreement`` [f], cosine of the axes from two halves of the rows; ``weak`` [f] bool; ``correlation``
-    [f, f] of the measured responses; ``latent_mean`` [d]; ``latent_covariance`` [d, d], None where the space is
-    white (z); ``latent_radius``, the 99 % quantile of the Mahalanobis norm; ``effects`` [f, f], mean change of every
+    predicted; ``agreement`` [f], correlation over the population of what the axes from two halves of the rows predict;
+    ``weak`` [f] bool; ``correlation`` [f, f] of the measured responses; ``latent_mean`` [d]; ``latent_covariance``
+    [d, d], None where the space is white (z); ``latent_radius``, the 99 % quantile of the Mahalanobis norm;
+    ``r2_interval`` [f, 2], 95 % interval of ``r2`` over rows, and ``mean_r2``, the mean over features with its interval,
+    None where files of an earlier version or added sliders have none; ``strength`` [f] of the ridge penalty, in rows,
+    and the name of its ``prior``, None and "" for least squares; ``effects`` [f, f], mean change of every
     feature (column) in sd when a slider (row) is asked for one sd more, measured on pictures by ``effects_by``; NaN
     where nobody has looked, None where nobody has looked at anything.
     "Response" is the logit of a probability, or the quantity itself.
@@ -62,6 +65,10 @@ class Axes:
     latent_mean: np.ndarray
     latent_radius: float
     latent_covariance: np.ndarray | None = None
+    r2_interval: np.ndarray | None = None
+    mean_r2: tuple[float, float, float] | None = None
+    strength: np.ndarray | None = None
+    prior: str = ""
     effects: np.ndarray | None = None
     effects_by: str = ""
     base: tuple[str, ...] = ()
@@ -160,7 +167,7 @@ class Axes:
 
         metadata = {key: getattr(self, key) for key in _PLAIN}
         metadata |= {"format": FORMAT, "features": [asdict(feature) for feature in self.features]}
-        metadata["effects_by"] = self.effects_by
+        metadata |= {key: getattr(self, key) for key in _LATER}
         arrays = {key: np.ascontiguousarray(getattr(self, key)) for key in _ARRAYS}
         optional = {key: getattr(self, key) for key in _OPTIONAL}
         arrays |= {key: np.ascontiguousarray(array) for key, array in optional.items() if array is not None}
@@ -186,12 +193,14 @@ class Axes:
             features = tuple(Feature(**feature) for feature in metadata["features"])
             plain = {key: metadata[key] for key in _PLAIN}
             plain["base"], plain["extractors"] = tuple(plain["base"]), tuple(plain["extractors"])
+            plain |= {key: metadata[key] for key in _LATER if key in metadata}
+            if plain.get("mean_r2") is not None:
+                value, low, high = plain["mean_r2"]
+                plain["mean_r2"] = float(value), float(low), float(high)
             axes = cls(
                 features=features,
-                effects_by=metadata.get("effects_by", ""),
-                latent_covariance=arrays.get("latent_covariance"),
-                effects=arrays.get("effects"),
                 **plain,
+                **{key: arrays.get(key) for key in _OPTIONAL},
                 **{k: arrays[k] for k in _ARRAYS},
             )
         except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
@@ -200,10 +209,14 @@ class Axes:
             raise TlganError(
                 f"{path} has {len(features)} features but slopes of shape {axes.directions.shape}: discover again"
             )
-        if axes.effects is not None and axes.effects.shape != (len(features), len(features)):
-            raise TlganError(
-                f"{path} has {len(features)} features but side effects of shape {axes.effects.shape}: discover again"
-            )
+        f = len(features)
+        for what, array, shape in (
+            ("side effects", axes.effects, (f, f)),
+            ("intervals", axes.r2_interval, (f, 2)),
+            ("strengths", axes.strength, (f,)),
+        ):
+            if array is not None and array.shape != shape:
+                raise TlganError(f"{path} has {f} features but {what} of shape {array.shape}: discover again")
         return axes
 
 
@@ -234,4 +247,6 @@ _ARRAYS = (
     "correlation",
     "latent_mean",
 )
-_OPTIONAL = ("latent_covariance", "effects")
+#: What an earlier version did not write.
+_LATER = ("effects_by", "mean_r2", "prior")
+_OPTIONAL = ("latent_covariance", "r2_interval", "strength", "effects")

@@ -13,6 +13,7 @@ import numpy as np
 from tlgan.errors import TlganError
 
 from .axes import Axes
+from .estimate import Z95, r2_errors
 from .glm import LinearFit, calibration, explained
 from .learner import WEAK_R2, AxisLearner, axis_auc
 from .moments import Moments
@@ -33,11 +34,24 @@ def extended(old: Axes, fresh: Axes) -> Axes:
     correlation = fresh.correlation.copy()
     correlation[:count, :count] = old.correlation
     rows = {key: np.concatenate([getattr(old, key), getattr(fresh, key)[count:]]) for key in _ROWS}
+    for key in ("r2_interval", "strength"):
+        before, after = getattr(old, key), getattr(fresh, key)
+        if after is not None:
+            unknown = np.full_like(after[:count], np.nan)
+            rows[key] = np.concatenate([unknown if before is None else before, after[count:]])
     if old.effects is not None:
         effects = np.full(correlation.shape, np.nan, dtype=np.float32)
         effects[:count, :count] = old.effects
         rows["effects"] = effects
-    return replace(old, features=fresh.features, correlation=correlation, extractors=fresh.extractors, **rows)  # type: ignore[arg-type]
+    return replace(
+        old,
+        features=fresh.features,
+        correlation=correlation,
+        extractors=fresh.extractors,
+        mean_r2=None,
+        prior=old.prior or fresh.prior,
+        **rows,  # type: ignore[arg-type]
+    )
 
 
 def with_slopes(axes: Axes, learner: AxisLearner, slopes: np.ndarray, agreement: np.ndarray, first: int) -> Axes:
@@ -51,12 +65,16 @@ def with_slopes(axes: Axes, learner: AxisLearner, slopes: np.ndarray, agreement:
     all_slopes[last] = slopes
     fitted = LinearFit(all_slopes, moments.response_mean - all_slopes @ moments.latent_mean)
     r2, scale = explained(fitted, moments), calibration(fitted, moments)
-    auc = axis_auc(axes.features, *learner.survey(), (fitted, fitted))
+    responses, latents = learner.survey()
+    predicted = latents @ fitted.slopes.T + fitted.intercepts
+    auc = axis_auc(axes.features, responses, predicted)
+    half = Z95 * r2_errors(responses, predicted)[0] * np.sqrt(len(responses) / moments.count)
     changed = {
         "directions": fitted.slopes,
         "intercepts": fitted.intercepts,
         "r2": r2,
         "calibration": scale,
+        "r2_interval": np.stack([r2 - half, r2 + half], axis=1),
         "auc": auc,
         "weak": r2 < WEAK_R2,
     }
@@ -64,4 +82,4 @@ def with_slopes(axes: Axes, learner: AxisLearner, slopes: np.ndarray, agreement:
     for key, values in changed.items():
         rows[key][last] = values[last]
     rows["agreement"][last] = agreement
-    return replace(axes, **rows)
+    return replace(axes, mean_r2=None, **rows)

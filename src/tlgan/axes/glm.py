@@ -38,14 +38,14 @@ def fit(moments: Moments) -> LinearFit:
 
 def explained(fitted: LinearFit, held_out: Moments) -> np.ndarray:
     """R² [f] of a fit on rows it has not seen: 1 - SSE / SST about the held-out mean. A constant response gets 0."""
-    residual = _residual_scatter(fitted, held_out)
+    residual = residual_scatter(fitted, held_out)
     total = np.diag(held_out.response_scatter)
     return np.asarray(np.where(total > 0, 1 - residual / np.where(total > 0, total, 1), 0.0))
 
 
 def calibration(fitted: LinearFit, held_out: Moments) -> np.ndarray:
     """Slope [f] of the measured on the predicted response in held-out rows: 1 where predictions keep their promise."""
-    predicted = np.einsum("fd,de,fe->f", fitted.slopes, held_out.latent_scatter, fitted.slopes)
+    predicted = (fitted.slopes @ held_out.latent_scatter * fitted.slopes).sum(axis=1)
     joint = np.einsum("fd,df->f", fitted.slopes, held_out.cross_scatter)
     return np.asarray(np.where(predicted > 0, joint / np.where(predicted > 0, predicted, 1), 0.0))
 
@@ -55,19 +55,19 @@ def agreement(one: LinearFit, other: LinearFit, covariance: np.ndarray) -> np.nd
 
     That is the correlation, over the population, of what the two axes predict; in white z the plain cosine.
     """
-    cross = np.einsum("fd,de,fe->f", one.slopes, covariance, other.slopes)
-    lengths = np.einsum("fd,de,fe->f", one.slopes, covariance, one.slopes) * np.einsum(
-        "fd,de,fe->f", other.slopes, covariance, other.slopes
-    )
+    seen = one.slopes @ covariance
+    cross = (seen * other.slopes).sum(axis=1)
+    lengths = (seen * one.slopes).sum(axis=1) * (other.slopes @ covariance * other.slopes).sum(axis=1)
     return np.asarray(np.where(lengths > 0, cross / np.sqrt(np.where(lengths > 0, lengths, 1)), 0.0))
 
 
-def _residual_scatter(fitted: LinearFit, held_out: Moments) -> np.ndarray:
+def residual_scatter(fitted: LinearFit, held_out: Moments) -> np.ndarray:
+    """Squared errors [f] of a fit, summed over held-out rows."""
     b = fitted.slopes
     centred = (
         np.diag(held_out.response_scatter)
         - 2 * np.einsum("fd,df->f", b, held_out.cross_scatter)
-        + np.einsum("fd,de,fe->f", b, held_out.latent_scatter, b)
+        + (b @ held_out.latent_scatter * b).sum(axis=1)
     )
     offset = held_out.response_mean - fitted.intercepts - b @ held_out.latent_mean
     return np.asarray(centred + held_out.count * offset**2)

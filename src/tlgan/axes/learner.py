@@ -1,13 +1,14 @@
 """Learn axes from a stream of rows, and know at any moment how sure they are.
 
-Rows go alternately into two halves. Each half's fit is tried on the other half (R² on rows not seen), the two fits'
-axes are compared (their cosine says how far more rows would still turn them), and the axes kept are those of both
-halves together.
+Rows go in turn into folds. Each fold is predicted by a fit that has not seen it (R² on rows not seen), the fits of two
+halves are compared (the correlation of what they predict over the population), and the axes kept are those of all rows
+together. A small white z is fitted by least squares on two folds; other spaces, whose dimensions are many or correlated,
+by ridge regression on six.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,30 +17,39 @@ from tlgan.errors import TlganError
 from tlgan.extractors import Feature
 
 from .axes import Axes
-from .glm import agreement, calibration, explained, fit
+from .estimate import Z95, Estimate, in_latents, least_squares, r2_errors, summed
+from .glm import LinearFit, agreement
 from .metric import Metric
 from .moments import Moments
 from .response import to_response
+from .ridge import FOLDS, ridge
 
 #: An axis that explains less than this share of its feature's variance on rows it has not seen is marked weak: the
 #: generator hardly varies the feature, or the extractor does not see it the same way twice.
 WEAK_R2 = 0.15
-#: Split-half cosine at which an axis counts as known. The axis from both halves is then within a cosine of about
-#: sqrt(2 * .95 / 1.95) = .987 of the axis from endless rows (Spearman and Brown's formula).
+#: Split-half agreement at which an axis counts as known. The axis from both halves then agrees with the axis from
+#: endless rows to about sqrt(2 * .95 / 1.95) = .987 (Spearman and Brown's formula).
 SURE = 0.95
-#: Rows kept for what moments can't tell: quantiles and AUC. Rows are independent, so the first are as good as any.
+#: A white space of at most so many dimensions is fitted by least squares.
+SMALL = 256
+#: Rows after which shrunk axes are first asked whether they are known.
+FIRST = 200
+#: Rows kept for what moments can't tell: quantiles, AUC and intervals. Rows are independent, so the first are as good
+#: as any.
 SURVEY_ROWS = 10_000
 QUANTILE_LEVELS = (0.001, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.99, 0.999)
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far learning is: ``r2`` and ``agreement`` [f], and whether every learnable axis is ``sure``."""
+    """How far learning is: ``r2`` and ``agreement`` [f], the most that the last doubling of the samples ``gained`` in
+    mean R² (infinite where that is not known), and whether more samples are not needed: ``sure``."""
 
     samples: int
     r2: np.ndarray
     agreement: np.ndarray
     sure: bool
+    gained: float = np.inf
 
     @property
     def learnable(self) -> np.ndarray:
@@ -50,56 +60,76 @@ class Progress:
 class AxisLearner:
     """Collects rows of latents [n, d] and feature values [n, f]; `progress` and `axes` may be asked at any time."""
 
-    def __init__(self, features: Sequence[Feature], latent_dim: int, *, white: bool) -> None:
+    def __init__(
+        self,
+        features: Sequence[Feature],
+        latent_dim: int,
+        *,
+        population: Metric | None = None,
+        priors: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
+        """``population``: the latents' geometry where they are not white (`axes.population`), None in z. ``priors``:
+        what is known of slopes before anything is measured, their covariances [d, d] in latent coordinates."""
         self.features = tuple(features)
-        self.white = white  # z: the prior's covariance is the identity and need not be learned
-        self._halves = (Moments(latent_dim, len(features)), Moments(latent_dim, len(features)))
+        self.population = population
+        self.shrunk = population is not None or latent_dim > SMALL
+        self._folds = [Moments(latent_dim, len(features)) for _ in range(FOLDS if self.shrunk else 2)]
+        self._priors = _priors(latent_dim, population, priors or {}) if self.shrunk else {}
         self._survey: list[tuple[np.ndarray, np.ndarray]] = []
         self._rows = 0
 
     def add(self, latents: np.ndarray, values: np.ndarray) -> None:
         """Take in the next rows, in the order of their index."""
         responses = to_response(self.features, values)
-        first = self._rows % 2
-        self._halves[first].add(latents[::2], responses[::2])
-        self._halves[1 - first].add(latents[1::2], responses[1::2])
+        points = latents if self.population is None else self.population.whiten(latents)
+        count = len(self._folds)
+        for first in range(count):
+            self._folds[(self._rows + first) % count].add(points[first::count], responses[first::count])
         if self._rows < SURVEY_ROWS:
             room = SURVEY_ROWS - self._rows
             self._survey.append((latents[:room].astype(np.float32), responses[:room].astype(np.float32)))
         self._rows += len(latents)
 
-    def progress(self, sure: float = SURE) -> Progress:
-        """R² on unseen rows and split-half cosines so far. Too few rows to tell give zeros."""
-        one, other = self._halves
-        if min(one.count, other.count) <= one.latent_dim + 1:
+    @property
+    def fewest(self) -> int:
+        """Rows below which there are no axes."""
+        return 8 * FOLDS if self.shrunk else 2 * (self._folds[0].latent_dim + 2)
+
+    def progress(self, sure: float = SURE, *, first: int = 0) -> Progress:
+        """R² on unseen rows and split-half agreement so far. Too few rows to tell give zeros.
+
+        More samples are not needed where every learnable axis from feature `first` on agrees to `sure`. Shrunk axes need no more either where
+        the last doubling gained no more R² than it does for axes of that agreement, (1 - sure) / 2; a `sure` of 1 is
+        never reached.
+        """
+        if self._few():
             nothing = np.zeros(len(self.features))
             return Progress(self._rows, nothing, nothing, False)
-        fits = fit(one), fit(other)
-        r2 = (explained(fits[0], other) + explained(fits[1], one)) / 2
-        cosines = agreement(*fits, self._covariance())
-        learnable = r2 >= WEAK_R2
-        return Progress(self._rows, r2, cosines, bool(learnable.any() and (cosines[learnable] >= sure).all()))
+        return self._progress(self._estimate(), sure, first)
 
     def axes(self, *, generator: str, space: str, base: Sequence[str] = (), **origin: object) -> Axes:
         """The axes of all rows so far, with their quality. ``origin``: seed, truncation, label, extractors.
 
-        Raises TlganError where there are fewer rows than a fit of each half needs.
+        Raises TlganError where there are fewer rows than a fit needs.
         """
-        one, other = self._halves
-        if min(one.count, other.count) <= one.latent_dim + 1:
+        if self._few():
             raise TlganError(
-                f"{self._rows} samples are too few for axes in {one.latent_dim} dimensions: "
-                f"draw at least {4 * (one.latent_dim + 2)}"
+                f"{self._rows} samples are too few for axes in {self._folds[0].latent_dim} dimensions: "
+                f"draw at least {2 * self.fewest}"
             )
-        both = one + other
-        fits = fit(one), fit(other)
-        whole = fit(both)
-        progress = self.progress()
+        both = summed(self._folds)
+        estimate = self._estimate()
+        progress = self._progress(estimate)
         deviation = np.sqrt(np.diag(both.response_scatter) / both.count)
         safe = np.where(deviation > 0, deviation, 1.0)
         survey_responses, survey_latents = self.survey()
-        latent_mean = np.zeros(both.latent_dim) if self.white else both.latent_mean
-        covariance = self._covariance()
+        predicted = self._unseen(estimate, survey_latents)
+        errors, mean_error = r2_errors(survey_responses, predicted)
+        fraction = np.sqrt(len(survey_latents) / self._rows)
+        half = Z95 * fraction * errors
+        mean_r2 = float(progress.r2.mean())
+        whole = self._in_latents(estimate.whole)
+        population = self.population or Metric.around_zero(survey_latents)
         return Axes(
             features=self.features,
             space=space,
@@ -112,39 +142,65 @@ class AxisLearner:
             quantile_levels=np.array(QUANTILE_LEVELS, dtype=np.float32),
             quantiles=np.quantile(survey_responses, QUANTILE_LEVELS, axis=0).T.astype(np.float32),
             r2=progress.r2.astype(np.float32),
-            auc=axis_auc(self.features, survey_responses, survey_latents, fits),
-            calibration=((calibration(fits[0], other) + calibration(fits[1], one)) / 2).astype(np.float32),
+            r2_interval=np.stack([progress.r2 - half, progress.r2 + half], axis=1).astype(np.float32),
+            mean_r2=(mean_r2, mean_r2 - Z95 * fraction * mean_error, mean_r2 + Z95 * fraction * mean_error),
+            auc=axis_auc(self.features, survey_responses, predicted),
+            calibration=estimate.calibration.astype(np.float32),
             agreement=progress.agreement.astype(np.float32),
             weak=(progress.r2 < WEAK_R2) | (deviation <= 0),
             correlation=(both.response_scatter / both.count / np.outer(safe, safe)).astype(np.float32),
-            latent_mean=latent_mean.astype(np.float32),
-            latent_covariance=None if self.white else covariance.astype(np.float32),
-            latent_radius=_radius(survey_latents, latent_mean, None if self.white else covariance),
+            latent_mean=population.mean.astype(np.float32),
+            latent_covariance=None if self.population is None else population.covariance.astype(np.float32),
+            latent_radius=population.radius,
+            strength=None if estimate.strength is None else estimate.strength.astype(np.float32),
+            prior=estimate.prior,
             base=tuple(base),
             **origin,  # type: ignore[arg-type]
         )
 
     def moments(self) -> Moments:
-        """Moments of all rows so far."""
-        return self._halves[0] + self._halves[1]
+        """Moments of all rows so far, of whitened latents where they are not white."""
+        return summed(self._folds)
 
     def survey(self) -> tuple[np.ndarray, np.ndarray]:
         """Responses [n, f] and latents [n, d] of the first rows."""
         responses = np.concatenate([responses for _, responses in self._survey])
         return responses, np.concatenate([latents for latents, _ in self._survey])
 
-    def _covariance(self) -> np.ndarray:
-        both = self._halves[0] + self._halves[1]
-        if self.white:
-            return np.eye(both.latent_dim)
-        return np.asarray(both.latent_scatter / max(both.count, 1))
+    def _few(self) -> bool:
+        if self.shrunk:
+            return self._rows < self.fewest
+        return min(fold.count for fold in self._folds) <= self._folds[0].latent_dim + 1
+
+    def _estimate(self) -> Estimate:
+        return ridge(self._folds, self._priors) if self.shrunk else least_squares(self._folds)
+
+    def _progress(self, estimate: Estimate, sure: float = SURE, first: int = 0) -> Progress:
+        cosines = agreement(*estimate.halves, np.eye(self._folds[0].latent_dim))
+        learnable = estimate.r2 >= WEAK_R2
+        learnable[:first] = False
+        gained = estimate.gain(learnable)
+        known = bool(learnable.any() and (cosines[learnable] >= sure).all())
+        return Progress(self._rows, estimate.r2, cosines, known or gained < (1 - sure) / 2, gained)
+
+    def _in_latents(self, fitted: LinearFit) -> LinearFit:
+        """A fit as one to the latents themselves."""
+        if self.population is None:
+            return fitted
+        return in_latents(fitted, self.population.mean, self.population.inverse)
+
+    def _unseen(self, estimate: Estimate, latents: np.ndarray) -> np.ndarray:
+        """Responses [n, f] of the first rows' latents [n, d], each predicted by the fit that has not seen it."""
+        predicted = np.empty((len(latents), len(self.features)))
+        for fold, fitted in enumerate(map(self._in_latents, estimate.unseen)):
+            predicted[fold :: len(self._folds)] = (
+                latents[fold :: len(self._folds)] @ fitted.slopes.T + fitted.intercepts
+            )
+        return predicted
 
 
-def axis_auc(features: Sequence[Feature], responses: np.ndarray, latents: np.ndarray, fits: tuple) -> np.ndarray:  # type: ignore[type-arg]
-    """AUC [f] of "probability over one half" from the axis; every row is predicted by the half it is not in."""
-    predicted = np.empty(responses.shape)
-    for half, fitted in enumerate(reversed(fits)):  # rows 0, 2, ... are in the first half: the second predicts them
-        predicted[half::2] = latents[half::2] @ fitted.slopes.T + fitted.intercepts
+def axis_auc(features: Sequence[Feature], responses: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """AUC [f] of "probability over one half" from what the axes predict of rows [n, f] that they have not seen."""
     auc = np.full(len(features), np.nan, dtype=np.float32)
     for row, feature in enumerate(features):
         shown = responses[:, row] > 0
@@ -165,6 +221,17 @@ def _auc(shown: np.ndarray, score: np.ndarray) -> float:
     return float((rank[shown].sum() - positive * (positive + 1) / 2) / (positive * negative))
 
 
-def _radius(latents: np.ndarray, mean: np.ndarray, covariance: np.ndarray | None) -> float:
-    """99 % quantile of the whitened norm of latents [n, d]."""
-    return float(np.quantile(np.linalg.norm(Metric.of(mean, covariance, 0.0).whiten(latents), axis=1), 0.99))
+def _priors(dim: int, population: Metric | None, known: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Roots of the slopes' covariance in whitened coordinates: equal along all components of the population, equal along
+    all latent coordinates (so that features vary with what varies most), and those that are known."""
+    priors = {"whitened": np.ones(dim)}
+    if population is not None:
+        priors["latent"] = np.linalg.norm(population.root, axis=0)
+    root = np.eye(dim) if population is None else population.root
+    return priors | {name: _root(root.T @ covariance @ root) for name, covariance in known.items()}
+
+
+def _root(covariance: np.ndarray) -> np.ndarray:
+    """A root [d, d] of a covariance [d, d]."""
+    scale, basis = np.linalg.eigh(covariance)
+    return np.asarray(basis * np.sqrt(np.maximum(scale, 0)))

@@ -6,7 +6,7 @@ covariance. Lengths, angles and "how far from what the generator knows" are all 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -34,6 +34,24 @@ class Metric:
         scale, basis = np.linalg.eigh(covariance.astype(np.float64))
         deviation = np.sqrt(np.maximum(scale, max(scale.max(), 1e-30) * FLOOR))
         return cls(mean, basis * deviation, (basis / deviation).T, radius)
+
+    @classmethod
+    def around(cls, latents: np.ndarray, mean: np.ndarray, covariance: np.ndarray) -> Metric:
+        """From mean [d] and covariance [d, d], rounded to float32 as a file keeps them; the radius is that of `latents`
+        [n, d]."""
+        geometry = cls.of(mean.astype(np.float32), covariance.astype(np.float32), 0.0)
+        return replace(geometry, radius=float(np.quantile(np.linalg.norm(geometry.whiten(latents), axis=1), 0.99)))
+
+    @classmethod
+    def around_zero(cls, latents: np.ndarray) -> Metric:
+        """Of a white space; the radius is that of `latents` [n, d]."""
+        geometry = cls.of(np.zeros(latents.shape[1]), None, 0.0)
+        return replace(geometry, radius=float(np.quantile(np.linalg.norm(geometry.whiten(latents), axis=1), 0.99)))
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """Covariance [d, d] of the population, float64."""
+        return np.asarray(self.root @ self.root.T)
 
     def whiten(self, latents: np.ndarray) -> np.ndarray:
         """Latents [..., d] in whitened coordinates, float64 [..., d]."""

@@ -1,15 +1,15 @@
 """Draw samples: latents from their counter-based stream, pictures from the generator, features from the extractor.
 
-One part is painted and measured while the one before it is encoded and written, and nothing else is held, so memory
-does not depend on the number of rows.
+Rows are painted and measured while those before them are encoded and written, and nothing more than one part is held,
+so memory does not depend on the number of rows.
 """
 
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,11 +21,14 @@ from .source import Source
 from .store import SampleStore, to_table
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     import torch
 
     from tlgan.extractors import Extractor
     from tlgan.generators import Generator
 
+#: A part that is not full yet is written when the rows it has and its file has not took longer than this.
+KEEP_SECONDS = 15.0
 #: called with the number of rows just painted
 OnRows = Callable[[int], None]
 
@@ -37,31 +40,82 @@ def draw(
     *,
     stop: int,
     enough: Callable[[np.ndarray, np.ndarray], bool],
+    piece: int | None = None,
     on_rows: OnRows | None = None,
 ) -> int:
     """Draw the rows that `store` lacks, up to row `stop` or until `enough`; return how many rows it then holds.
 
-    `enough(latents float32 [rows, d], features float32 [rows, f])` sees every new part and says whether to stop
-    there. A trailing part that is not full (an earlier, smaller cap) is drawn again whole, to the same rows.
+    Rows are painted `piece` at a time (None: a part at a time), from wherever the store ends. `enough(latents float32
+    [rows, d], features float32 [rows, f])` sees every new piece and says whether to stop there. A part is written when
+    it is full, and on the way once the rows that a kill would lose took more than `KEEP_SECONDS`.
     """
     recipe = store.recipe
-    number, held = divmod(store.rows(), recipe.part_rows)
-    held += number * recipe.part_rows
-    with ThreadPoolExecutor(1) as writer:
-        writing: Future[Path] | None = None
-        while (start := number * recipe.part_rows) < stop and held < stop:
-            rows = min(recipe.part_rows, stop - start)
-            latents, features, pictures = paint_rows(generator, extractor, recipe, start, rows, on_rows)
-            if writing is not None:
-                writing.result()
-            writing = writer.submit(_encode_and_write, store, number, start, latents, features, pictures)
-            number += 1
-            held = start + rows
+    row = store.rows()
+    with _PartInHand(store, row) as part:
+        while row < stop:
+            room = recipe.part_rows - row % recipe.part_rows
+            rows = min(piece or room, room, stop - row)
+            latents, features, pictures = paint_rows(generator, extractor, recipe, row, rows, on_rows)
+            part.add(latents, features, pictures)
+            row += rows
             if enough(latents[recipe.space], features):
                 break
-        if writing is not None:
-            writing.result()
-    return held
+    return row
+
+
+class _PartInHand:
+    """The part that rows are being added to. Another thread encodes and writes them while the next are painted.
+
+    Left by an exception (Ctrl-C), it still writes what it holds.
+    """
+
+    def __init__(self, store: SampleStore, row: int) -> None:
+        self._store = store
+        self._number, held = divmod(row, store.recipe.part_rows)
+        self._start = row - held
+        self._tables: list[pa.Table] = [store.part(self._number)] if held else []
+        self._unwritten = 0
+        self._written_at = time.monotonic()
+        self._thread = ThreadPoolExecutor(1)
+        self._working: Future[None] | None = None
+
+    def __enter__(self) -> _PartInHand:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._thread:
+            self._wait()
+            if self._unwritten:
+                self._write()
+
+    def add(self, latents: dict[str, np.ndarray], features: np.ndarray, pictures: np.ndarray) -> None:
+        """Take in the next rows, at most as many as the part has room for."""
+        self._wait()
+        self._working = self._thread.submit(self._encode, latents, features, pictures)
+
+    def _encode(self, latents: dict[str, np.ndarray], features: np.ndarray, pictures: np.ndarray) -> None:
+        encoded = [encode_thumbnail(picture) for picture in pictures]
+        start = self._start + sum(table.num_rows for table in self._tables)
+        self._tables.append(
+            to_table(self._store.recipe, start=start, latents=latents, features=features, thumbnails=encoded)
+        )
+        self._unwritten += len(features)
+        full = start + len(features) == self._start + self._store.recipe.part_rows
+        if full or time.monotonic() - self._written_at > KEEP_SECONDS:
+            self._write()
+        if full:
+            self._number, self._start, self._tables = self._number + 1, self._start + self._store.recipe.part_rows, []
+
+    def _write(self) -> None:
+        import pyarrow as pa
+
+        self._store.write(self._number, pa.concat_tables(self._tables))
+        self._unwritten, self._written_at = 0, time.monotonic()
+
+    def _wait(self) -> None:
+        working, self._working = self._working, None
+        if working is not None:
+            working.result()
 
 
 def paint_rows(
@@ -110,16 +164,3 @@ def encode_thumbnail(picture: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(picture.squeeze()).save(buffer, "WEBP", lossless=True, method=0)
     return buffer.getvalue()
-
-
-def _encode_and_write(
-    store: SampleStore,
-    number: int,
-    start: int,
-    latents: dict[str, np.ndarray],
-    features: np.ndarray,
-    pictures: np.ndarray,
-) -> Path:
-    encoded = [encode_thumbnail(picture) for picture in pictures]
-    table = to_table(store.recipe, start=start, latents=latents, features=features, thumbnails=encoded)
-    return store.write(number, table)

@@ -1,7 +1,7 @@
 """A folder of Parquet parts: (latent, features, thumbnail) rows that survive a kill.
 
-Part k holds rows k * part_rows onwards. It is written under a temporary name, fsynced and renamed, so a part that is
-there is whole; what has been drawn is simply the number of leading parts.
+Part k holds rows k * part_rows onwards. It is written under a temporary name, fsynced and renamed, so a file that is
+there is whole; what has been drawn is simply the rows of the leading parts, of which the last may have room for more.
 """
 
 from __future__ import annotations
@@ -91,6 +91,13 @@ class SampleStore:
                 break
             total += count
         return total
+
+    def part(self, number: int) -> pa.Table:
+        """All rows of part `number`, with the columns that `to_table` gives its recipe."""
+        table = next(self.read(None, start=number * self.recipe.part_rows))
+        spaces = [name for name in ("z", "w") if name in table.column_names]
+        table = table.select(["index", *spaces, *self.recipe.features, "thumbnail"])
+        return table.replace_schema_metadata({_METADATA_KEY: self.recipe.to_json().encode()})
 
     def write(self, number: int, table: pa.Table) -> Path:
         """Write part `number`. A full disk leaves no half file and raises TlganError."""

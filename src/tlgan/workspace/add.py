@@ -19,7 +19,7 @@ import numpy as np
 from tlgan.axes import SURE, AxisLearner
 from tlgan.axes.extend import extended, with_slopes
 from tlgan.axes.gradients import differentiable, mean_gradients
-from tlgan.axes.learner import WEAK_R2
+from tlgan.axes.learner import FIRST
 from tlgan.editing import Canvas, side_effects
 from tlgan.errors import TlganError
 from tlgan.extractors.combined import CombinedExtractor
@@ -144,9 +144,10 @@ class _Search:
         self.held = self.store.rows()
         if not self.held:
             raise TlganError(f"{workspace.path} has no samples: run `tlgan discover` first")
-        settings = workspace.settings
-        self.white = settings.space == "z" and settings.truncation == 1.0
-        self.learner = AxisLearner(workspace.extractor.features, self.store.recipe.latent_dim, white=self.white)
+        axes = workspace.axes
+        population = None if axes.latent_covariance is None else axes.metric
+        self.plain = population is None and axes.truncation == 1.0  # gradients are taken in a z that nothing shortens
+        self.learner = AxisLearner(workspace.extractor.features, axes.latent_dim, population=population)
         self.rows, self.gradients = 0, 0
         self.method, self.why = "samples", ""
         self._slopes: np.ndarray | None = None
@@ -154,22 +155,26 @@ class _Search:
 
     def run(self, method: Method) -> None:
         started = time.perf_counter()
-        # One whole part, or as much as there is, under which little is known of an axis.
-        fewest = min(max(self.store.recipe.part_rows, 2 * (self.store.recipe.latent_dim + 2)), self.held)
+        # One whole part (a few hundred rows of shrunk axes), or as much as there is, under which little is known of an axis.
+        part = FIRST if self.learner.shrunk else self.store.recipe.part_rows
+        asked = min(max(part, self.learner.fewest), self.held)
         compared = method == "samples"
         for latents, values in self._pieces():
             self.learner.add(latents, values)
             self.rows += len(latents)
             self.watcher.rows(len(latents))
-            if self.rows < fewest:
+            if self.rows < asked:
                 continue
-            agreement, r2 = self._progress()
+            if self.learner.shrunk:  # which takes a second or two
+                asked = min(self.rows + self.rows // 5, self.held)
+            progress = self.learner.progress(self.sure, first=self.first)
+            self.watcher.progress(progress)
             if not compared:
                 compared = True
-                if self._prefer_gradients(method, time.perf_counter() - started, r2):
+                if self._prefer_gradients(method, time.perf_counter() - started, progress.r2[self.first :]):
                     self._average_gradients()
                     return
-            if self._enough(agreement, r2):
+            if progress.sure:
                 break
         self.why = self.why or "gradients do not flow from this extractor to this generator's latents"
         if method == "samples":
@@ -196,19 +201,10 @@ class _Search:
         for number in range(-(-self.held // self.store.recipe.part_rows)):
             yield from measured(self.workspace.generator, self.workspace.extractor, self.store, number)
 
-    def _progress(self) -> tuple[np.ndarray, np.ndarray]:
-        progress = self.learner.progress(self.sure)
-        self.watcher.progress(progress)
-        return progress.agreement[self.first :], progress.r2[self.first :]
-
-    def _enough(self, agreement: np.ndarray, r2: np.ndarray) -> bool:
-        learnable = r2 >= WEAK_R2
-        return bool(learnable.any() and (agreement[learnable] >= self.sure).all())
-
     def _prefer_gradients(self, method: Method, seconds: float, r2: np.ndarray) -> bool:
         """Compare what is left to do both ways, in seconds of this machine."""
         generator, settings = self.workspace.generator, self.workspace.settings
-        if not self.white or not differentiable(generator, self.extractor, seed=settings.seed, label=settings.label):
+        if not self.plain or not differentiable(generator, self.extractor, seed=settings.seed, label=settings.label):
             if method == "gradients":
                 raise TlganError(
                     "gradients can't be used here: they need a differentiable extractor and generator, and latents in z"

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tlgan.axes import SURE, AxisLearner
+from tlgan.axes import SURE, AxisLearner, population
+from tlgan.axes.learner import FIRST
 from tlgan.editing import Canvas, side_effects
 from tlgan.errors import TlganError
 from tlgan.samples import Source, draw, measure_part
@@ -27,6 +28,10 @@ from .workspace import Workspace, open_workspace, settle
 if TYPE_CHECKING:
     from tlgan.extractors.combined import CombinedExtractor
     from tlgan.generators import Generator
+    from tlgan.samples import Recipe
+
+#: Rows that are painted together where axes may need but a few hundred.
+PIECE = 50
 
 
 def discover(
@@ -85,10 +90,10 @@ def discover(
 def learn(workspace: Workspace, watcher: Watcher, sure: float = SURE) -> AxisLearner:
     """Draw and learn until every learnable axis is known or the cap is reached; parts already drawn count."""
     settings, store = workspace.settings, workspace.samples
-    white = Source.of(workspace.generator, store.recipe).white
-    learner = AxisLearner(workspace.extractor.features, store.recipe.latent_dim, white=white)
+    source = Source.of(workspace.generator, store.recipe)
+    geometry = population(source, seed=settings.seed)
+    learner = AxisLearner(workspace.extractor.features, store.recipe.latent_dim, population=geometry)
     held = store.rows()
-    progress = learner.progress()
     measured = store.measured()
     if measured < held:
         watcher.stage(f"measuring the {held - measured:,} samples that an added extractor has not seen")
@@ -96,27 +101,47 @@ def learn(workspace: Workspace, watcher: Watcher, sure: float = SURE) -> AxisLea
             measure_part(workspace.generator, workspace.extractor, store, number)
     if held:
         watcher.stage(f"learning from the {held:,} samples that are already there")
-        # A last part that is not full is drawn again whole below, unless the cap leaves it as it is.
-        whole = held if held >= settings.max_samples else held - held % store.recipe.part_rows
-        for latents, values in store.read_arrays(stop=whole):
+        for latents, values in store.read_arrays():
             learner.add(latents, values)
+        watcher.rows(held)
+    if held and (held >= settings.max_samples or _asked(held, learner, store.recipe)):
         progress = learner.progress(sure)
-        watcher.rows(whole)
         watcher.progress(progress)
-    if progress.sure or held >= settings.max_samples:
-        return learner
+        if progress.sure or held >= settings.max_samples:
+            return learner
     watcher.stage(f"drawing, painting and measuring samples{_hint(workspace)}")
+    rows = held
 
     def enough(latents: np.ndarray, values: np.ndarray) -> bool:
+        nonlocal rows
         learner.add(latents, values)
+        rows += len(latents)
+        if rows < settings.max_samples and not _asked(rows, learner, store.recipe):
+            return False
         progress = learner.progress(sure)
         watcher.progress(progress)
         return progress.sure
 
     draw(
-        workspace.generator, workspace.extractor, store, stop=settings.max_samples, enough=enough, on_rows=watcher.rows
+        workspace.generator,
+        workspace.extractor,
+        store,
+        stop=settings.max_samples,
+        enough=enough,
+        piece=PIECE if learner.shrunk else None,
+        on_rows=watcher.rows,
     )
     return learner
+
+
+def _asked(rows: int, learner: AxisLearner, recipe: Recipe) -> bool:
+    """Whether the learner is asked if `rows` are enough: always at the same rows, however a run was cut.
+
+    Shrunk axes can be known after a few hundred rows, and are asked again after every quarter to eighth more.
+    """
+    if not learner.shrunk:
+        return rows % recipe.part_rows == 0
+    return rows >= FIRST and rows % (PIECE * 2 ** int(np.log2(rows / FIRST))) == 0
 
 
 def _hint(workspace: Workspace) -> str:

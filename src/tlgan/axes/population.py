@@ -1,0 +1,46 @@
+"""The population of latents, which can be known well before the first picture is painted.
+
+Pictures are dear and latents are not: ten thousand z go through a mapping network in the time of a few pictures. So
+the mean and covariance of w don't wait for the samples, and are as good for 300 of them as for 10,000.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .metric import Metric
+from .moments import Moments
+
+if TYPE_CHECKING:
+    from tlgan.samples import Source
+
+#: Latents that are mapped: in 512 dimensions the variance along any direction is then known to about 1 %, those of
+#: principal components to some 20 %.
+ROWS = 10_000
+#: Where in the latent stream they are taken: far from the rows that samples and gradients are drawn from.
+START = 2**41
+_BATCH = 2_000
+
+
+def population(source: Source, *, seed: int, rows: int = ROWS) -> Metric | None:
+    """The geometry of a source's latents; None where it is white and needs no telling.
+
+    A z that truncation has shortened has the covariance psi² exactly, a w that of `rows` mapped latents. The same source
+    and seed give the same metric.
+    """
+    if source.white:
+        return None
+    d = source.latent_dim
+    if source.space == "z":
+        from scipy.special import chdtri
+
+        return Metric.of(np.zeros(d), np.eye(d) * source.truncation**2, float(np.sqrt(chdtri(d, 0.01))))
+    moments, kept = Moments(d, 0), []
+    for start in range(0, rows, _BATCH):
+        drawn = source.sample(min(_BATCH, rows - start), seed=seed, start=START + start)["w"]
+        latents = drawn.numpy().astype(np.float32)
+        moments.add(latents, np.zeros((len(latents), 0)))
+        kept.append(latents)
+    return Metric.around(np.concatenate(kept), moments.latent_mean, moments.latent_scatter / moments.count)
