@@ -95,6 +95,9 @@ def discover(
     resolution: Annotated[
         int | None, typer.Option(min=1, help="Paint samples this small, in pixels; faster for large generators.")
     ] = None,
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Train small pictures of a large generator first, and sample those.")
+    ] = False,
     base: Annotated[
         list[str] | None, typer.Option("--base", help="Axis that all others are kept clear of; 'none' for none.")
     ] = None,
@@ -124,8 +127,11 @@ def discover(
         resolution=resolution,
         base=None if base is None else tuple(name for name in base if name != "none"),
     )
+    if preview:
+        from tlgan.training.picture_head import HeadRecipe
     with discovering(max_samples, sure) as display:
-        workspace = run(out, settings, watcher=display, sure=sure, trust=trust)
+        recipe = HeadRecipe() if preview else None
+        workspace = run(out, settings, watcher=display, sure=sure, trust=trust, preview=recipe)
     if json:
         print_json(workspace.summary())
     else:

@@ -70,7 +70,7 @@ class DiscoverDisplay(Watcher):
         self._sure = sure
         self._max = max_samples
         self._bar = Progress(
-            TextColumn("  samples"),
+            TextColumn("  {task.description}"),
             BarColumn(bar_width=32),
             MofNCompleteColumn(),
             TextColumn("{task.fields[speed]}"),
@@ -80,6 +80,7 @@ class DiscoverDisplay(Watcher):
             transient=False,
         )
         self._task: Any = None
+        self._steps: dict[str, Any] = {}
         self._download = DownloadDisplay()
 
     def stage(self, words: str) -> None:
@@ -96,8 +97,15 @@ class DiscoverDisplay(Watcher):
             self._task = self._bar.add_task("samples", total=self._max, known="", speed="")
             self._bar.start()
         self._bar.update(self._task, advance=n)
-        speed = self._bar.tasks[0].speed
+        speed = next(task for task in self._bar.tasks if task.id == self._task).speed
         self._bar.update(self._task, speed=f"{speed:,.0f}/s" if speed else "")
+
+    def step(self, what: str, done: int, of: int) -> None:
+        """Of something that is counted and not sampled, `done` of `of` are there."""
+        if what not in self._steps:
+            self._steps[what] = self._bar.add_task(what, total=of, known="", speed="")
+            self._bar.start()
+        self._bar.update(self._steps[what], completed=done)
 
     def progress(self, progress: LearningProgress) -> None:
         """A part was learned from."""

@@ -21,7 +21,7 @@ class Recipe:
     of that space; ``seed`` and ``truncation``: of the latents; ``label``: class index for a conditional generator;
     ``extractors`` and ``features``: what measured the pictures; ``thumbnail``: side of the kept pictures, pixels;
     ``part_rows``: rows in one file, the most that a killed run can lose; ``resolution``: side of the painted pictures,
-    None for what the generator paints.
+    None for what the generator paints; ``head``: fingerprint of the picture head that paints so small, empty without one.
     """
 
     generator: str
@@ -35,6 +35,7 @@ class Recipe:
     thumbnail: int = 64
     part_rows: int = 1000
     resolution: int | None = None
+    head: str = ""
 
     def to_json(self) -> str:
         """As one line of JSON, the form in which a part file carries it."""

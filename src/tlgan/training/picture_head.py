@@ -241,7 +241,8 @@ def _train(pairs: Pairs, generator: LatentGenerator, measures: list[Any], tell: 
             }
             with replacing(checkpoint) as temporary:
                 torch.save(kept, temporary)
-    network.load_state_dict(average)
+    # in the half precision that its file keeps, so that what is measured is what is loaded
+    network.load_state_dict({name: value.half().float() for name, value in average.items()})
     return network
 
 

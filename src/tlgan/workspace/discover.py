@@ -22,13 +22,15 @@ from tlgan.samples import Source, draw, measure_part
 
 from .adopt import EXTRACTORS_FOLDER, adopt_all
 from .progress import Watcher
-from .settings import AXES_FILE, SETTINGS_FILE, Settings
+from .settings import AXES_FILE, PREVIEW_FILE, SETTINGS_FILE, Settings
+from .whole import WHOLE, corrected
 from .workspace import Workspace, open_workspace, settle
 
 if TYPE_CHECKING:
     from tlgan.extractors.combined import CombinedExtractor
     from tlgan.generators import Generator
     from tlgan.samples import Recipe
+    from tlgan.training.picture_head import HeadRecipe
 
 #: Rows that are painted together where axes may need but a few hundred.
 PIECE = 50
@@ -42,9 +44,12 @@ def discover(
     sure: float = SURE,
     trust: bool = False,
     load: Callable[[Settings], tuple[Generator, CombinedExtractor]] | None = None,
+    preview: HeadRecipe | None = None,
 ) -> Workspace:
     """Make or continue the workspace in folder `path`, up to its axes and its report.
 
+    ``preview``: train a head that paints small pictures first, and keep it in the workspace; samples are then painted
+    small, and the axes corrected on some whole pictures, as for a generator that comes with a head.
     ``sure``: split-half cosine at which every learnable axis counts as known. ``load`` replaces the loading of the
     networks by reference (for a generator that only exists in memory). ``trust``: the generator's file may hold code.
     Raises TlganError where the folder holds a workspace of something else, and whatever loading the networks raises.
@@ -58,6 +63,8 @@ def discover(
     watcher.stage(f"loading generator {settings.generator} and extractors {', '.join(settings.extractors)}")
     if load is not None:
         workspace.generator, workspace.extractor = load(settings)
+    if preview is not None:
+        _train_preview(workspace, preview, watcher)
     names = tuple(feature.name for feature in workspace.extractor.features)
     workspace.settings = settle(settings, workspace.generator, names)
     if (path / SETTINGS_FILE).exists():
@@ -76,8 +83,13 @@ def discover(
         label=chosen.label,
         extractors=chosen.extractors,
     )
-    watcher.stage("moving every slider to see what else changes")
     canvas = Canvas(workspace.generator, workspace.extractor, workspace.axes, resolution=chosen.resolution)
+    if _painted_by_head(workspace):
+        watcher.stage(f"painting {WHOLE} whole pictures to correct what small ones miss")
+        workspace.axes = corrected(workspace.axes, canvas, workspace.canvas, watcher)
+        del workspace.canvas
+        canvas = Canvas(workspace.generator, workspace.extractor, workspace.axes, resolution=chosen.resolution)
+    watcher.stage("moving every slider to see what else changes")
     workspace.axes = replace(workspace.axes, effects=side_effects(canvas), effects_by=workspace.extractor.name)
     workspace.axes.save(path / AXES_FILE)
     watcher.stage("writing the report")
@@ -85,6 +97,31 @@ def discover(
 
     write_report(workspace)
     return workspace
+
+
+def _train_preview(workspace: Workspace, recipe: HeadRecipe, watcher: Watcher) -> None:
+    """Train the head of small pictures into the workspace, unless it is there or the generator comes with one."""
+    from tlgan.generators import LatentGenerator
+    from tlgan.training.picture_head import train_head
+
+    generator = workspace.generator
+    if not isinstance(generator, LatentGenerator):
+        raise TlganError(f"{generator.name} can't have small pictures of its own: its kind has no features to read")
+    if generator.head is not None:
+        return
+    watcher.stage(f"training small pictures: {recipe.pairs:,} whole pictures, then {recipe.steps:,} steps")
+    head, quality = train_head(
+        generator, workspace.extractor, workspace.path / "preview.work", recipe, on_step=watcher.step
+    )
+    head.save(workspace.path / PREVIEW_FILE)
+    agreed = f", labels correlate {np.mean(list(quality.correlation.values())):.3f}" if quality.correlation else ""
+    watcher.stage(f"small pictures are {quality.grey:.1f} grey levels off whole ones{agreed}")
+    workspace.generator = generator.with_head(head)
+
+
+def _painted_by_head(workspace: Workspace) -> bool:
+    head, side = getattr(workspace.generator, "head", None), workspace.settings.resolution
+    return head is not None and side is not None and side <= head.resolution
 
 
 def learn(workspace: Workspace, watcher: Watcher, sure: float = SURE) -> AxisLearner:
@@ -157,7 +194,8 @@ def check_free(path: Path) -> None:
     """Raise TlganError where `path` can't become a workspace, or is something else already."""
     if path.exists() and not path.is_dir():
         raise TlganError(f"{path} is a file: name a folder for the workspace")
-    others = [entry for entry in path.iterdir() if entry.name != EXTRACTORS_FOLDER] if path.is_dir() else []
+    kept = {EXTRACTORS_FOLDER, PREVIEW_FILE, "preview.work"}
+    others = [entry for entry in path.iterdir() if entry.name not in kept] if path.is_dir() else []
     if others and not (path / SETTINGS_FILE).exists():
         raise TlganError(f"{path} holds other things and is not a workspace: name a new or empty folder")
 

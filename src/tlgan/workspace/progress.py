@@ -17,6 +17,9 @@ class Watcher:
     def download(self, done: int, total: int | None) -> None:
         """So many bytes of a generator have arrived, of so many where that is known."""
 
+    def step(self, what: str, done: int, of: int) -> None:
+        """`done` of `of` are there, what is counted in words: whole pictures, steps of the small pictures' training."""
+
     def rows(self, n: int) -> None:
         """`n` more rows were painted and measured."""
 

@@ -117,6 +117,7 @@ class Workspace:
 
         generator, extractor = self.generator, self.extractor
         painted = self.settings.resolution or generator.resolution
+        head = getattr(generator, "head", None)
         thumbnail = min(extractor.input_size or 64, painted)
         part_rows = 1000 if painted <= 128 else 250
         if (self.path / SAMPLES_FOLDER / "part-00000.parquet").exists():  # an extractor added since changes no row
@@ -134,6 +135,7 @@ class Workspace:
             thumbnail=thumbnail,
             part_rows=part_rows,
             resolution=self.settings.resolution,
+            head=head.fingerprint if head is not None and painted <= head.resolution else "",
         )
 
     @property
@@ -245,12 +247,14 @@ def settle(settings: Settings, generator: Generator, feature_names: tuple[str, .
         raise TlganError(
             f"resolution {settings.resolution} is out of range: {generator.name} paints 1 to {generator.resolution} px"
         )
+    head = getattr(generator, "head", None)
+    resolution = settings.resolution or (head.resolution if head is not None else None)
     base = settings.base
     if base is None:
         base = tuple(name for name in DEFAULT_BASE if name in feature_names)
     local = Path(settings.generator)
     ref = str(local.resolve()) if local.is_file() else settings.generator  # the same from any working directory
-    return replace(settings, generator=ref, sha256=generator.fingerprint, space=space, base=base)
+    return replace(settings, generator=ref, sha256=generator.fingerprint, space=space, base=base, resolution=resolution)
 
 
 def _best_device() -> str:
