@@ -3,7 +3,18 @@
 from .axes import Axes
 from .learner import SURE, WEAK_R2, AxisLearner, Progress
 from .metric import Metric
-from .population import population
+from .population import population, priors
 from .response import from_response, to_response
 
-__all__ = ["SURE", "WEAK_R2", "Axes", "AxisLearner", "Metric", "Progress", "from_response", "population", "to_response"]
+__all__ = [
+    "SURE",
+    "WEAK_R2",
+    "Axes",
+    "AxisLearner",
+    "Metric",
+    "Progress",
+    "from_response",
+    "population",
+    "priors",
+    "to_response",
+]

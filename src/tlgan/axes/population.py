@@ -1,4 +1,4 @@
-"""The population of latents, which can be known well before the first picture is painted.
+"""What can be known before the first picture is painted: the population of latents, and what to expect of slopes.
 
 Pictures are dear and latents are not: ten thousand z go through a mapping network in the time of a few pictures. So
 the mean and covariance of w don't wait for the samples, and are as good for 300 of them as for 10,000.
@@ -44,3 +44,18 @@ def population(source: Source, *, seed: int, rows: int = ROWS) -> Metric | None:
         moments.add(latents, np.zeros((len(latents), 0)))
         kept.append(latents)
     return Metric.around(np.concatenate(kept), moments.latent_mean, moments.latent_scatter / moments.count)
+
+
+def priors(source: Source) -> dict[str, np.ndarray]:
+    """Covariances [d, d] that the generator itself expects of slopes, by name; none where it says nothing of them.
+
+    Where w enters through styles alone (affine maps A of the layers), a feature's slope is the sum of Aᵀ · (its slope in the
+    styles). Style slopes of equal variance in every layer make that of w vary as the sum of Aᵀ A: what moves no style
+    moves no feature. (Eigenvectors of the same matrix are the directions of SeFa, Shen and Zhou 2021.)
+    """
+    named = getattr(source.generator, "style_maps", list)
+    maps = named() if source.space == "w" else []
+    if not maps:
+        return {}
+    layers = [weight.detach().double().cpu().numpy() for weight in maps]
+    return {"styles": np.asarray(sum(layer.T @ layer / len(layer) for layer in layers))}

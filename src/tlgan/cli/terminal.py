@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -111,7 +112,12 @@ class DiscoverDisplay(Watcher):
         """A part was learned from."""
         learnable = progress.learnable
         known = int((learnable & (progress.agreement >= self._sure)).sum())
-        self._bar.update(self._task, known=f"{known} of {int(learnable.sum())} learnable axes known")
+        words = f"{known} of {int(learnable.sum())} learnable axes known"
+        if math.isfinite(progress.gained):
+            words += (
+                f"; mean R² {progress.r2.mean():.2f}, the last doubling gained {max(progress.gained, 0):.3f} at most"
+            )
+        self._bar.update(self._task, known=words)
         if progress.sure:
             self._bar.update(self._task, total=progress.samples)
 
@@ -141,8 +147,18 @@ def print_axes(axes: Axes) -> None:
     for row in sorted(range(len(axes.features)), key=lambda r: -axes.r2[r]):
         auc = "" if axes.auc[row] != axes.auc[row] else f"{axes.auc[row]:.2f}"
         note = "[yellow]weak on this generator[/yellow]" if axes.weak[row] else ""
-        table.add_row(axes.names[row], f"{axes.r2[row]:.2f}", auc, f"{axes.agreement[row]:.3f}", note)
+        table.add_row(axes.names[row], _r2(axes, row), auc, f"{axes.agreement[row]:.3f}", note)
     console.print(table)
+    if axes.mean_r2 is not None:
+        value, low, high = axes.mean_r2
+        console.print(f"mean held-out R² {value:.2f} ({low:.2f} to {high:.2f}) from {axes.samples:,} samples")
+
+
+def _r2(axes: Axes, row: int) -> str:
+    low, high = (math.nan, math.nan) if axes.r2_interval is None else axes.r2_interval[row]
+    if math.isnan(low):
+        return f"{axes.r2[row]:.2f}"
+    return f"{axes.r2[row]:.2f} [dim]±{(high - low) / 2:.2f}[/dim]"
 
 
 def print_evaluations(found: Sequence[tuple[str, Evaluation]]) -> None:

@@ -212,6 +212,11 @@ class LatentGenerator(ABC):
         other.head = head
         return other
 
+    def style_maps(self) -> list[Tensor]:
+        """The weights [channels, w_dim] of the affine maps through which w alone enters the layers, in their order; none
+        where an architecture has no w or does not say."""
+        return []
+
     # -- what an architecture says -----------------------------------------------------------------------------
 
     def _map(self, z: Tensor, label: Tensor | None) -> Tensor:

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from tlgan.axes import SURE, AxisLearner
+from tlgan.axes import SURE, AxisLearner, priors
 from tlgan.axes.extend import extended, with_slopes
 from tlgan.axes.gradients import differentiable, mean_gradients
 from tlgan.axes.learner import FIRST
 from tlgan.editing import Canvas, side_effects
 from tlgan.errors import TlganError
 from tlgan.extractors.combined import CombinedExtractor
-from tlgan.samples import SampleStore, measured
+from tlgan.samples import SampleStore, Source, measured
 
 from .adopt import adopt
 from .progress import Watcher
@@ -147,7 +147,8 @@ class _Search:
         axes = workspace.axes
         population = None if axes.latent_covariance is None else axes.metric
         self.plain = population is None and axes.truncation == 1.0  # gradients are taken in a z that nothing shortens
-        self.learner = AxisLearner(workspace.extractor.features, axes.latent_dim, population=population)
+        known = priors(Source.of(workspace.generator, self.store.recipe))
+        self.learner = AxisLearner(workspace.extractor.features, axes.latent_dim, population=population, priors=known)
         self.rows, self.gradients = 0, 0
         self.method, self.why = "samples", ""
         self._slopes: np.ndarray | None = None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tlgan.axes import SURE, AxisLearner, population
+from tlgan.axes import SURE, AxisLearner, population, priors
 from tlgan.axes.learner import FIRST
 from tlgan.editing import Canvas, side_effects
 from tlgan.errors import TlganError
@@ -128,8 +128,12 @@ def learn(workspace: Workspace, watcher: Watcher, sure: float = SURE) -> AxisLea
     """Draw and learn until every learnable axis is known or the cap is reached; parts already drawn count."""
     settings, store = workspace.settings, workspace.samples
     source = Source.of(workspace.generator, store.recipe)
-    geometry = population(source, seed=settings.seed)
-    learner = AxisLearner(workspace.extractor.features, store.recipe.latent_dim, population=geometry)
+    learner = AxisLearner(
+        workspace.extractor.features,
+        store.recipe.latent_dim,
+        population=population(source, seed=settings.seed),
+        priors=priors(source),
+    )
     held = store.rows()
     measured = store.measured()
     if measured < held:

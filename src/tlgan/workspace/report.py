@@ -40,6 +40,7 @@ class AxisRow:
     group: str
     weak: bool
     r2: float
+    r2_half: float | None
     auc: float | None
     agreement: float
     population: str
@@ -124,6 +125,7 @@ def _strips(canvas: Canvas, names: Sequence[str], faces: np.ndarray) -> Iterator
 
 def _axis_row(axes: Axes, row: int, strips: list[str]) -> AxisRow:
     feature = axes.features[row]
+    half = None if axes.r2_interval is None else np.ptp(axes.r2_interval[row]) / 2
     return AxisRow(
         name=feature.name,
         label=feature.label or feature.name,
@@ -132,6 +134,7 @@ def _axis_row(axes: Axes, row: int, strips: list[str]) -> AxisRow:
         group=feature.group,
         weak=bool(axes.weak[row]),
         r2=float(axes.r2[row]),
+        r2_half=None if half is None or np.isnan(half) else float(half),
         auc=None if np.isnan(axes.auc[row]) else float(axes.auc[row]),
         agreement=float(axes.agreement[row]),
         population=_population(axes, row),

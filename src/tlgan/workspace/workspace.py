@@ -180,12 +180,15 @@ class Workspace:
 
     def summary(self) -> dict[str, Any]:
         """What the workspace holds, as plain values: settings, number of samples, quality of every slider."""
-        axes = self.axes
+        axes, intervals = self.axes, self.axes.r2_interval
         sliders = [
             {
                 "name": feature.name,
                 "label": feature.label,
                 "r2": float(axes.r2[row]),
+                "r2_interval": None
+                if intervals is None
+                else [None if np.isnan(end) else float(end) for end in intervals[row]],
                 "auc": None if np.isnan(axes.auc[row]) else float(axes.auc[row]),
                 "agreement": float(axes.agreement[row]),
                 "weak": bool(axes.weak[row]),
@@ -199,6 +202,7 @@ class Workspace:
             "space": axes.space,
             "extractors": list(self.settings.extractors),
             "samples": axes.samples,
+            "mean_r2": None if axes.mean_r2 is None else list(axes.mean_r2),
             "base": list(axes.base),
             "sliders": sliders,
         }

@@ -103,6 +103,9 @@ class MobileStyleGAN(LatentGenerator):
             device=device,
         )
 
+    def style_maps(self) -> list[Tensor]:
+        return [weight for weight, _ in self._styles]
+
     def _map(self, z: Tensor, label: Tensor | None) -> Tensor:
         return self._mapping(z, label)
 

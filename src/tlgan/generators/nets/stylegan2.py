@@ -49,7 +49,7 @@ class ModulatedLayer:
         if self.kernel != other or self.kernel % 2 == 0:
             raise TlganError(f"tensor {name}.weight has a {self.kernel}x{other} kernel: expected an odd square")
         affine = options.section("affine")
-        self._affine = Dense(blueprint, f"{name}.affine", affine, device, w_dim, channels)
+        self.affine = Dense(blueprint, f"{name}.affine", affine, device, w_dim, channels)
         self._bias = blueprint.load(f"{name}.bias", self.channels).to(device)
         self._activation = options.choice("activation", tuple(ACTIVATIONS), "linear" if to_rgb else "lrelu")
         self._gain = options.number("act_gain", ACTIVATIONS[self._activation][1])
@@ -74,7 +74,7 @@ class ModulatedLayer:
             self._filter = Filter(kernel, options.number("filter_gain", 4.0), device)
 
     def __call__(self, x: Tensor, w: Tensor, *, noise: str = "none", gain: float = 1.0) -> Tensor:
-        style = self._affine(w)
+        style = self.affine(w)
         x = self._convolve(x * style[:, :, None, None])
         if self._demodulate:
             x = x * ((style.square() @ self._energy) + _EPSILON).rsqrt()[:, :, None, None]
@@ -221,6 +221,10 @@ class StyleGAN2(LatentGenerator):
             channels=painted.pop(),
             device=device,
         )
+
+    def style_maps(self) -> list[Tensor]:
+        layers = [layer for block in self._blocks for layer in (block.conv0, block.conv1, block.to_rgb)]
+        return [layer.affine.weight for layer in layers if layer is not None]
 
     def _map(self, z: Tensor, label: Tensor | None) -> Tensor:
         return self._mapping(z, label)

@@ -125,7 +125,7 @@ class FilteredLayer:
         self.channels, _, self._kernel, other = weight.shape
         if self._kernel != other or self._kernel % 2 == 0:
             raise TlganError(f"tensor {name}.weight has a {self._kernel}x{other} kernel: expected an odd square")
-        self._affine = Dense(blueprint, f"{name}.affine", options.section("affine"), device, w_dim, channels)
+        self.affine = Dense(blueprint, f"{name}.affine", options.section("affine"), device, w_dim, channels)
         input_gain = blueprint.load(f"{name}.magnitude_ema").clamp(min=1e-30).rsqrt()
         self._style_gain = 1 / math.sqrt(channels * self._kernel**2) if to_rgb else 1.0
         self._demodulate = not to_rgb
@@ -148,7 +148,7 @@ class FilteredLayer:
         return Filter(load_filter(blueprint, name), gain, device) if blueprint.has(name) else None
 
     def __call__(self, x: Tensor, w: Tensor) -> Tensor:
-        style = self._affine(w) * self._style_gain
+        style = self.affine(w) * self._style_gain
         if self._demodulate:
             style = style * style.square().mean(dim=1, keepdim=True).rsqrt()  # cancels below but for its rounding
         x = F.conv2d(x * style[:, :, None, None], self._weight, padding=self._kernel - 1)
@@ -219,6 +219,9 @@ class StyleGAN3(LatentGenerator):
 
     def _features(self, latents: Tensor, *, label: Tensor | None, noise: str, side: int) -> Tensor:
         return self._run(latents, self._input.transform, self._pyramid[side] + 1)
+
+    def style_maps(self) -> list[Tensor]:
+        return [layer.affine.weight for layer in self._layers]
 
     def _map(self, z: Tensor, label: Tensor | None) -> Tensor:
         return self._mapping(z, label)
