@@ -3,6 +3,6 @@
 from .axes import Axes
 from .learner import SURE, WEAK_R2, AxisLearner, Progress
 from .metric import Metric
-from .response import from_response, to_response
+from .response import LIMIT, from_response, to_response
 
-__all__ = ["SURE", "WEAK_R2", "Axes", "AxisLearner", "Metric", "Progress", "from_response", "to_response"]
+__all__ = ["LIMIT", "SURE", "WEAK_R2", "Axes", "AxisLearner", "Metric", "Progress", "from_response", "to_response"]
