@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from algebra import random_axes
 
 from tlgan.axes import AxisLearner
-from tlgan.editing import Canvas, Edit, Editor, exact, path, refine, refine_all, solve
+from tlgan.editing import QUALITIES, Canvas, Edit, Editor, exact, path, refine, resolve, resolve_all, resolved, solve
 from tlgan.editing.exact import _learned
 from tlgan.errors import TlganError
 from tlgan.extractors import Feature
@@ -145,9 +147,10 @@ def test_one_gradient_and_what_is_seen_since_is_nearly_as_good(worlds):
 
 def test_many_edits_at_once_are_the_same_edits(canvas):
     edits = [*faces(canvas, 5), Edit(canvas.start(9)).ask({"bar2": -0.7}), Edit(canvas.start(10))]
-    together = refine_all(canvas, edits)
+    edits = [replace(edit, exact=True) for edit in edits]
+    together = resolve_all(canvas, edits)
     for edit, solution in zip(edits, together, strict=True):
-        np.testing.assert_allclose(solution.latent, refine(canvas, edit).latent, atol=2e-4)
+        np.testing.assert_allclose(solution.latent, resolve(canvas, edit).latent, atol=2e-4)
 
 
 def test_nothing_asked_is_nothing_done(canvas):
@@ -203,6 +206,69 @@ def test_a_path_is_linear_and_locks_hold_all_along(canvas):
     np.testing.assert_allclose(latents[4], edit.latent, atol=1e-5)
 
 
+@pytest.mark.parametrize("quality", QUALITIES)
+def test_a_stop_of_a_path_is_the_face_with_the_slider_there(canvas, quality):
+    edit = Edit(canvas.start(2), asked={"bar0": 0.4}, exact=True).lock({"bar1", "bar2", "bar3"})
+    edit = resolved(edit, resolve(canvas, edit, quality), quality)
+    asks = [-0.6, 0.0, 0.4, 0.8]
+    latents = path(canvas, edit, "bar0", asks, quality)
+    assert latents[2] is not edit.reached.latent
+    np.testing.assert_array_equal(latents[2], edit.reached.latent)
+    for ask, latent in zip(asks, latents, strict=True):
+        np.testing.assert_allclose(latent, resolve(canvas, edit.ask({"bar0": ask}), quality).latent, atol=2e-4)
+
+
+def test_what_was_reached_is_painted_without_a_look(canvas, monkeypatch):
+    edit = Edit(canvas.start(6), asked={"bar0": 0.8}, exact=True).lock({"bar1"})
+    reached = resolved(edit, resolve(canvas, edit, "live"), "live")
+    assert reached.reached.quality == "live"
+    assert reached.reached.by == ("gradients" if canvas.differentiable(np.array([0, 1])) else "looks")
+    monkeypatch.setattr(type(canvas), "measure", lambda *_: pytest.fail("a look"))
+    monkeypatch.setattr(type(canvas), "positions", lambda *_: pytest.fail("a look"))
+    np.testing.assert_array_equal(resolve(canvas, reached).latent, reached.reached.latent)
+    assert resolved(reached, resolve(canvas, reached)) is reached
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda edit: edit.ask({"bar0": 0.9}),
+        lambda edit: edit.ask({"bar2": 0.1}),
+        lambda edit: edit.lock({"bar2"}),
+        lambda edit: edit.lock({"bar1"}, 3.0),
+        lambda edit: edit.unlock({"bar1"}),
+        lambda edit: edit.changed(exact=False),
+        lambda edit: edit.changed(identity=True),
+    ],
+)
+def test_another_wish_drops_what_was_reached_and_the_same_wish_keeps_it(canvas, change):
+    edit = Edit(canvas.start(6), asked={"bar0": 0.8}, exact=True).lock({"bar1"})
+    edit = resolved(edit, solve(canvas.axes, edit))
+    assert change(edit).reached is None
+    assert edit.ask({"bar0": 0.8}).lock({"bar1"}).unlock({"bar3"}).changed(exact=True).reached is edit.reached
+
+
+def test_resolving_comes_in_steps_of_a_look(canvas):
+    from tlgan.editing import resolving
+
+    for quality, effort in QUALITIES.items():
+        steps = resolving(canvas, faces(canvas, 2), quality)
+        assert len(list(steps)) == 0  # plain edits: one solve
+        exact_ones = [replace(edit, exact=True) for edit in faces(canvas, 2)]
+        assert len(list(resolving(canvas, exact_ones, quality))) == effort.looks
+
+
+def test_an_unknown_quality_is_refused(canvas):
+    with pytest.raises(TlganError, match="live or final"):
+        resolve(canvas, faces(canvas, 1)[0], "best")
+
+
+@pytest.mark.parametrize("change", [100.1, float("inf"), float("nan")])
+def test_no_more_is_asked_for_than_a_saved_state_can_hold(canvas, change):
+    with pytest.raises(TlganError, match="-100 to 100"):
+        Editor(canvas, Edit(canvas.start(0))).set(bar0=change)
+
+
 def test_the_editor_closes_the_loop_when_exact(canvas):
     editor = Editor(canvas, Edit(canvas.start(0), seed=0)).set(bar0=1.0).lock("all")
     assert set(editor.edit.locks) == {"bar1", "bar2", "bar3"}
@@ -227,8 +293,6 @@ def test_identity_is_kept_where_it_can_be_seen(worlds):
     def distance(e):
         one, other = canvas.embed(np.stack([e.latent, refine(canvas, e, 6).latent]))
         return float((one - other).norm())
-
-    from dataclasses import replace
 
     assert distance(replace(edit, identity=True)) < distance(edit)
     with pytest.raises(TlganError, match="identity"):

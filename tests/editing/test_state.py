@@ -6,6 +6,7 @@ import io
 import json
 import zlib
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
-from tlgan.editing import Edit
-from tlgan.editing.state import KEYWORD, MAX_TEXT, from_json, read_png, to_json, write_png
+from tlgan.editing import Edit, Reached
+from tlgan.editing.state import KEYWORD, MAX_TEXT, encode_latent, from_json, read_png, to_json, write_png
 from tlgan.errors import TlganError
 
 AXES = random_axes(np.random.default_rng(1), 6, 3, white=True)
@@ -27,7 +28,10 @@ EDIT = Edit(
     exact=True,
     identity=True,
     seed=7,
+    reached=Reached(np.linspace(-2, 1, 6, dtype=np.float32), "live", "gradients"),
 )
+#: What version 1 wrote, kept as it was.
+OLD = Path(__file__).parent / "version_1"
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
@@ -41,8 +45,16 @@ def same(one: Edit, other: Edit) -> bool:
         bool(np.array_equal(one.latent, other.latent))
         and dict(one.asked) == dict(other.asked)
         and dict(one.soft) == dict(other.soft)
+        and same_reached(one.reached, other.reached)
         and (one.locks, one.exact, one.identity, one.seed) == (other.locks, other.exact, other.identity, other.seed)
     )
+
+
+def same_reached(one: Reached | None, other: Reached | None) -> bool:
+    """Equal in every field."""
+    if one is None or other is None:
+        return one is other
+    return np.array_equal(one.latent, other.latent) and (one.quality, one.by) == (other.quality, other.by)
 
 
 @given(case=edits(), exact=st.booleans(), seed=st.none() | st.integers(0, 2**40))
@@ -62,10 +74,42 @@ def test_states_from_before_soft_locks_are_read():
     assert same(from_json(old, AXES), replace(EDIT, soft={}, identity=False))
 
 
+def test_a_latent_a_layer_travels_in_w():
+    axes = random_axes(np.random.default_rng(1), 6, 3, white=False)
+    layers = np.random.default_rng(2).normal(size=(5, 6)).astype(np.float32)
+    edit = replace(EDIT, reached=Reached(layers, "final", "axes"))
+    assert same(from_json(json.loads(json.dumps(to_json(edit, axes))), axes), edit)
+    with pytest.raises(TlganError, match="latent"):
+        from_json(to_json(replace(edit, reached=Reached(np.zeros((65, 6)))), axes), axes)
+
+
+def test_version_1_is_read_for_ever():
+    old = replace(EDIT, reached=None)
+    assert same(from_json(json.loads((OLD / "state.json").read_text()), AXES), old)
+    assert same(from_json(read_png((OLD / "face.png").read_bytes()), AXES), old)
+    # It said nothing of what was reached, so nothing is taken from it.
+    forged = json.loads((OLD / "state.json").read_text()) | {"reached": to_json(EDIT, AXES)["reached"]}
+    assert from_json(forged, AXES).reached is None
+
+
+REACHED = to_json(EDIT, AXES)["reached"]
 FORGED = {
     "another generator": {"generator": "f" * 64},
     "another space": {"space": "w"},
-    "a later version": {"version": 2},
+    "a later version": {"version": 3},
+    "no version": {"version": None},
+    "a version that is true": {"version": True},
+    "a version that is a list": {"version": [1]},
+    "something reached that is no object": {"reached": [0.0] * 6},
+    "nothing in what was reached": {"reached": {}},
+    "an unknown quality": {"reached": REACHED | {"quality": "best"}},
+    "a quality that is a list": {"reached": REACHED | {"quality": ["live"]}},
+    "an unknown way": {"reached": REACHED | {"by": "magic"}},
+    "a short latent that was reached": {"reached": REACHED | {"latent": "AAAA"}},
+    "words in what was reached": {"reached": REACHED | {"latent": "!!!!"}},
+    "layers in z": {"reached": REACHED | {"latent": encode_latent(np.zeros((2, 6)))}},
+    "an infinite latent that was reached": {"reached": REACHED | {"latent": encode_latent(np.full(6, np.nan))}},
+    "a huge latent that was reached": {"reached": REACHED | {"latent": encode_latent(np.full(6, 1e5))}},
     "a short latent": {"latent": [0.0] * 5},
     "no latent": {"latent": None},
     "an infinite latent": {"latent": [float("inf")] + [0.0] * 5},

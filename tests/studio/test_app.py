@@ -83,7 +83,11 @@ def test_a_rendered_png_is_the_library_s_and_opens_again(client: TestClient, car
     assert np.array_equal(picture, cartoons.editor(seed=7).set(smiling=1.5).lock("age").picture())
     assert read_png(png)["generator"] == cartoons.axes.generator
     opened = client.post("/api/open", content=png, headers={"content-type": "image/png"}).json()
+    reached = opened.pop("reached")
     assert opened == FACE
+    assert (reached["quality"], reached["by"]) == ("final", "axes")
+    again = client.post("/api/render", json={"face": FACE | {"reached": reached}}).content
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(again))), picture)
 
 
 def test_solve_is_the_library_s(client: TestClient, cartoons: Workspace) -> None:
@@ -192,7 +196,7 @@ def test_bad_input_gets_one_clear_line(client: TestClient, verb: str, body: obje
 
 def test_forged_states_are_refused(client: TestClient, cartoons: Workspace) -> None:
     state = client.post("/api/state", json={"face": FACE}).json()
-    assert client.post("/api/open", json=state).json() == FACE
+    assert client.post("/api/open", json=state).json() == FACE | {"reached": state["reached"]}
     forgeries = [
         {"latent": state["latent"][:-1]},
         {"latent": [*state["latent"][:-1], 1e30]},
@@ -203,6 +207,7 @@ def test_forged_states_are_refused(client: TestClient, cartoons: Workspace) -> N
         {"space": "w"},
         {"seed": -3},
         {"exact": "yes"},
+        {"reached": {"latent": "AAAA", "quality": "final", "by": "axes"}},
     ]
     for forged in forgeries:
         assert client.post("/api/open", json=state | forged).status_code == 400, forged

@@ -117,15 +117,116 @@ def test_one_gesture_is_one_step(run: Any) -> None:
     assert found["idle"] == 0  # a gesture that led nowhere leaves no trace
 
 
-DESCRIPTION = """{generator: {fingerprint: "abcdef0123456789", name: "g"}, limits: {asked: 12},
+def test_what_was_reached_stays_with_its_face_and_no_wish_keeps_it(run: Any) -> None:
+    found = run(
+        "state",
+        """
+        const features = ["smiling", "male", "young"].map((name) => ({name, weak: false, disturbs: []}));
+        const led = {latent: "AAAA", quality: "live", by: "gradients"};
+        const of = (s) => state.toFace(state.current(s), features).reached ?? null;
+        const before = state.ask(state.begin({seed: 3, asked: {}, locks: [], exact: true}), "smiling", 1);
+        const entry = state.current(before);
+        let s = state.keep(before, "a"); // kept before the answer came
+        const none = of(s);
+        state.arrive(entry, {...led, measured: [1], bitmap: null});
+        const gone = Object.entries({
+          ask: state.ask(s, "smiling", 2), back: state.ask(s, "smiling", 0), lock: state.lock(s, "male"), reset: state.reset(s),
+          others: state.lockOthers(s, true), guard: state.guard(s, false), exact: state.exact(s, false),
+        }).filter(([, other]) => of(other) !== null).map(([name]) => name);
+        s = state.keep(state.go(state.addFace(s, {seed: 4, asked: {}, locks: [], exact: false}), -1), "b");
+        const back = state.current(state.restore(s, {seed: 5, asked: {}, locks: [], exact: true, reached: led, soft: {male: 2}}));
+        return {none, gone, now: of(s), mix: state.view(state.walk(s, 0.5), features).mix, back: state.toFace(back, features)};
+        """,
+    )
+    led = {"latent": "AAAA", "quality": "live", "by": "gradients"}
+    assert (found["none"], found["gone"], found["now"]) == (None, [], led)
+    assert found["mix"]["a"]["reached"] == found["mix"]["b"]["reached"] == led
+    assert (found["back"]["reached"], found["back"]["soft"]) == (led, {"male": 2})
+
+
+def test_half_precision_is_that_of_ieee_754(run: Any) -> None:
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    values = (rng.normal(size=4000) * 10.0 ** rng.integers(-9, 6, 4000)).astype(np.float32)
+    edge = [
+        0.0,
+        -0.0,
+        65504,
+        65519.99,
+        65520,
+        1e9,
+        -1e9,
+        2**-14,
+        2**-24,
+        2**-25,
+        1.5 * 2**-24,
+        1 + 2**-11,
+        1 + 3 * 2**-11,
+    ]
+    values = np.concatenate([values, np.array(edge, dtype=np.float32)])
+    bits, back = run(
+        "half",
+        f"""const bits = Float32Array.from({[float(value) for value in values]}, (value) => value);
+        const all = Array.from({{length: 65536}}, (_, k) => k).filter((k) => !Number.isNaN(half.fromHalf(k)));
+        return [Array.from(bits, half.toHalf), all.every((k) => half.toHalf(half.fromHalf(k)) === k)];""",
+    )
+    with np.errstate(over="ignore"):
+        np.testing.assert_array_equal(np.array(bits, dtype=np.uint16), values.astype(np.float16).view(np.uint16))
+    assert back
+
+
+DESCRIPTION = """{generator: {fingerprint: "abcdef0123456789", name: "g"}, limits: {asked: 100, seeds: 2 ** 31},
   features: [{name: "smiling"}, {name: "5_o_clock_shadow"}]}"""
+
+
+REACHED = {"latent": "AACAvwAAwD8=", "quality": "live", "by": "gradients"}  # -1, 1.5: float16 holds them
+
+
+def test_links_of_before_are_read(run: Any) -> None:
+    from pathlib import Path
+
+    lines = (Path(__file__).parents[1] / "editing" / "version_1" / "links.txt").read_text().split()
+    description = """{generator: {fingerprint: "0".repeat(64), name: "g"}, limits: {asked: 100, seeds: 2 ** 31},
+      features: [{name: "f0"}, {name: "f1"}]}"""
+    seed, latent = run("link", f"return {lines}.map((line) => link.read(line, {description}));")
+    assert seed == {"seed": 7, "asked": {"f0": 1.5}, "locks": ["f1"], "exact": True}
+    assert latent == {k: v for k, v in seed.items() if k != "seed"} | {"latent": "AACAv5qZGb/NzEy+zcxMPpqZGT8AAIA/"}
+
+
+def test_a_link_too_long_for_a_message_says_that_it_holds_less(run: Any) -> None:
+    lengths = run(
+        "link",
+        """
+        const face = (count) => ({seed: 7, asked: {smiling: 1}, locks: [], exact: true,
+          reached: {latent: btoa("\\0".repeat(4 * count)), quality: "live", by: "gradients"}});
+        return [512, 23 * 512].map((count) => {
+          const fragment = link.write(face(count), "abcdef0123456789");
+          return [fragment.length, link.whole(face(count), fragment)];
+        });
+        """.replace("\\\\0", "\\0"),
+    )
+    (one, whole), (layers, less) = lengths
+    assert whole
+    assert 1366 < one < 1500
+    assert not less
+    assert layers < 100
 
 
 def test_links_come_back_as_they_went(run: Any) -> None:
     faces = [
         {"seed": 7, "asked": {"smiling": -1.25, "5_o_clock_shadow": 2}, "locks": ["smiling"], "exact": True},
         {"seed": 0, "asked": {}, "locks": [], "exact": False},
-        {"latent": "AAAA+/8=", "asked": {"smiling": 1}, "locks": [], "exact": False},
+        {"latent": "AACAvwAAwD8=", "asked": {"smiling": 1}, "locks": [], "exact": False},
+        {
+            "seed": 7,
+            "asked": {"smiling": 1},
+            "locks": [],
+            "exact": True,
+            "soft": {"5_o_clock_shadow": 2.5},
+            "identity": True,
+        },
+        {"seed": 7, "asked": {"smiling": 1}, "locks": [], "exact": True, "reached": REACHED},
     ]
     found = run(
         "link",

@@ -4,9 +4,10 @@ from .axes import Axes
 from .learner import SURE, WEAK_R2, AxisLearner, Progress
 from .metric import Metric
 from .population import population, priors
-from .response import from_response, to_response
+from .response import LIMIT, from_response, to_response
 
 __all__ = [
+    "LIMIT",
     "SURE",
     "WEAK_R2",
     "Axes",

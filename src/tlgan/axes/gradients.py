@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .response import EDGE
+from .response import LIMIT
 
 if TYPE_CHECKING:
     from tlgan.extractors import Extractor
@@ -41,8 +41,7 @@ def mean_gradients(
 
     from tlgan.samples import Source
 
-    edge = float(np.log(1 / EDGE - 1))
-    bound = torch.tensor([edge if feature.kind == "probability" else np.inf for feature in extractor.features])
+    bound = torch.tensor([LIMIT if feature.kind == "probability" else np.inf for feature in extractor.features])
     source, start = Source(generator, label=label), START
     while True:
         z = source.sample(batch, seed=seed, start=start)["z"].detach().requires_grad_(True)

@@ -5,6 +5,7 @@ A probability enters through its logit, a quantity as it is. "Response" below al
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 #: Probabilities nearer than this to 0 or 1 say no more: a float32 sigmoid is exact only to about 6e-8, and one
 #: saturated picture must not outweigh a thousand.
 EDGE = 1e-4
+#: The same as a logit: those beyond it, to either side, count as this one.
+LIMIT = math.log(1 / EDGE - 1)
 
 
 def to_response(features: Sequence[Feature], values: np.ndarray) -> np.ndarray:

@@ -2,24 +2,29 @@
 
 from .between import between
 from .canvas import Canvas
-from .edit import Edit
+from .edit import Edit, Reached
 from .editor import Editor
 from .effects import side_effects
-from .exact import refine, refine_all
+from .exact import refine
 from .outcome import outcome
-from .path import path
+from .resolve import QUALITIES, path, resolve, resolve_all, resolved, resolving
 from .solve import Solution, solve
 
 __all__ = [
+    "QUALITIES",
     "Canvas",
     "Edit",
     "Editor",
+    "Reached",
     "Solution",
     "between",
     "outcome",
     "path",
     "refine",
-    "refine_all",
+    "resolve",
+    "resolve_all",
+    "resolved",
+    "resolving",
     "side_effects",
     "solve",
 ]

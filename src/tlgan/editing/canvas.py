@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tlgan.axes import Axes, to_response
+from tlgan.axes import LIMIT, Axes, to_response
 from tlgan.errors import TlganError
 from tlgan.samples import Source
 
@@ -55,7 +55,7 @@ class Canvas:
         return rows
 
     def paint(self, latents: np.ndarray) -> np.ndarray:
-        """Latents [n, d] as pictures uint8 [n, H, W, 3]."""
+        """Latents [n, d], or [n, layers, d] in w, as pictures uint8 [n, H, W, 3]."""
         return np.concatenate([_to_bytes(images) for images in self._batches(latents)])
 
     def measure(self, latents: np.ndarray) -> np.ndarray:
@@ -96,9 +96,18 @@ class Canvas:
                 responses = torch.from_numpy(to_response(extractor.features, measured)).float()
             parts.append(responses[:, mine])
         order = np.argsort(np.argsort(rows))  # parts come in the order of features
-        place = torch.cat(parts, dim=1)[:, torch.from_numpy(order)]
+        place = self._clipped(torch.cat(parts, dim=1)[:, torch.from_numpy(order)], rows)
         mean, sd = (torch.from_numpy(np.ascontiguousarray(a[rows])) for a in (self.axes.mean, self.axes.sd))
         return (place - mean.to(place.device)) / sd.to(place.device)
+
+    def _clipped(self, responses: torch.Tensor, rows: np.ndarray) -> torch.Tensor:
+        """Responses [n, r] with logits that say no more than `LIMIT`; the gradient goes on beyond it, or a saturated
+        feature could never be moved back."""
+        import torch
+
+        kinds = [self.axes.features[row].kind for row in rows]
+        limit = torch.tensor([LIMIT if kind == "probability" else torch.inf for kind in kinds]).to(responses)
+        return responses + (responses.clamp(-limit, limit) - responses).detach()
 
     def differentiable(self, rows: np.ndarray) -> bool:
         """Whether the features `rows` have gradients with respect to the latent."""
@@ -158,8 +167,10 @@ class Canvas:
         return owners
 
     def _batches(self, latents: np.ndarray) -> Iterator[torch.Tensor]:
-        if latents.ndim != 2 or latents.shape[1] != self.axes.latent_dim:
-            raise TlganError(f"latents of shape {list(latents.shape)} were given, expected [n, {self.axes.latent_dim}]")
+        dim, layers = self.axes.latent_dim, self.generator.num_ws if self.axes.space == "w" else 0
+        if latents.shape[1:] not in ((dim,), (layers, dim)):
+            more = f" or [n, {layers}, {dim}]" if layers else ""
+            raise TlganError(f"latents of shape {list(latents.shape)} were given, expected [n, {dim}]{more}")
         return self.source.pictures(latents)
 
     def _positions(self, images: torch.Tensor) -> np.ndarray:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -17,15 +16,11 @@ from tlgan.errors import TlganError
 
 from .canvas import Canvas
 from .edit import Edit
-from .exact import refine
 from .film import enlarge, there_and_back, tile, write_film
-from .path import path
 from .picture_file import write_picture
-from .solve import Solution, solve
-from .state import to_json
-
-#: Looks of an exact edit that nobody waits for in front of a slider.
-LOOKS = 6
+from .resolve import path, resolve, resolved
+from .solve import Solution
+from .state import MAX_ASKED, to_json
 
 
 class Editor:
@@ -36,6 +31,11 @@ class Editor:
         self.edit = edit
         for name in [*edit.asked, *edit.locks, *edit.soft]:
             canvas.axes.index(name)
+        for name, change in edit.asked.items():
+            if not abs(change) <= MAX_ASKED:
+                raise TlganError(
+                    f"{name} is asked to change by {change:g} sd: expected -{MAX_ASKED:g} to {MAX_ASKED:g}"
+                )
 
     def set(self, **changes: float) -> Editor:
         """Ask for changes from the start, in standard deviations: `set(smiling=+2, young=-1)`; 0 takes one back."""
@@ -75,11 +75,11 @@ class Editor:
 
     def exact(self, on: bool = True) -> Editor:
         """Whether to look at the picture and correct, so that what is measured is what was asked, or trust the axes."""
-        return Editor(self.canvas, replace(self.edit, exact=on))
+        return Editor(self.canvas, self.edit.changed(exact=on))
 
     def keep_identity(self, on: bool = True) -> Editor:
         """Whether exact edits keep who it is, as far as the extractor's embedding can tell."""
-        return Editor(self.canvas, replace(self.edit, identity=on))
+        return Editor(self.canvas, self.edit.changed(identity=on))
 
     def reset(self) -> Editor:
         """The face as it was, without wishes and locks."""
@@ -87,12 +87,13 @@ class Editor:
 
     @cached_property
     def solution(self) -> Solution:
-        """The latent that the wishes lead to: by the axes, or in exact mode by what is measured."""
-        return refine(self.canvas, self.edit, LOOKS) if self.edit.exact else solve(self.canvas.axes, self.edit)
+        """The latent that the wishes lead to: the one reached already, else by the axes, or in exact mode by what is
+        measured."""
+        return resolve(self.canvas, self.edit)
 
     @property
     def latent(self) -> np.ndarray:
-        """The edited latent, float32 [d]."""
+        """The edited latent, float32 [d], or [layers, d] where the state that was opened holds one a layer."""
         return self.solution.latent
 
     @cached_property
@@ -121,8 +122,8 @@ class Editor:
         return {name: float(value) for name, value in zip(self.canvas.axes.names, change, strict=True)}
 
     def state(self) -> dict[str, object]:
-        """The edit as JSON values, as a saved PNG carries it."""
-        return to_json(self.edit, self.canvas.axes)
+        """The edit and the latent it reached as JSON values, as a saved PNG carries them."""
+        return to_json(resolved(self.edit, self.solution), self.canvas.axes)
 
     def strip(self, name: str, steps: int = 7, span: float = 3.0) -> np.ndarray:
         """Pictures uint8 [steps, H, W, 3] with one feature asked from -span to +span sd, other wishes kept."""

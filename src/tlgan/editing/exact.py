@@ -19,7 +19,8 @@ after the first; where there are none, `a` is 0 and J starts as the global slope
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -36,35 +37,30 @@ STEP = 2.5
 FIRST_WEIGHT, FIRMER = 3.0, 2.0
 #: What a miss of a target counts where one of a firm lock counts 1: there are few targets and many locks.
 TARGET = 4.0
-#: Looks that are taken to be behind an edit that begins near its answer.
-BEHIND = 3
 #: What was granted to less than this share is worth a word about what stands in the way.
 ENOUGH = 0.9
 MAX_LOOKS = 64
 
+T = TypeVar("T")
 
-def refine(
-    canvas: Canvas, edit: Edit, looks: int = 3, *, begin: np.ndarray | None = None, gradients: int = MAX_LOOKS
-) -> Solution:
+
+def refine(canvas: Canvas, edit: Edit, looks: int = 3, *, gradients: int = MAX_LOOKS) -> Solution:
     """The latent at which the picture, measured, shows what an edit asks for: `looks` looks and corrections.
 
-    ``begin``: a latent [d] near the answer, where there is one; ``gradients``: at most so many looks take them, where
-    there are any, and the others learn from what they see. What comes back is the best of the points looked at.
-    Raises TlganError where a feature is unknown or the identity is to be kept and the extractor has no embedding.
+    ``gradients``: at most so many looks take them, where there are any, and the others learn from what they see. What
+    comes back is the best of the points looked at. Raises TlganError where a feature is unknown or the identity is to be
+    kept and the extractor has no embedding.
     """
-    begins = None if begin is None else begin[None]
-    return refine_all(canvas, [edit], looks, begin=begins, gradients=gradients)[0]
+    return finished(refining(canvas, [edit], looks, gradients=gradients))[0]
 
 
-def refine_all(
-    canvas: Canvas,
-    edits: Sequence[Edit],
-    looks: int = 3,
-    *,
-    begin: np.ndarray | None = None,
-    gradients: int = MAX_LOOKS,
-) -> list[Solution]:
-    """`refine` for many edits at once; those that move and lock the same features share their looks."""
+def refining(
+    canvas: Canvas, edits: Sequence[Edit], looks: int = 3, *, gradients: int = MAX_LOOKS
+) -> Generator[None, None, list[Solution]]:
+    """`refine` for many edits at once, in steps: it yields after every look, so that other work can go in between.
+
+    Edits that move and lock the same features share their looks.
+    """
     if not 1 <= looks <= MAX_LOOKS:
         raise TlganError(f"{looks} looks were asked for: expected 1 to {MAX_LOOKS}")
     wishes = [Wishes.of(canvas.axes, edit) for edit in edits]
@@ -74,16 +70,25 @@ def refine_all(
         alike.setdefault(key, []).append(number)
     found: dict[int, Solution] = {}
     for numbers in alike.values():
-        first = None if begin is None else begin[numbers]
-        alike_edits, alike_wishes = [edits[n] for n in numbers], [wishes[n] for n in numbers]
-        solutions = _refine_alike(canvas, alike_edits, alike_wishes, looks, first, gradients)
+        some, their = [edits[n] for n in numbers], [wishes[n] for n in numbers]
+        solutions = yield from _refining_alike(canvas, some, their, looks, gradients)
         found |= dict(zip(numbers, solutions, strict=True))
     return [found[number] for number in range(len(edits))]
 
 
-def _refine_alike(
-    canvas: Canvas, edits: list[Edit], wishes: list[Wishes], looks: int, begin: np.ndarray | None, gradients: int
-) -> list[Solution]:
+def finished(steps: Generator[None, None, T]) -> T:
+    """What a generator of steps returns, all steps taken."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+
+def _refining_alike(
+    canvas: Canvas, edits: list[Edit], wishes: list[Wishes], looks: int, gradients: int
+) -> Generator[None, None, list[Solution]]:
     """Edits with the same rows, side by side."""
     axes = canvas.axes
     latents = np.stack([edit.latent for edit in edits]).astype(np.float32)
@@ -91,14 +96,15 @@ def _refine_alike(
         return [Solution(latent, np.zeros(len(axes.features), dtype=np.float32)) for latent in latents]
     sight = Sight(canvas, wishes[0].rows, keep=latents if edits[0].identity else None)
     wanted = np.stack([wish.wanted for wish in wishes])
-    ends, slopes = _approach(sight, latents, wanted, wishes[0].weight, looks, begin, gradients)
+    ends, slopes = yield from _approach(sight, latents, wanted, wishes[0].weight, looks, gradients)
     both = canvas.measure(np.concatenate([latents, ends]))
     own, reached = both[: len(ends)], both[len(ends) :] - both[: len(ends)]
+    by = "gradients" if sight.differentiable else "looks"
     solutions = []
     for end, start, change, wish, local in zip(ends, own, reached, wishes, slopes, strict=True):
         share = granted(wish, change[wish.rows])
         blocked = in_the_way(axes, wish, local[: len(wish.rows)]) if share < ENOUGH else {}
-        solutions.append(Solution(end, change, share, blocked, start))
+        solutions.append(Solution(end, change, share, blocked, start, by))
     return solutions
 
 
@@ -108,9 +114,8 @@ def _approach(
     wanted: np.ndarray,
     weight: np.ndarray,
     looks: int,
-    begin: np.ndarray | None,
     gradients: int,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> Generator[None, None, tuple[np.ndarray, np.ndarray]]:
     """The best latents float32 [n, d] seen on the way from `latents` [n, d], and the last slopes [n, r, d]."""
     axes = sight.canvas.axes
     start = axes.metric.whiten(latents)
@@ -137,9 +142,7 @@ def _approach(
         move = so_far + _shortened(move - so_far, believed)
         return np.stack([keep_inside(*each) for each in zip(start, move, slopes, norms, strict=True)])
 
-    if begin is not None:
-        point = axes.metric.whiten(begin)
-    elif sight.differentiable:
+    if sight.differentiable:
         point = np.stack([keep_inside(*each) for each in zip(start, anchor, slopes, norms, strict=True)])
     else:
         point = corrected(0)
@@ -161,7 +164,8 @@ def _approach(
         least = np.minimum(miss, least)
         believed = np.where(better, np.minimum(1.5 * believed, STEP), believed / 3)
         if look < looks:
-            point = corrected(look + (BEHIND if begin is not None else 0))
+            yield
+            point = corrected(look)
     return axes.metric.colour(best).astype(np.float32), slopes
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from .editor import Editor
+from .solve import share_of
 
 
 def outcome(editor: Editor) -> dict[str, Any]:
@@ -12,12 +15,15 @@ def outcome(editor: Editor) -> dict[str, Any]:
 
     Changes are in population sd, counted from the unedited face.
     """
-    changed = editor.changed()
-    asked = editor.edit.asked
+    changed, edit = editor.changed(), editor.edit
+    share = (
+        share_of(editor.canvas.axes, edit, np.array(list(changed.values()))) if edit.exact else editor.solution.share
+    )
+    asked = edit.asked
     return {
-        "seed": editor.edit.seed,
+        "seed": edit.seed,
         "moved": {name: {"asked": float(ask), "measured": changed[name]} for name, ask in sorted(asked.items())},
-        "locked": {name: changed[name] for name in sorted(editor.edit.locks) if name not in asked},
-        "granted": editor.solution.share,
+        "locked": {name: changed[name] for name in sorted(edit.locks) if name not in asked},
+        "granted": share,
         "values": editor.measured(),
     }

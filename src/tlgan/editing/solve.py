@@ -15,7 +15,7 @@ scaled to bring the norm into the population's range.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -28,6 +28,8 @@ NOISE = 1e-6
 #: Longest move, as a share of the population's 99 % norm. In many dimensions the way to another, unrelated face is
 #: sqrt(2) of it: beyond half of that way little is left of the face.
 TRUST = 0.7
+#: What was granted to less than this share is worth a word about what stands in the way.
+NEARLY_ALL = 0.99
 #: A lock stands in the way of a cut-back move where the move would be shorter by more than this share without it.
 IN_THE_WAY = 0.1
 
@@ -39,7 +41,7 @@ class Solution:
     From `solve`, `reached` is what the axes promise; from `refine`, what was measured. ``share``: the part of the
     wishes that was granted, 1 for all of it; where it is less, ``in_the_way`` holds the locks that cost most, each
     with the share of the way that it alone accounts for, the costliest first. ``own`` float32 [f], from `refine` alone:
-    where the features of the face without edits were measured to stand.
+    where the features of the face without edits were measured to stand; ``by``: as in `Reached`.
     """
 
     latent: np.ndarray
@@ -47,6 +49,7 @@ class Solution:
     share: float = 1.0
     in_the_way: Mapping[str, float] = field(default_factory=dict)
     own: np.ndarray | None = None
+    by: str = "axes"
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,13 +98,24 @@ def solve(axes: Axes, edit: Edit) -> Solution:
     longest = TRUST * metric.radius
     share = min(1.0, longest / max(float(np.linalg.norm(move)), 1e-12))
     end = keep_inside(start, share * move, slopes, shell(axes, start))
-    promised = slopes @ (end - start)
-    share = granted(wishes, promised)
+    return _promise(axes, wishes, metric.colour(end).astype(np.float32), end - start)
+
+
+def promised(axes: Axes, edit: Edit, latent: np.ndarray, by: str = "axes") -> Solution:
+    """A `latent` [d] or [layers, d] as the answer to an edit, found `by`: what the axes promise of it."""
+    whole = axes.metric.whiten(latent.reshape(-1, axes.latent_dim)).mean(axis=0)
+    return replace(_promise(axes, Wishes.of(axes, edit), latent, whole - axes.metric.whiten(edit.latent)), by=by)
+
+
+def _promise(axes: Axes, wishes: Wishes, latent: np.ndarray, move: np.ndarray) -> Solution:
+    """What the axes promise of a whitened move [d]."""
+    slopes = axes.whitened_slopes[wishes.rows]
+    share = granted(wishes, slopes @ move) if wishes.moved.any() else 1.0
     return Solution(
-        latent=metric.colour(end).astype(np.float32),
-        reached=(axes.whitened_slopes @ (end - start)).astype(np.float32),
+        latent=latent,
+        reached=(axes.whitened_slopes @ move).astype(np.float32),
         share=share,
-        in_the_way=in_the_way(axes, wishes, slopes) if share < 0.99 else {},
+        in_the_way=in_the_way(axes, wishes, slopes) if share < NEARLY_ALL else {},
     )
 
 
@@ -158,6 +172,12 @@ def granted(wishes: Wishes, changed: np.ndarray) -> float:
     wanted = wishes.wanted[wishes.moved]
     part = float(wanted @ changed[wishes.moved]) / max(float(wanted @ wanted), 1e-12)
     return float(np.clip(part, 0.0, 1.0))
+
+
+def share_of(axes: Axes, edit: Edit, change: np.ndarray) -> float:
+    """The part in [0, 1] of an edit's wishes that a measured `change` [f] holds; 1 where nothing is asked."""
+    wishes = Wishes.of(axes, edit)
+    return granted(wishes, change[wishes.rows]) if wishes.moved.any() else 1.0
 
 
 def in_the_way(axes: Axes, wishes: Wishes, slopes: np.ndarray) -> dict[str, float]:

@@ -8,22 +8,20 @@ from typing import Literal
 
 import numpy as np
 
-from tlgan.editing import Canvas, Edit, refine_all, solve
+from tlgan.editing import Canvas, Edit, resolve_all, solve
 from tlgan.errors import TlganError
 
 
 @dataclass(frozen=True)
 class Method:
     """``locks``: what is locked besides the moved feature: nothing, the base axes, or all features evaluated;
-    ``looks`` of exact mode, 0 to trust the axes; ``identity``: kept by embedding too; ``gradients``: at most so many of
-    the looks take them."""
+    ``quality`` of exact mode as in `resolve`, "" to trust the axes; ``identity``: kept by embedding too."""
 
     name: str
     words: str
     locks: Literal["none", "base", "others"]
-    looks: int = 0
+    quality: str = ""
     identity: bool = False
-    gradients: int = 64
 
     def latents(
         self, canvas: Canvas, starts: np.ndarray, name: str, asks: np.ndarray, others: Sequence[str]
@@ -33,14 +31,12 @@ class Method:
         axes = canvas.axes if self.locks != "none" else replace(canvas.axes, base=())
         locks = frozenset(others) - {name} if self.locks == "others" else frozenset()
         edits = [
-            Edit(start, asked={name: float(ask)}, locks=locks, exact=self.looks > 0, identity=self.identity)
+            Edit(start, asked={name: float(ask)}, locks=locks, exact=bool(self.quality), identity=self.identity)
             for start, ask in zip(starts, asks, strict=True)
         ]
-        if not self.looks:
+        if not self.quality:
             return np.stack([solve(axes, edit).latent for edit in edits])
-        return np.stack(
-            [solution.latent for solution in refine_all(canvas, edits, self.looks, gradients=self.gradients)]
-        )
+        return np.stack([solution.latent for solution in resolve_all(canvas, edits, self.quality)])
 
 
 METHODS = {
@@ -49,10 +45,9 @@ METHODS = {
         Method("plain", "the axis as it is, before conditioning", "none"),
         Method("conditioned", "the axis kept clear of the base axes", "base"),
         Method("joint", "one linear solve with all others locked", "others"),
-        Method("exact", "look and correct, 3 looks, all others locked", "others", looks=3),
-        Method("exact-fast", "3 looks with one gradient, as the studio does", "others", looks=3, gradients=1),
-        Method("exact-8", "the same with 8 looks", "others", looks=8),
-        Method("exact-identity", "3 looks, all others locked and the identity kept", "others", looks=3, identity=True),
+        Method("exact", "look and correct, all others locked, as files are made", "others", "final"),
+        Method("exact-live", "the same as the studio shows it while somebody waits", "others", "live"),
+        Method("exact-identity", "exact, all others locked and the identity kept", "others", "final", identity=True),
     )
 }
 

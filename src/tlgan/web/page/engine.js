@@ -4,18 +4,21 @@
 /**
  * A start (a seed, or a latent in base64) and what is asked of it, in standard deviations over the population.
  * @typedef {{seed?: number, latent?: string, asked: Record<string, number>, locks: string[], exact: boolean,
- *            soft?: Record<string, number>, identity?: boolean}} Face
+ *            soft?: Record<string, number>, identity?: boolean, reached?: Reached}} Face
  *   `soft` and `identity` come with faces saved elsewhere; the page hands them back as they are.
+ *
+ * The latent that a face was resolved to (base64 of float32), at which quality and how: it is painted as it is.
+ * @typedef {{latent: string, quality: string, by: string}} Reached
  *
  * What is to be seen: one face, or a place on the walk from face a (0) to face b (1).
  * @typedef {{face: Face} | {mix: {a: Face, b: Face, at: number}}} View
  *
  * Numbers of a picture, one a feature, in standard deviations over the population, 0 its mean: `measured`, where the
  * extractor sees the picture; `own`, where it sees the face without edits; `reached`, the change the solve expects.
- * `share` is the part of the wishes that was granted, and `in_the_way` the locks that cost most; `latent` comes with a mix; `final` is false for the first
- * guess of an exact edit. A number that couldn't be measured is null.
+ * `share` is the part of the wishes that was granted, and `in_the_way` the locks that cost most; `latent`, `quality` and `by` (see `Reached`) come
+ * with a mix and with the last frame of an exact edit; `final` is false for the first guess of one. A number that couldn't be measured is null.
  * @typedef {{bitmap: ImageBitmap | ImageData, measured: (number|null)[], own: (number|null)[], reached: (number|null)[],
- *            share: number, in_the_way: string[], latent?: string, final: boolean}} Frame
+ *            share: number, in_the_way: string[], latent?: string, quality?: string, by?: string, final: boolean}} Frame
  *
  * @typedef {{name: string, label: string, low: string, high: string, kind: "probability"|"quantity", unit: string,
  *            group: string, band: [number, number], range: [number, number], mean: number, sd: number, r2: number,
@@ -28,7 +31,7 @@
  *            generator: {name: string, fingerprint: string, resolution: number, space: string, dimensions: number},
  *            features: Feature[], groups: {name: string, features: string[]}[], base: string[], effects_by: string, samples: number,
  *            correlations: {measured: number[][], axes: number[][]},
- *            limits: {asked: number, gallery: number, strip: number, frames: number},
+ *            limits: {asked: number, seeds: number, gallery: number, strip: number, frames: number},
  *            films: string[], nearest: boolean, about: Record<string, unknown>}} Description
  *
  * Every method may reject with an Error whose message is a line for a person; one that was superseded or aborted

@@ -2,6 +2,7 @@
 
 import { byId, complain, download, tell } from "./dom.js";
 import { faceName } from "./faces.js";
+import { shorten } from "./half.js";
 import * as link from "./link.js";
 import * as png from "./png_state.js";
 import { current, restore, toFace } from "./state.js";
@@ -36,10 +37,11 @@ export class Files {
   async share() {
     try {
       const face = await this.face();
-      const address = new URL(link.write(face, this.description.generator.fingerprint), location.href.split("#")[0]);
+      const fragment = link.write(face, this.description.generator.fingerprint);
+      const address = new URL(fragment, location.href.split("#")[0]);
       history.replaceState(null, "", address.hash);
       complain("file-error");
-      await copy(address.href);
+      await copy(address.href, link.whole(face, fragment) ? "" : " It is found anew where it is opened, and may look a little different: save a PNG to keep it as it is.");
     } catch (error) {
       complain("file-error", error);
     }
@@ -113,17 +115,18 @@ export class Files {
 
 /** @param {import("./engine.js").Face} a @param {import("./engine.js").Face} b */
 function same(a, b) {
-  const key = ({ seed, latent, asked, locks, exact }) => JSON.stringify([seed, latent, sorted(asked), [...locks].sort(), exact]);
+  const key = ({ seed, latent, asked, locks, soft = {}, exact, identity = false }) =>
+    JSON.stringify([seed, latent && shorten(latent), sorted(asked), [...locks].sort(), sorted(soft), exact, identity]);
   return key(a) === key(b);
 }
 
 const sorted = (asked) => Object.entries(asked).sort(([a], [b]) => (a < b ? -1 : 1));
 
-async function copy(text) {
+async function copy(text, more) {
   try {
     await navigator.clipboard.writeText(text);
-    tell("Link copied.");
+    tell(`Link copied.${more}`);
   } catch {
-    tell("The link is in the address bar: copy it from there."); // no permission, or no clipboard
+    tell(`The link is in the address bar: copy it from there.${more}`); // no permission, or no clipboard
   }
 }

@@ -101,17 +101,19 @@ const files = new Files(engine, description, store, picture, shownFace);
 let painting = "";
 let painted = "";
 let version = 0; // of what was asked to be painted
+/** The newest picture is on the screen, or will never be. @type {Promise<void>} */
+let shownAll = Promise.resolve();
 
 /** Ask the engine for what the state says, if it is not on its way already. */
 function paint() {
   const { state } = store;
   const view = gestures.view(state, features);
-  const wanted = JSON.stringify(view);
+  const wanted = JSON.stringify(view, (key, value) => (key === "reached" ? undefined : value)); // the same picture
   if (wanted === painting) return;
   painting = wanted;
   const entry = gestures.current(state);
   const number = ++version;
-  engine.render(view, { onframe: (frame) => arrived(state, entry, frame, number) }).then(
+  shownAll = engine.render(view, { onframe: (frame) => arrived(state, entry, frame, number) }).then(
     () => {
       painted = wanted;
       complain("picture-error");
@@ -134,6 +136,7 @@ function arrived(state, entry, frame, number = 0) {
   if (!frame.measured) return;
   if (state.at === null) {
     numbers.set(entry.id, frame);
+    if (frame.final && frame.latent) gestures.arrive(entry, frame);
     if (frame.final) remember(entry);
   } else {
     mixed = frame;
@@ -282,8 +285,9 @@ function strip() {
   return strips.open(description.features[k], gestures.toFace(entry, features), own);
 }
 
-/** What is on the screen, as a face that can be saved. */
+/** What is on the screen, as a face that can be saved, once the newest picture is there. */
 async function shownFace() {
+  for (let last; last !== shownAll; await last) last = shownAll;
   const { state } = store;
   if (state.at === null || !mixed?.latent) return gestures.toFace(gestures.current(state), features);
   return { latent: mixed.latent, asked: {}, locks: [], exact: false };

@@ -160,15 +160,15 @@ class Remote {
   }
 
   strip(face, feature, asked) {
-    return this.post("api/strip", { face, feature, asked });
+    return this.post("api/strip", { face, feature, asked, quality: "live" });
   }
 
   async film(a, b, options) {
-    return (await this.ask("api/film", { a, b, ...options })).blob();
+    return (await this.ask("api/film", { a, b, quality: "live", ...options })).blob();
   }
 
   state(face) {
-    return this.post("api/state", { face });
+    return this.post("api/state", { face, quality: "live" });
   }
 
   open(state) {

@@ -6,12 +6,22 @@
  * `guard`: exact edits lock what the sliders that were moved are known to disturb.
  * @typedef {{id: number, start: {seed: number} | {latent: string}, asked: Record<string, number>, locks: string[],
  *            others: boolean, guard: boolean, exact: boolean, extras: {soft?: Record<string, number>, identity?: boolean}}} Entry
+ *   `extras`: what comes with faces saved elsewhere and has no switch here; it is handed on as it is.
  * `at` is null while a face is looked at, and a place in [0, 1] on the walk from A to B otherwise.
  * @typedef {{faces: Entry[], current: number, next: number, a: Entry|null, b: Entry|null, at: number|null}} State
  * @typedef {import("./engine.js").Face} Face
  */
 
 export const FACES = 60; // kept in the strip
+
+/**
+ * Where looks led an entry, kept beside it: an entry never changes, and a wish makes another one. So undo, recent faces,
+ * A and B all come back with the picture that they had. @type {WeakMap<Entry, import("./engine.js").Reached>}
+ */
+const reached = new WeakMap();
+
+/** Keep what the engine found for an entry. @param {Entry} entry @param {import("./engine.js").Reached} found */
+export const arrive = (entry, { latent, quality, by }) => reached.set(entry, { latent, quality, by });
 
 /** @param {Face} face @returns {State} */
 export function begin(face) {
@@ -102,7 +112,8 @@ export function kept({ asked, others, guard, exact }, features) {
 /** A face as the engine takes it. @param {Entry} entry @param {import("./engine.js").Feature[]} features @returns {Face} */
 export function toFace(entry, features) {
   const { start, asked, locks, exact, extras } = entry;
-  return { ...start, asked, locks: [...new Set([...locks, ...kept(entry, features)])], exact, ...extras };
+  const face = { ...start, asked, locks: [...new Set([...locks, ...kept(entry, features)])], exact, ...extras };
+  return reached.has(entry) ? { ...face, reached: reached.get(entry) } : face;
 }
 
 /** What is to be seen. @param {State} state @returns {import("./engine.js").View} */
@@ -115,7 +126,9 @@ function entry(face, id) {
   const start = face.latent === undefined ? { seed: face.seed } : { latent: face.latent };
   const extras = {};
   for (const key of ["soft", "identity"]) if (face[key] !== undefined) extras[key] = face[key];
-  return { id, start, asked: face.asked, locks: face.locks, others: false, guard: !face.locks.length && !face.exact, exact: face.exact, extras };
+  const made = { id, start, asked: face.asked, locks: face.locks, others: false, guard: !face.locks.length && !face.exact, exact: face.exact, extras };
+  if (face.reached) arrive(made, face.reached);
+  return made;
 }
 
 function change(state, changes) {

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tlgan.axes.response import EDGE
-from tlgan.editing.editor import LOOKS
-from tlgan.editing.exact import STEP, TARGET
-from tlgan.editing.solve import NOISE, TRUST
+from tlgan.axes import LIMIT
+from tlgan.editing import QUALITIES, state
+from tlgan.editing.exact import ENOUGH, STEP, TARGET
+from tlgan.editing.solve import IN_THE_WAY, NEARLY_ALL, NOISE, TRUST
+from tlgan.web.server.wire import SEEDS
 
 if TYPE_CHECKING:
     from tlgan.axes import Axes
@@ -59,12 +60,24 @@ def facts(axes: Axes, generator: Generator, *, resolution: int, columns: list[in
         "generator": axes.generator,
         "white": axes.latent_covariance is None,
         "radius": float(axes.latent_radius),
-        "edge": EDGE,
+        "limit": LIMIT,
         "noise": NOISE,
         "trust": TRUST,
         "step": STEP,
         "target": TARGET,
-        "looks": LOOKS,
+        "enough": ENOUGH,
+        "nearlyAll": NEARLY_ALL,
+        "inTheWay": IN_THE_WAY,
+        "looks": {name: quality.looks for name, quality in QUALITIES.items()},
+        "state": {
+            "version": state.VERSION,
+            "read": list(state.READ),
+            "asked": state.MAX_ASKED,
+            "weight": state.MAX_WEIGHT,
+            "latent": state.MAX_LATENT,
+            "seeds": SEEDS,
+            "by": list(state.BY),
+        },
         "scale": draw_scale(generator, axes),
         "latentDim": generator.latent_dim,
         "samples": {"seed": axes.seed, "rows": samples, "step": STEPS},

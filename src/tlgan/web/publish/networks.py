@@ -139,14 +139,13 @@ def _positions(workspace: Workspace, pictures: np.ndarray) -> np.ndarray:
 
 def _places(workspace: Workspace, responses: np.ndarray, columns: list[int]) -> np.ndarray:
     """Positions [n, f] from the responses of an exported extractor, as the page computes them; NaN where there is none."""
-    from tlgan.axes.response import EDGE
+    from tlgan.axes import LIMIT
 
     axes = workspace.axes
     full = np.full((len(responses), len(columns)), np.nan)
-    limit = np.log((1 - EDGE) / EDGE)
     for row, column in enumerate(columns):
         if column >= 0:
             values = responses[:, column].astype(np.float64)
-            full[:, row] = np.clip(values, -limit, limit) if axes.features[row].kind == "probability" else values
+            full[:, row] = np.clip(values, -LIMIT, LIMIT) if axes.features[row].kind == "probability" else values
     place: np.ndarray = (full - axes.mean) / axes.sd
     return place

@@ -61,6 +61,7 @@ def _widget_class() -> Any:
         import traitlets
     except ImportError as error:
         raise TlganError("the widget needs the extra `jupyter`: pip install 'tlgan[jupyter]'") from error
+    from tlgan.editing.resolve import needs_looks
     from tlgan.web.server import wire
     from tlgan.web.server.painter import Painter
 
@@ -109,12 +110,14 @@ def _widget_class() -> Any:
             side, content = picture_bytes(painted.picture)
             self.send({"id": identity, "side": side, "frame": {}}, [content])
             frame = painted.measure()
-            if edit.exact and edit.asked:
+            words = wire.words(frame)
+            if needs_looks(edit):
                 frame = self._painter.refined(edit)
                 side, content = picture_bytes(frame.picture)
-                self.send({"id": identity, "side": side, "frame": wire.words(frame), "done": True}, [content])
+                words = wire.words(frame) | wire.latent_words(frame)
+                self.send({"id": identity, "side": side, "frame": words, "done": True}, [content])
             else:
-                self.send({"id": identity, "frame": wire.words(frame), "done": True})
+                self.send({"id": identity, "frame": words, "done": True})
 
     return FaceWidget
 

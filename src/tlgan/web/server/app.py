@@ -8,6 +8,7 @@ import io
 import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
+from tlgan.editing.state import MAX_ASKED, encode_latent, to_json
 from tlgan.errors import TlganError
 
 from . import films, openapi, wire
@@ -122,10 +124,9 @@ class Studio:
 
     async def render(self, request: Request) -> Response:
         """POST {face | mix}: a PNG with the state inside."""
-        from tlgan.editing.state import to_json, write_png
+        from tlgan.editing.state import write_png
 
-        message = await _body(request)
-        edit, frame = await self._frame(message)
+        edit, frame = await self._frame(await _body(request))
         buffer = io.BytesIO()
         write_png(buffer, frame.picture, to_json(edit, self.axes))
         return Response(buffer.getvalue(), media_type="image/png")
@@ -138,7 +139,7 @@ class Studio:
     async def solve(self, request: Request) -> Response:
         """POST {face | mix}: the latent it leads to."""
         edit, frame = await self._frame(await _body(request))
-        return JSONResponse({"latent": wire.encode_latent(frame.latent), "seed": edit.seed} | wire.words(frame))
+        return JSONResponse({"seed": edit.seed} | wire.words(frame) | wire.latent_words(frame))
 
     async def gallery(self, request: Request) -> Response:
         """POST {seeds: [...]} or {wanted: {...}, count}: small pictures of faces to start from."""
@@ -154,7 +155,7 @@ class Studio:
         edit = await self.painter.run(self._face, message, "face")
         name = wire.feature(message, self.axes)
         stops = _stops(message)
-        latents = await self.painter.run(self.painter.strip, edit, name, stops)
+        latents = await self.painter.run(self.painter.strip, edit, name, stops, wire.quality(message, edit))
         size = wire.integer(message, "size", *wire.SIZES, default=512)
         return JSONResponse({"asked": stops, "pictures": await self._pictures(latents, size)})
 
@@ -169,61 +170,78 @@ class Studio:
         start = await self.painter.run(self._face, message, "a")
         end = await self.painter.run(self._face, message, "b")
         async with self._filming:
-            latents = await self.painter.run(self.painter.walk, start, end, films.there_and_back(count))
+            places, quality = films.there_and_back(count), wire.quality(message, start)
+            latents = await self.painter.run(self.painter.walk, start, end, places, quality)
             pictures = [picture async for picture in self._painted(latents)]
             film = await asyncio.to_thread(films.film, np.stack(pictures), kind, fps)
         return Response(film, media_type="image/gif" if kind == "gif" else "video/mp4")
 
     async def state(self, request: Request) -> Response:
-        """POST {face}: the whole state as it is kept in a PNG."""
-        from tlgan.editing.state import to_json
-
-        edit = await self.painter.run(self._face, await _body(request), "face")
-        return JSONResponse(to_json(edit, self.axes))
+        """POST {face}: the whole state as it is kept in a PNG, with the latent that it is resolved to."""
+        message = await _body(request)
+        return JSONResponse(to_json(await self.painter.run(self._resolved, message), self.axes))
 
     async def open(self, request: Request) -> Response:
         """POST a state (JSON) or a PNG with one inside: the face. Another generator's is refused by name."""
         from tlgan.editing.state import from_json, read_png
 
+        def face(state: wire.Json) -> wire.Json:
+            edit = from_json(state, self.axes)
+            seed = wire.drawn(edit)
+            same = seed is not None and np.allclose(self.painter.latent_of(seed), edit.latent, atol=1e-4)
+            return wire.face_json(edit if same else replace(edit, seed=None))
+
         if request.headers.get("content-type", "").startswith("image/"):
             state = await self.painter.run(read_png, await _read(request, wire.PNG_BYTES))
         else:
             state = await _body(request)
-        return JSONResponse(wire.face_json(from_json(state, self.axes)))
+        return JSONResponse(await self.painter.run(face, state))
 
     # -- shared ------------------------------------------------------------------------------------------------
 
     def _face(self, message: wire.Json, key: str) -> Edit:
         return wire.face(message, key, self.axes, self.painter.latent_of)
 
+    def _resolved(self, message: wire.Json) -> Edit:
+        from tlgan.editing import resolved
+
+        edit = self._face(message, "face")
+        quality = wire.quality(message, edit)
+        return resolved(edit, self.painter.solution(edit, quality), quality)
+
     async def _frame(self, message: wire.Json) -> tuple[Edit, Frame]:
-        """The picture of {face: ...} or {mix: {a, b, at}}, measured; exact where that is asked for."""
+        """The picture of {face: ...} or {mix: {a, b, at}} as it is resolved, measured."""
 
         def work() -> tuple[Edit, Frame]:
-            edit, painted = self._paint(message)
-            return edit, self.painter.refined(edit) if edit.exact and edit.asked else painted.measure()
+            edit = self._mixed(message, "final") if "mix" in message else self._resolved(message)
+            return edit, self.painter.frame(edit)
 
         return await self.painter.run(work)
 
     def _paint(self, message: wire.Json) -> tuple[Edit, Painted]:
-        from tlgan.editing import Edit
+        """The same at once: an exact edit that is not resolved yet by the axes."""
+        edit = self._mixed(message, "live") if "mix" in message else self._face(message, "face")
+        return edit, self.painter.paint(edit)
 
-        mix = message.get("mix")
-        if mix is None:
-            edit = self._face(message, "face")
-            return edit, self.painter.paint(edit)
+    def _mixed(self, message: wire.Json, quality: str) -> Edit:
+        """A place on the walk between two faces, as a face of its own."""
+        from tlgan.editing import Edit, Reached
+
+        mix = message["mix"]
         if not isinstance(mix, dict):
             raise TlganError("'mix' is not an object: expected {a, b, at}")
         place = wire.number(mix, "at", 0, 1)
-        latent = self.painter.walk(self._face(mix, "a"), self._face(mix, "b"), [place])[0]
-        return Edit(latent=latent), self.painter.plain(latent)
+        start = self._face(mix, "a")
+        latent = self.painter.walk(start, self._face(mix, "b"), [place], wire.quality(message, start, quality))[0]
+        whole = latent.reshape(-1, self.axes.latent_dim).mean(axis=0)
+        return Edit(whole, reached=Reached(latent))
 
     def _candidates(self, message: wire.Json) -> tuple[list[wire.Json], NDArray[np.float32]]:
         if "wanted" in message:
             count = wire.integer(message, "count", 1, wire.GALLERY, default=24)
             wanted = wire.wishes(message, "wanted", self.axes)
             found = [latent for _, latent in self.workspace.nearest(wanted, count)]
-            return [_start({"latent": wire.encode_latent(latent)}) for latent in found], np.stack(found)
+            return [_start({"latent": encode_latent(latent)}) for latent in found], np.stack(found)
         seeds = message.get("seeds")
         if not isinstance(seeds, list) or not 1 <= len(seeds) <= wire.GALLERY:
             raise TlganError(f"'seeds' must be a list of 1 to {wire.GALLERY} whole numbers")
@@ -263,7 +281,7 @@ def _stops(message: wire.Json) -> list[float]:
     stops: Any = message.get("asked")
     if not isinstance(stops, list) or not 1 <= len(stops) <= wire.STRIP:
         raise TlganError(f"'asked' must be a list of 1 to {wire.STRIP} numbers")
-    return [wire.number({"asked": stop}, "asked", -20, 20) for stop in stops]
+    return [wire.number({"asked": stop}, "asked", -MAX_ASKED, MAX_ASKED) for stop in stops]
 
 
 async def _read(request: Request, limit: int) -> bytes:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tlgan.editing.state import MAX_ASKED
+
 from . import wire
 
 if TYPE_CHECKING:
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
 BAND = (0.025, 0.975)  # where 95 % of all faces lie
 RANGE = (0.001, 0.999)  # what the population holds
 SIDE_EFFECTS = 5  # told of one slider
-ASKED = 12.0  # standard deviations a slider may be pushed
 _FIRST = ("Expression", "Age and gender", "Hair", "Face", "Wearing", "Light and picture")
 
 
@@ -66,7 +67,13 @@ def describe(workspace: Workspace) -> wire.Json:
             "measured": np.round(np.nan_to_num(axes.correlation), 2).tolist(),
             "axes": np.round(np.nan_to_num(axes.correlation_of_axes()), 2).tolist(),
         },
-        "limits": {"asked": ASKED, "gallery": wire.GALLERY, "strip": wire.STRIP, "frames": wire.FILM_FRAMES},
+        "limits": {
+            "asked": MAX_ASKED,
+            "seeds": wire.SEEDS,
+            "gallery": wire.GALLERY,
+            "strip": wire.STRIP,
+            "frames": wire.FILM_FRAMES,
+        },
         "films": ["gif", "mp4"],
         "nearest": int(axes.samples) > 0,
         "about": dict(getattr(workspace, "about", None) or {}),

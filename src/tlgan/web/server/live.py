@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from tlgan.editing.resolve import needs_looks
 from tlgan.errors import TlganError
 
 from . import wire
@@ -80,14 +81,15 @@ class Live:
                     recent = time.monotonic() < measured + NUMBERS_EVERY
                     if recent and await newest.within(REST):
                         continue
-                    refining = edit.exact and bool(edit.asked)
+                    refining = needs_looks(edit)
                     frame = await self.painter.run(painted.measure)
                     measured = time.monotonic()
-                    await _send_words(socket, identity, frame, final=not refining, mixed="mix" in message)
+                    latent = "mix" in message or edit.exact
+                    await _send_words(socket, identity, frame, final=not refining, latent=latent)
                     if refining and not await newest.within(REST):  # several looks: not while the hand still moves
-                        frame = await self.painter.run(self.painter.refined, edit)
+                        frame = await self.painter.run(self.painter.refined, edit, wire.quality(message, edit, "live"))
                         await _send_picture(socket, identity, frame.picture, size)
-                        await _send_words(socket, identity, frame, final=True)
+                        await _send_words(socket, identity, frame, final=True, latent=True)
                 except WebSocketDisconnect:
                     return
                 except TlganError as error:
@@ -132,8 +134,8 @@ async def _send_picture(socket: WebSocket, identity: int, picture: NDArray[np.ui
     await socket.send_bytes(wire.pack(identity, picture, size))
 
 
-async def _send_words(socket: WebSocket, identity: int, frame: Frame, *, final: bool, mixed: bool = False) -> None:
+async def _send_words(socket: WebSocket, identity: int, frame: Frame, *, final: bool, latent: bool = False) -> None:
     words: wire.Json = {"id": identity, "final": final} | wire.words(frame)
-    if mixed:  # a face in between has no name: its latent is what the page can go on from
-        words["latent"] = wire.encode_latent(frame.latent)
+    if latent and final:  # the page keeps it with the face: it can't tell where looks, or a walk, have led
+        words |= wire.latent_words(frame)
     await socket.send_text(json.dumps(words, separators=(",", ":")))

@@ -6,6 +6,8 @@ from html import escape
 from typing import Any
 
 from tlgan import __version__
+from tlgan.editing import QUALITIES
+from tlgan.editing.state import BY
 
 from . import wire
 
@@ -13,7 +15,8 @@ _FACE = {"$ref": "#/components/schemas/Face"}
 _PICTURES: dict[str, Any] = {"type": "array", "items": {"type": "string", "description": "data: URL of a WebP"}}
 _NUMBERS: dict[str, Any] = {"type": "array", "items": {"type": "number", "nullable": True}}
 _SIZE = {"type": "integer", "minimum": wire.SIZES[0], "maximum": wire.SIZES[1]}
-_ONE_OR_MIX = {"face": _FACE, "mix": {"$ref": "#/components/schemas/Mix"}}
+_QUALITY = {"enum": list(QUALITIES)}
+_ONE_OR_MIX = {"face": _FACE, "mix": {"$ref": "#/components/schemas/Mix"}, "quality": _QUALITY}
 
 SCHEMAS: dict[str, Any] = {
     "Face": {
@@ -28,7 +31,18 @@ SCHEMAS: dict[str, Any] = {
                 "description": "feature: wanted change in standard deviations over the population",
             },
             "locks": {"type": "array", "items": {"type": "string"}, "description": "features that must not change"},
+            "soft": {
+                "type": "object",
+                "additionalProperties": {"type": "number"},
+                "description": "feature: weight of a soft lock, over 0",
+            },
             "exact": {"type": "boolean", "description": "look at the picture and correct"},
+            "identity": {"type": "boolean", "description": "in exact mode, keep who it is too"},
+            "reached": {
+                "type": "object",
+                "properties": {"latent": {"type": "string"}, "quality": _QUALITY, "by": {"enum": list(BY)}},
+                "description": "the latent all of this was resolved to (base64 of float32): it is painted as it is",
+            },
         },
     },
     "Mix": {
@@ -80,6 +94,7 @@ VERBS: dict[str, tuple[str, str, dict[str, Any], str, dict[str, Any]]] = {
             "feature": {"type": "string"},
             "asked": {"type": "array", "items": {"type": "number"}, "maxItems": wire.STRIP},
             "size": _SIZE,
+            "quality": _QUALITY,
         },
         _JSON,
         {"type": "object", "properties": {"asked": _NUMBERS, "pictures": _PICTURES}},
@@ -93,11 +108,18 @@ VERBS: dict[str, tuple[str, str, dict[str, Any], str, dict[str, Any]]] = {
             "format": {"enum": ["gif", "mp4"]},
             "fps": {"type": "integer", "minimum": 1, "maximum": 60},
             "frames": {"type": "integer", "minimum": 2, "maximum": wire.FILM_FRAMES},
+            "quality": _QUALITY,
         },
         "image/gif",
         {},
     ),
-    "state": ("POST", "The whole state of a face, as it is kept inside a PNG.", {"face": _FACE}, _JSON, {}),
+    "state": (
+        "POST",
+        "The whole state of a face, as it is kept inside a PNG.",
+        {"face": _FACE, "quality": _QUALITY},
+        _JSON,
+        {},
+    ),
     "open": ("POST", "The face of such a state, or of a PNG (image/png) that holds one.", {}, _JSON, _FACE),
 }
 

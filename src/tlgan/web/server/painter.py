@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tlgan.editing.edit import stacked
 
 if TYPE_CHECKING:
     from tlgan.editing import Edit, Solution
@@ -25,7 +27,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 CHUNK = 8 * 128**2  # pixels painted at once where many pictures are wanted
-REMEMBERED = 512  # faces whose own place is kept
+REMEMBERED = 512  # faces whose own place is kept, and edits whose solution is
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ class Frame:
 
     `measured` [f]: where the extractor sees this picture; `own` [f]: where it sees the face without edits;
     `reached` [f]: the change the solve expects; `latent` [d] is what was painted; `share`: the part of the
-    wishes that was granted; `in_the_way`: the locks that cost most where it is less than all.
+    wishes that was granted; `in_the_way`: the locks that cost most where it is less than all; `quality` and `by` are
+    those of `Reached`.
     """
 
     picture: NDArray[np.uint8]
@@ -44,6 +47,8 @@ class Frame:
     latent: NDArray[np.float32]
     share: float = 1.0
     in_the_way: tuple[str, ...] = ()
+    quality: str = "final"
+    by: str = "axes"
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,7 @@ class Painter:
         self.chunk = max(1, min(8, CHUNK // workspace.generator.resolution**2))
         self._own: OrderedDict[bytes, NDArray[np.float32]] = OrderedDict()
         self._seeds: OrderedDict[int, NDArray[np.float32]] = OrderedDict()
+        self._solutions: OrderedDict[tuple[object, ...], Solution] = OrderedDict()
         wanted = threads or _threads()
         self._pool = ThreadPoolExecutor(1, "tlgan-painter", initializer=_set_threads, initargs=(wanted,))
 
@@ -84,44 +90,53 @@ class Painter:
         return self._seeds[seed]
 
     def paint(self, edit: Edit) -> Painted:
-        """The face with its edits by the axes alone: one synthesis, and a look where it is asked for."""
+        """The face at once, with no look before it: as it was resolved, or else by the axes alone."""
         from tlgan.editing import solve
+        from tlgan.editing.resolve import needs_looks
 
-        return self._paint(edit, solve(self.axes, edit))
+        return self._paint(edit, solve(self.axes, edit) if needs_looks(edit) else self.solution(edit))
 
     def frame(self, edit: Edit) -> Frame:
-        """The face with its edits by the axes alone, and what is measured on it."""
+        """The same with what is measured on it."""
         return self.paint(edit).measure()
 
-    def refined(self, edit: Edit) -> Frame:
-        """The same edit with the loop closed: what was asked is measured and corrected, with one gradient to save time."""
-        from tlgan.editing import refine
+    def refined(self, edit: Edit, quality: str = "live") -> Frame:
+        """The face as `resolve` has it at that quality, and what is measured on it."""
+        return self._paint(edit, self.solution(edit, quality), quality).measure()
 
-        return self._paint(edit, refine(self.canvas, edit, gradients=1)).measure()
+    def solution(self, edit: Edit, quality: str = "final") -> Solution:
+        """Where an edit leads at that quality; what looks found is kept."""
+        from tlgan.editing.exact import finished
 
-    def plain(self, latent: NDArray[np.float32]) -> Painted:
-        """A latent as it is."""
-        from tlgan.editing import Edit, Solution
+        return finished(self.solving([edit], quality))[0]
 
-        return self._paint(Edit(latent), Solution(latent, np.zeros(len(self.axes.features), dtype=np.float32)))
+    def solving(self, edits: Sequence[Edit], quality: str = "final") -> Generator[None, None, list[Solution]]:
+        """`solution` for several edits, in steps of one look each."""
+        from tlgan.editing.resolve import needs_looks, resolving
 
-    def place(self, edit: Edit) -> NDArray[np.float32]:
-        """The latent that an edit leads to: [d]."""
-        from tlgan.editing import refine, solve
+        keys = [_key(edit, quality) if needs_looks(edit) else None for edit in edits]
+        known = {key: self._solutions[key] for key in keys if key is not None and key in self._solutions}
+        missing = [edit for edit, key in zip(edits, keys, strict=True) if key not in known]
+        found = iter((yield from resolving(self.canvas, missing, quality)))
+        solutions = [known[key] if key in known else next(found) for key in keys]
+        for key, solution in zip(keys, solutions, strict=True):
+            if key is not None:
+                _remember(self._solutions, key, solution)
+        return solutions
 
-        return (refine(self.canvas, edit) if edit.exact else solve(self.axes, edit)).latent
+    def strip(self, edit: Edit, name: str, asks: Sequence[float], quality: str = "final") -> NDArray[np.float32]:
+        """Latents [n, d] of one slider at several places, each that of the face with the slider there."""
+        from tlgan.editing.exact import finished
 
-    def strip(self, edit: Edit, name: str, asks: Sequence[float]) -> NDArray[np.float32]:
-        """Latents [n, d] of one slider at several places."""
-        from tlgan.editing import path
+        edits = [edit.ask({name: ask}) for ask in asks]
+        return stacked([solution.latent for solution in finished(self.solving(edits, quality))])
 
-        return path(self.canvas, edit, name, asks)
-
-    def walk(self, start: Edit, end: Edit, places: Sequence[float]) -> NDArray[np.float32]:
-        """Latents [n, d] on the way between two faces, at `places` in [0, 1]."""
+    def walk(self, start: Edit, end: Edit, places: Sequence[float], quality: str = "final") -> NDArray[np.float32]:
+        """Latents [n, d] on the way between two faces as they are resolved, at `places` in [0, 1]."""
         from tlgan.editing import between
 
-        return between(self.axes, self.place(start), self.place(end), places)
+        first, last = (self.solution(edit, quality).latent for edit in (start, end))
+        return between(self.axes, first, last, places)
 
     def typical(self, among: int = 64) -> int:
         """The seed, of the first few, whose latent is nearest to the middle: the first face shown. Generators paint best
@@ -129,29 +144,40 @@ class Painter:
         whitened = self.axes.metric.whiten(np.stack([self.latent_of(seed) for seed in range(among)]))
         return int(np.argmin(np.linalg.norm(whitened, axis=1)))
 
-    def _paint(self, edit: Edit, solution: Solution) -> Painted:
+    def _paint(self, edit: Edit, solution: Solution, quality: str = "final") -> Painted:
+        from tlgan.editing.solve import share_of
+
         key = edit.latent.tobytes()
         own = self._own.get(key) if solution.own is None else solution.own
         edited = not np.array_equal(solution.latent, edit.latent)
-        rows = np.stack([solution.latent, edit.latent]) if edited and own is None else solution.latent[None]
-        pictures, look = self.canvas.paint_first(rows)
+        rows = [solution.latent, edit.latent] if edited and own is None else [solution.latent]
+        pictures, look = self.canvas.paint_first(stacked(rows))
 
         def measure() -> Frame:
             # A closed loop has looked at both faces already.
             measured = look() if solution.own is None else (solution.own + solution.reached)[None]
             start = own if own is not None else measured[-1]
             _remember(self._own, key, start)
+            trusted = solution.by == "axes"
+            change = solution.reached if trusted else measured[0] - start
             return Frame(
                 picture=pictures[0],
                 measured=measured[0],
                 own=start,
-                reached=solution.reached,
+                reached=change,
                 latent=solution.latent,
-                share=solution.share,
+                share=solution.share if trusted else share_of(self.axes, edit, change),
                 in_the_way=tuple(solution.in_the_way),
+                quality=edit.reached.quality if edit.reached else quality,
+                by=solution.by,
             )
 
         return Painted(pictures[0], solution.latent, measure)
+
+
+def _key(edit: Edit, quality: str) -> tuple[object, ...]:
+    wishes = (frozenset(edit.asked.items()), edit.locks, frozenset(edit.soft.items()), edit.identity)
+    return edit.latent.tobytes(), *wishes, quality
 
 
 def _remember(cache: OrderedDict[Any, Any], key: Any, value: Any) -> None:

@@ -7,7 +7,6 @@ Everything that comes in is bounded and checked here, before anything is compute
 from __future__ import annotations
 
 import base64
-import binascii
 import io
 import json
 import math
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tlgan.editing.state import MAX_ASKED, decode_latent, encode_latent, reached_json, read_wishes
 from tlgan.errors import TlganError
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ SIZES = (16, 2048)  # side of a picture that may be asked for
 SEEDS = 2**31
 
 Json = dict[str, Any]
-_OPTIONAL = ("exact", "soft", "identity")  # of a face; checked where the state is read
 
 
 def parse(text: str | bytes) -> Json:
@@ -74,13 +73,13 @@ def number(message: Mapping[str, Any], key: str, low: float, high: float, defaul
 
 
 def wishes(message: Mapping[str, Any], key: str, axes: Axes) -> dict[str, float]:
-    """`message[key]`: feature name -> a number in [-20, 20] standard deviations."""
+    """`message[key]`: feature name -> standard deviations, no more than may be asked for."""
     asked = message.get(key, {})
     if not isinstance(asked, Mapping) or len(asked) > len(axes.features):
         raise TlganError(f"'{key}' is {_short(asked)}: expected an object of feature names and numbers")
     for name in asked:
         axes.index(name)
-    return {name: number(asked, name, -20, 20) for name in asked}
+    return {name: number(asked, name, -MAX_ASKED, MAX_ASKED) for name in asked}
 
 
 def feature(message: Mapping[str, Any], axes: Axes) -> str:
@@ -93,58 +92,42 @@ def feature(message: Mapping[str, Any], axes: Axes) -> str:
 
 
 def face(message: Mapping[str, Any], key: str, axes: Axes, latent_of: Any) -> Edit:
-    """`message[key]`: {"seed": n} or {"latent": base64 of float32 [d]}, with "asked", "locks" and "exact"."""
-    from tlgan.editing import Edit
-    from tlgan.editing.state import from_json, to_json
-
+    """`message[key]`: {"seed": n} or {"latent": base64 of float32 [d]}, and what is asked of it as in a state."""
     given = message.get(key)
     if not isinstance(given, Mapping):
         raise TlganError(f"'{key}' is {_short(given)}: expected a face, an object with 'seed' or 'latent'")
-    seed = None
     if given.get("latent") is not None:
-        latent = decode_latent(given["latent"], axes.directions.shape[1])
-    else:
-        seed = integer(given, "seed", 0, SEEDS - 1)
-        latent = latent_of(seed)
-    state = to_json(Edit(latent=latent, seed=seed), axes)
-    state |= {
-        "asked": wishes(given, "asked", axes),
-        "locks": given.get("locks", []),
-    }
-    state |= {key: given[key] for key in _OPTIONAL if key in given}
-    return from_json(state, axes)
+        return read_wishes(given, decode_latent(given["latent"], axes.latent_dim), None, axes)
+    seed = integer(given, "seed", 0, SEEDS - 1)
+    return read_wishes(given, latent_of(seed), seed, axes)
 
 
 def face_json(edit: Edit) -> Json:
     """The other way: what the page keeps of an edit."""
-    start: Json = {"seed": edit.seed} if edit.seed is not None else {"latent": encode_latent(edit.latent)}
+    seed = drawn(edit)
+    start: Json = {"latent": encode_latent(edit.latent)} if seed is None else {"seed": seed}
     face: Json = start | {"asked": dict(edit.asked), "locks": sorted(edit.locks), "exact": edit.exact}
     if edit.soft:
         face["soft"] = dict(edit.soft)
     if edit.identity:
         face["identity"] = True
+    if edit.reached:
+        face["reached"] = reached_json(edit.reached)
     return face
 
 
-def encode_latent(latent: NDArray[np.float32]) -> str:
-    """float32 [d] -> base64 of its little-endian bytes."""
-    return base64.b64encode(np.ascontiguousarray(latent, dtype="<f4").tobytes()).decode("ascii")
+def drawn(edit: Edit) -> int | None:
+    """The seed that names the start of an edit in a face, where there is one."""
+    return edit.seed if edit.seed is not None and edit.seed < SEEDS else None
 
 
-def decode_latent(text: object, size: int) -> NDArray[np.float32]:
-    """Base64 -> finite float32 [size]."""
-    if not isinstance(text, str) or len(text) > 8 * size + 8:
-        raise TlganError(f"the latent is {_short(text)}: expected base64 of {size} float32 numbers")
-    try:
-        raw = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise TlganError("the latent is not base64") from None
-    if len(raw) != 4 * size:
-        raise TlganError(f"the latent has {len(raw)} bytes: expected {4 * size}, {size} float32 numbers")
-    latent = np.frombuffer(raw, dtype="<f4").astype(np.float32)
-    if not np.isfinite(latent).all():
-        raise TlganError("the latent holds numbers that are not finite")
-    return latent
+def quality(message: Mapping[str, Any], edit: Edit, default: str = "final") -> str:
+    """`message["quality"]`: how exact edits of this request are resolved; by default as the face at hand was."""
+    from tlgan.editing.resolve import quality_named
+
+    named = message.get("quality", edit.reached.quality if edit.reached else default)
+    quality_named(named if isinstance(named, str) else _short(named))
+    return str(named)
 
 
 def numbers(values: NDArray[Any]) -> list[Any]:
@@ -168,6 +151,11 @@ def words(frame: Frame) -> Json:
         "share": round(float(frame.share), 3),
         "in_the_way": list(frame.in_the_way),
     }
+
+
+def latent_words(frame: Frame) -> Json:
+    """The latent that was painted and how it was found: what a face needs as `reached` to be painted the same again."""
+    return {"latent": encode_latent(frame.latent), "quality": frame.quality, "by": frame.by}
 
 
 def encode_picture(picture: NDArray[np.uint8], size: int | None = None) -> bytes:

@@ -3,12 +3,15 @@
 
 /**
  * @typedef {{names: string[], kinds: ("probability"|"quantity")[], weak: boolean[], base: string[], space: string,
- *            generator: string, white: boolean, radius: number, edge: number, noise: number, trust: number, step: number,
- *            target: number, looks: number, scale: number, latentDim: number,
+ *            generator: string, white: boolean, radius: number, limit: number, noise: number, trust: number, step: number,
+ *            target: number, enough: number, nearlyAll: number, inTheWay: number, looks: Record<string, number>,
+ *            state: {version: number, read: number[], asked: number, weight: number, latent: number, seeds: number, by: string[]},
+ *            scale: number, latentDim: number,
  *            samples: {seed: number, rows: number, step: number}, columns: number[], symmetric: boolean[],
  *            picture: {channels: number, resolution: number}}} Facts
- * `white`: latents are drawn from a standard normal; `radius`: the 99 % quantile of their whitened norm; `edge`:
- * probabilities nearer than this to 0 or 1 say no more; `noise`, `trust`, `step`, `target`, `looks`: see `tlgan.editing`;
+ * `white`: latents are drawn from a standard normal; `radius`: the 99 % quantile of their whitened norm; `limit`:
+ * logits beyond it, to either side, count as this one; `noise` to `inTheWay`: see `tlgan.editing`; `looks`: by quality;
+ * `state`: what a saved face holds at most;
  * `scale`: what drawn latents are multiplied by; `columns`: each feature's place in what the extractor gives, -1 where it
  * has none; `symmetric`: which features say the same of a picture and of its mirror image.
  */
@@ -27,7 +30,6 @@ export class Axes {
     this.root = tensors.root?.values ?? null;
     this.spread = this.root && columnSquares(this.root, this.dim);
     this.slopes = this.whitenedSlopes(tensors.directions.values);
-    this.limit = Math.log(1 - facts.edge) - Math.log(facts.edge);
     this.known = new Map(this.names.map((name, row) => [name, row]));
   }
 
@@ -69,9 +71,10 @@ export class Axes {
 
   /** Responses [f] (logits, quantities) as places in the population, in its standard deviations. */
   positions(responses) {
+    const { limit } = this.facts;
     return Float32Array.from(responses, (value, k) => {
       const probability = this.facts.kinds[k] === "probability";
-      const response = probability ? Math.min(this.limit, Math.max(-this.limit, value)) : value;
+      const response = probability ? Math.min(limit, Math.max(-limit, value)) : value;
       return (response - this.mean[k]) / this.sd[k];
     });
   }

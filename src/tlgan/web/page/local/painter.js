@@ -6,9 +6,11 @@ import { sampleLatent } from "./latents.js";
 import { openNetworks } from "./networks.js";
 import { refine } from "./refine.js";
 import { read } from "./safetensors.js";
-import { between, solve, wishesOf } from "./solve.js";
+import { between, promised, shareOf, solve, wishesOf } from "./solve.js";
 
-const REMEMBERED = 512; // faces whose own place is kept
+const REMEMBERED = 512; // faces whose own place is kept, and edits whose solution is
+/** Without gradients a look costs little, so this page waits for what files are made of. */
+export const QUALITY = "final";
 
 /** @typedef {import("../engine.js").Face} Face */
 /** @typedef {{picture: Float32Array, measured: (number|null)[]|null, own: (number|null)[]|null, reached: number[], share: number,
@@ -26,6 +28,7 @@ export class Painter {
     /** @type {Map<string, (number|null)[]>} */
     painter.owns = new Map();
     painter.starts = new Map();
+    painter.solutions = new Map();
     return painter;
   }
 
@@ -44,7 +47,7 @@ export class Painter {
     if (face.latent !== undefined) return decode(face.latent, this.axes.dim);
     const known = this.starts.get(face.seed);
     if (known) return known;
-    const latent = await this.draw(seed(face.seed), 0);
+    const latent = await this.draw(seed(this.axes, face.seed), 0);
     return remember(this.starts, face.seed, latent);
   }
 
@@ -56,18 +59,28 @@ export class Painter {
 
   /** The latent that a face's edits lead to. @param {Face} face @returns {Promise<Float32Array>} */
   async place(face) {
-    const edit = await this.edit(face);
-    return (this.closes(edit) ? await this.refined(edit) : solve(this.axes, edit)).latent;
+    return (await this.solution(await this.edit(face))).latent;
   }
 
-  /** Whether the loop is to be closed: an exact edit that moves something, of features that can be measured here. */
+  /** Whether pictures have to be looked at before it is known where an edit leads, of features that can be measured here. */
   closes(edit) {
-    if (!edit.exact || !this.networks.measures || !Object.keys(edit.asked).length) return false;
+    if (!edit.exact || edit.reached || !this.networks.measures || !Object.keys(edit.asked).length) return false;
     return wishesOf(this.axes, edit).rows.every((row) => this.axes.facts.columns[row] >= 0);
   }
 
-  refined(edit) {
-    return refine(this.axes, edit, (latent) => this.sight(latent), this.axes.facts.looks);
+  /** What is known without a look: what was reached already, or else what the axes say. */
+  atOnce(edit) {
+    if (!edit.reached) return solve(this.axes, edit);
+    return promised(this.axes, edit, decode(edit.reached.latent, this.axes.dim), undefined, edit.reached.by);
+  }
+
+  /** Where an edit leads: the same as `tlgan.editing.resolve` has it without gradients; what looks found is kept. */
+  async solution(edit) {
+    if (!this.closes(edit)) return this.atOnce(edit);
+    if (edit.identity) throw new Error("Keeping who it is takes gradients, which this page does not have: switch exact off, or edit this face in the studio.");
+    const key = JSON.stringify([encode(edit.latent), Object.entries(edit.asked).sort(), [...edit.locks].sort(), Object.entries(edit.soft ?? {}).sort()]);
+    const found = this.solutions.get(key) ?? (await refine(this.axes, edit, (latent) => this.sight(latent), this.axes.facts.looks[QUALITY]));
+    return remember(this.solutions, key, found);
   }
 
   /** A place on the walk between two faces. */
@@ -133,8 +146,16 @@ export class Painter {
   }
 
   async state(face) {
-    const checked = check(this.axes, face);
-    return toState(this.axes, checked, await this.start(checked));
+    const edit = await this.edit(face);
+    const { latent, by } = await this.solution(edit);
+    const reached = edit.reached ?? { latent: encode(latent), quality: QUALITY, by };
+    return toState(this.axes, { ...check(this.axes, face), reached }, edit.latent);
+  }
+
+  /** The part of an edit's wishes that a measured change [f] holds, null where it can't be told. */
+  share(edit, change) {
+    const known = wishesOf(this.axes, edit).rows.every((row) => change[row] !== null);
+    return known ? shareOf(this.axes, edit, change) : null;
   }
 
   /** A saved state as a face; one that is not what its seed draws here is kept by its latent. */

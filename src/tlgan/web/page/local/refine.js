@@ -8,8 +8,6 @@ import { Span, granted, inTheWay, keepInside, shell, shortened, unmoved, wishesO
 /** @typedef {import("./axes.js").Axes} Axes */
 /** @typedef {import("./solve.js").Edit} Edit */
 
-const ENOUGH = 0.9; // what was granted to less than this share is worth a word about what stands in the way
-
 /**
  * What is seen of a latent's picture, each [f]: `plain`, where its features stand; `mean`, the same averaged over views.
  * @typedef {{plain: Float32Array, mean: Float32Array}} Look
@@ -25,8 +23,9 @@ const ENOUGH = 0.9; // what was granted to less than this share is worth a word 
 export async function refine(axes, edit, look, looks) {
   const wishes = wishesOf(axes, edit);
   if (!wishes.moved.some(Boolean)) return unmoved(axes, edit);
-  const { trust, radius, step, noise, target } = axes.facts;
-  const { rows, wanted, moved } = wishes;
+  const { trust, radius, step, noise, target, enough } = axes.facts;
+  const { rows, wanted, weight, moved } = wishes;
+  const counts = moved.map((is, i) => (is ? target : Math.min(weight[i], 1)));
   const start = axes.whiten(edit.latent);
   const norms = shell(axes, start);
   const see = async (point) => {
@@ -42,16 +41,15 @@ export async function refine(axes, edit, look, looks) {
   const corrected = () => {
     const soFar = minus(best.point, start);
     const goal = wanted.map((value, i) => value - (best.here[i] - own.here[i]) + dot(slopes[i], 0, soFar));
-    const span = new Span(slopes, noise);
-    const whole = shortened(span.leastMove(goal), trust * radius);
+    const whole = shortened(new Span(slopes, noise, weight).leastMove(goal), trust * radius);
     const turn = shortened(minus(whole, soFar), believed);
-    return keepInside(start, soFar.map((value, k) => value + turn[k]), span, norms);
+    return keepInside(start, soFar.map((value, k) => value + turn[k]), new Span(slopes, noise), norms);
   };
 
   for (let turn = 0; turn <= looks; turn++) {
     const now = await see(corrected());
     const error = wanted.map((value, i) => now.here[i] - own.here[i] - value);
-    const miss = error.reduce((sum, value, i) => sum + (moved[i] ? target : 1) * value ** 2, 0);
+    const miss = error.reduce((sum, value, i) => sum + counts[i] * value ** 2, 0);
     // a step that failed still teaches what the slopes are
     slopes = learned(slopes, minus(now.point, best.point), now.here.map((value, i) => value - best.here[i]));
     const better = miss < least;
@@ -61,8 +59,8 @@ export async function refine(axes, edit, look, looks) {
   }
   const reached = best.plain.map((value, k) => value - own.plain[k]);
   const share = granted(wishes, rows.map((row) => reached[row]));
-  const blocked = share < ENOUGH ? inTheWay(axes, wishes, new Span(slopes, noise)) : [];
-  return { latent: axes.colour(best.point), reached, share, in_the_way: blocked };
+  const blocked = share < enough ? inTheWay(axes, wishes, new Span(slopes, noise, weight)) : [];
+  return { latent: axes.colour(best.point), reached, share, in_the_way: blocked, by: "looks" };
 }
 
 /** Slopes [r, d] changed least so that they explain the measured change [r] of a step [d]. */

@@ -8,29 +8,30 @@ import { eigen } from "./eigen.js";
 /** @typedef {import("./axes.js").Axes} Axes */
 
 /**
- * @typedef {{latent: Float32Array, asked: Record<string, number>, locks: string[], exact: boolean}} Edit
- * @typedef {{rows: number[], wanted: number[], moved: boolean[]}} Wishes
- * @typedef {{latent: Float32Array, reached: Float32Array, share: number, in_the_way: string[]}} Solution
- *   `share`: the part of the wishes that was granted; `in_the_way`: the locks that cost most where that is little
+ * @typedef {{latent: Float32Array, asked: Record<string, number>, locks: string[], soft?: Record<string, number>, exact: boolean,
+ *            identity?: boolean, reached?: import("../engine.js").Reached}} Edit
+ * @typedef {{rows: number[], wanted: number[], weight: number[], moved: boolean[]}} Wishes
+ *   `weight`: infinite for what must be, a soft lock's own otherwise
+ * @typedef {{latent: Float32Array, reached: ArrayLike<number>, share: number, in_the_way: string[], by: string}} Solution
+ *   `share`: the part of the wishes that was granted; `in_the_way`: the locks that cost most where that is little;
+ *   `by`: what found the latent, see `Reached`
  */
-
-/** A lock stands in the way where the move would be shorter by more than this share without it. */
-const IN_THE_WAY = 0.1;
-const NEARLY_ALL = 0.99;
 
 /** Rows that an edit speaks of, ascending, the wanted change of each, and which were asked to move. @returns {Wishes} */
 export function wishesOf(axes, edit) {
-  const wanted = new Map(edit.locks.map((name) => [axes.index(name), 0]));
-  const asked = Object.entries(edit.asked).filter(([, value]) => value !== 0);
-  if (asked.length) {
-    for (const name of axes.facts.base) if (!(name in edit.asked)) wanted.set(axes.index(name), 0);
+  const weight = new Map(Object.entries(edit.soft ?? {}).map(([name, value]) => [axes.index(name), value]));
+  for (const name of edit.locks) weight.set(axes.index(name), Infinity);
+  const moved = new Map(Object.entries(edit.asked).filter(([, value]) => value !== 0).map(([name, value]) => [axes.index(name), value]));
+  if (moved.size) {
+    for (const name of axes.facts.base) if (!(name in edit.asked)) weight.set(axes.index(name), Infinity);
   }
-  for (const [name, value] of asked) wanted.set(axes.index(name), value);
-  const rows = [...wanted.keys()].sort((a, b) => a - b);
+  for (const row of moved.keys()) weight.set(row, Infinity);
+  const rows = [...weight.keys()].sort((a, b) => a - b);
   return {
     rows,
-    wanted: rows.map((row) => wanted.get(row)),
-    moved: rows.map((row) => wanted.get(row) !== 0),
+    wanted: rows.map((row) => moved.get(row) ?? 0),
+    weight: rows.map((row) => weight.get(row)),
+    moved: rows.map((row) => moved.has(row)),
   };
 }
 
@@ -38,32 +39,46 @@ export function wishesOf(axes, edit) {
 export function solve(axes, edit) {
   const wishes = wishesOf(axes, edit);
   if (!wishes.moved.some(Boolean)) return unmoved(axes, edit);
+  const { noise, trust, radius } = axes.facts;
   const start = axes.whiten(edit.latent);
   const slopes = wishes.rows.map((row) => axes.slopesOf(row));
-  const span = new Span(slopes, axes.facts.noise);
-  const move = shortened(span.leastMove(wishes.wanted), axes.facts.trust * axes.facts.radius);
-  const end = keepInside(start, move, span, shell(axes, start));
-  const change = end.map((value, k) => value - start[k]);
-  const promised = slopes.map((row) => dot(row, 0, change));
-  const share = granted(wishes, promised);
-  const blocked = share < NEARLY_ALL ? inTheWay(axes, wishes, span) : [];
-  return { latent: axes.colour(end), reached: axes.reached(change), share, in_the_way: blocked };
+  const move = shortened(new Span(slopes, noise, wishes.weight).leastMove(wishes.wanted), trust * radius);
+  const end = keepInside(start, move, new Span(slopes, noise), shell(axes, start));
+  return promised(axes, edit, axes.colour(end), end);
+}
+
+/**
+ * A latent as the answer to an edit: what the axes promise of it. @param {Axes} axes @param {Edit} edit
+ * @param {Float32Array} latent @returns {Solution}
+ */
+export function promised(axes, edit, latent, end = axes.whiten(latent), by = "axes") {
+  const wishes = wishesOf(axes, edit);
+  const start = axes.whiten(edit.latent);
+  const reached = axes.reached(end.map((value, k) => value - start[k]));
+  const share = granted(wishes, wishes.rows.map((row) => reached[row]));
+  const slopes = wishes.rows.map((row) => axes.slopesOf(row));
+  const blocked = share < axes.facts.nearlyAll ? inTheWay(axes, wishes, new Span(slopes, axes.facts.noise, wishes.weight)) : [];
+  return { latent, reached, share, in_the_way: blocked, by };
 }
 
 /** Nothing is asked: the face as it is. */
 export function unmoved(axes, edit) {
-  return { latent: Float32Array.from(edit.latent), reached: new Float32Array(axes.count), share: 1, in_the_way: [] };
+  return { latent: Float32Array.from(edit.latent), reached: new Float32Array(axes.count), share: 1, in_the_way: [], by: "axes" };
 }
 
 /** What some slopes [r, d] span, and the pseudo-inverse of their Gram matrix. */
 export class Span {
-  /** @param {ArrayLike<number>[]} slopes @param {number} noise share of the largest eigenvalue that is none */
-  constructor(slopes, noise) {
+  /**
+   * @param {ArrayLike<number>[]} slopes @param {number} noise share of the largest eigenvalue that is none
+   * @param {number[]} weight of each row; all constraints where none are given
+   */
+  constructor(slopes, noise, weight = slopes.map(() => Infinity)) {
     this.slopes = slopes;
     const size = slopes.length;
     const gram = new Float64Array(size * size);
     slopes.forEach((row, i) => {
       for (let j = 0; j <= i; j++) gram[i * size + j] = gram[j * size + i] = dot(slopes[j], 0, row);
+      gram[i * size + i] += Math.min(1 / weight[i], 1e12); // a weight of 0 is no wish at all
     });
     const { values, vectors } = eigen(gram, size);
     const floor = noise * Math.max(...values);
@@ -120,6 +135,12 @@ export function keepInside(start, move, span, [inner, outer]) {
   return start.map((value, k) => value + way * move[k]);
 }
 
+/** The part in [0, 1] of an edit's wishes that a measured change [f] holds. */
+export function shareOf(axes, edit, change) {
+  const wishes = wishesOf(axes, edit);
+  return wishes.moved.some(Boolean) ? granted(wishes, wishes.rows.map((row) => change[row])) : 1;
+}
+
 /** The part in [0, 1] of the wanted change that `changed` [r] holds, along the direction that was wanted. */
 export function granted({ wanted, moved }, changed) {
   const rows = wanted.map((_, k) => k).filter((k) => moved[k]);
@@ -133,7 +154,7 @@ export function granted({ wanted, moved }, changed) {
 }
 
 /**
- * The locks without which the move would be shorter by more than a tenth, the costliest first. Leaving row r out of a
+ * The locks without which the move would be shorter by more than a share, the costliest first. Leaving row r out of a
  * move of squared length tᵀK⁻¹t lowers it by α_r² / (K⁻¹)_rr, for α = K⁻¹t.
  */
 export function inTheWay(axes, { rows, wanted, moved }, { inverse }) {
@@ -144,7 +165,7 @@ export function inTheWay(axes, { rows, wanted, moved }, { inverse }) {
     const saved = multipliers[i] ** 2 / Math.max(inverse[i * size + i], 1e-12) / squared;
     return { name: axes.names[row], shorter: moved[i] ? 0 : 1 - Math.sqrt(1 - Math.min(1, Math.max(0, saved))) };
   });
-  return found.filter(({ shorter }) => shorter > IN_THE_WAY).sort((a, b) => b.shorter - a.shorter).map(({ name }) => name);
+  return found.filter(({ shorter }) => shorter > axes.facts.inTheWay).sort((a, b) => b.shorter - a.shorter).map(({ name }) => name);
 }
 
 /** A move no longer than `longest`. */

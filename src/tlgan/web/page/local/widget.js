@@ -111,8 +111,8 @@ export class Widget {
 
   compare(on) {
     if (!on) return this.paint();
-    const { asked: _, ...face } = gestures.toFace(gestures.current(this.store.state), this.strong);
-    return this.render({ face: { ...face, asked: {}, locks: [], exact: false } });
+    const { start } = gestures.current(this.store.state);
+    return this.render({ face: { ...start, asked: {}, locks: [], exact: false } });
   }
 
   show() {
@@ -139,15 +139,20 @@ export class Widget {
     }
   }
 
-  paint() {
-    const view = gestures.view(this.store.state, this.strong);
-    return this.render(view);
+  async paint() {
+    const entry = gestures.current(this.store.state);
+    const frame = await this.render(gestures.view(this.store.state, this.strong));
+    if (!frame?.latent) return;
+    gestures.arrive(entry, frame); // where looks have led belongs to the face
+    if (entry === gestures.current(this.store.state) && this.store.history.key === null) this.settle();
   }
 
+  /** The last frame of a view; nothing where another one was wanted sooner. */
   async render(view) {
     try {
-      await this.engine.render(view, { onframe: (frame) => this.arrived(frame) });
+      const frame = await this.engine.render(view, { onframe: (part) => this.arrived(part) });
       this.complain("");
+      return frame;
     } catch (error) {
       if (error.name !== "AbortError") this.complain(error.message || String(error));
     }

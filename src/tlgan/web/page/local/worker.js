@@ -3,9 +3,8 @@
 
 import { film } from "./film.js";
 import { encode } from "./faces.js";
-import { Painter, pixels } from "./painter.js";
+import { Painter, pixels, QUALITY } from "./painter.js";
 import { Site } from "./site.js";
-import { solve } from "./solve.js";
 
 const SMALL = 128; // pixels a side up to which a picture travels as it is
 const PATIENCE = 120; // ms that a drag may go without new measurements
@@ -61,19 +60,22 @@ async function paint(painter, { id, view }) {
     const picture = await painter.networks.paint(latent);
     const measured = await painter.measured(picture);
     const reached = measured.map(() => 0);
-    await send(painter, id, picture, { measured, own: measured, reached, share: 1, in_the_way: [], latent: encode(latent), final: true });
+    const found = { latent: encode(latent), quality: QUALITY, by: "axes" };
+    await send(painter, id, picture, { measured, own: measured, reached, share: 1, in_the_way: [], ...found, final: true });
     return;
   }
   const edit = await painter.edit(view.face);
   const closes = painter.closes(edit);
-  await look(painter, id, edit, solve(painter.axes, edit), !closes);
+  await look(painter, id, edit, painter.atOnce(edit), !closes);
   await breathe();
-  if (closes && !newest) await look(painter, id, edit, await painter.refined(edit), true);
+  if (closes && !newest) await look(painter, id, edit, await painter.solution(edit), true);
 }
 
-async function look(painter, id, edit, { latent, reached, share, in_the_way }, final) {
+async function look(painter, id, edit, { latent, reached, share, in_the_way, by }, final) {
   const picture = await painter.networks.paint(latent);
   const numbers = { reached: Array.from(reached), share, in_the_way };
+  // the page keeps it with the face: it can't tell where looks have led
+  if (edit.exact && final) Object.assign(numbers, edit.reached ?? { latent: encode(latent), quality: QUALITY, by });
   let own = painter.ownOf(edit.latent);
   if (own) {
     await send(painter, id, picture, { ...numbers, own, measured: null, final: false });
@@ -84,6 +86,10 @@ async function look(painter, id, edit, { latent, reached, share, in_the_way }, f
   measuredAt = performance.now();
   const still = latent.every((value, k) => value === edit.latent[k]);
   own ??= still ? painter.keepOwn(edit.latent, measured) : await painter.own(edit.latent);
+  if (by !== "axes") {
+    numbers.reached = measured.map((value, k) => (value === null || own[k] === null ? null : value - own[k]));
+    numbers.share = painter.share(edit, numbers.reached) ?? share;
+  }
   await send(painter, id, picture, { ...numbers, own, measured, final });
 }
 
@@ -113,8 +119,10 @@ const verbs = {
 
   async strip(painter, { face, feature, asked }) {
     painter.axes.index(feature);
+    const { reached: _, ...open } = face;
     const pictures = await each(asked, async (value) => {
-      return url(painter, await painter.place({ ...face, asked: { ...face.asked, [feature]: value } }));
+      const here = (face.asked[feature] ?? 0) === value;
+      return url(painter, await painter.place(here ? face : { ...open, asked: { ...face.asked, [feature]: value } }));
     });
     return { asked, pictures };
   },
