@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from tlgan import cli, consent, download, hub, open_workspace, terminal
+from tlgan import cli, open_workspace
+from tlgan.cli import terminal
 from tlgan.errors import TlganError
 from tlgan.extractors import load_extractor
 from tlgan.generators import known_models, loading
+from tlgan.io import consent, download, hub
 from tlgan.workspace import Settings, Workspace
 
 CONTENT = b"weights" * 1000

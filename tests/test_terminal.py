@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 from rich.table import Table
 
 import tlgan
-from tlgan import cli, terminal
+from tlgan import cli
+from tlgan.cli import app, terminal
+from tlgan.io import streams
 
 SOURCE = Path(tlgan.__file__).parent
 CHECKPOINT = Path(__file__).parent / "checkpoints" / "sg2_64.pkl"
@@ -32,15 +34,15 @@ def obeyed(text: str) -> list[str]:
 
 @given(st.text(st.characters()))
 def test_printable_text_is_on_one_line_and_orders_nothing(text: str) -> None:
-    shown = terminal.printable(text)
+    shown = streams.printable(text)
     assert not obeyed(shown)
     assert len(shown.splitlines()) <= 1
-    assert terminal.printable(shown) == shown
+    assert streams.printable(shown) == shown
 
 
 def test_words_stay_as_they_are() -> None:
     for text in ("R² ±0.5 · é 漢字 😀 \\x1b", "می\u200cخواهم", ""):
-        assert terminal.printable(text) == text
+        assert streams.printable(text) == text
 
 
 def shown(capsys: pytest.CaptureFixture[str]) -> str:
@@ -65,13 +67,13 @@ def test_every_way_of_printing_hands_nothing_on(
         lambda: terminal.print_error(HOSTILE),
         lambda: terminal.say(HOSTILE),
         lambda: terminal.note("assumed", HOSTILE),
-        lambda: terminal.write(HOSTILE),
+        lambda: streams.write(HOSTILE),
         lambda: terminal.print_fields({HOSTILE: HOSTILE}),
         lambda: terminal.console.print(HOSTILE),
         lambda: terminal.console.print(table),
         lambda: terminal.results.print(table),
         lambda: terminal.Said().emit(record),
-        lambda: sys.stdout.write(terminal.PlainFormatter("%(message)s").format(record)),
+        lambda: sys.stdout.write(streams.PlainFormatter("%(message)s").format(record)),
     ):
         show()
         shown(capsys)
@@ -124,7 +126,7 @@ def test_wrong_usage_orders_nothing(words: list[str], capsys: pytest.CaptureFixt
 def test_the_log_of_the_server_goes_through_the_same_place(capsys: pytest.CaptureFixture[str]) -> None:
     import uvicorn
 
-    from tlgan.studio import server
+    from tlgan.web.server import server
 
     uvicorn.Config(lambda: None, log_config=server._LOGGING, log_level="warning")  # type: ignore[arg-type, return-value]
     for name in ("uvicorn.error", "asyncio", "websockets.server"):
@@ -135,7 +137,7 @@ def test_the_log_of_the_server_goes_through_the_same_place(capsys: pytest.Captur
 def test_everything_is_printed_in_one_place() -> None:
     """No other file prints, echoes, writes to a stream of the process or makes a console."""
     for file in SOURCE.rglob("*.py"):
-        if file.name == "terminal.py":
+        if file.name in ("terminal.py", "streams.py"):
             continue
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Call):
@@ -204,7 +206,7 @@ def test_without_a_standard_error_the_work_goes_on(stream: str, tmp_path: Path) 
 def test_a_file_does_not_take_the_place_of_a_closed_stream(tmp_path: Path) -> None:
     """What a library prints to stream 1 must not end up in a file that was opened meanwhile."""
     script = (
-        "import os, sys; from tlgan import terminal; terminal.hold_streams(); "
+        "import os, sys; from tlgan.io import streams; streams.hold_streams(); "
         f"sys.exit(os.open({str(tmp_path / 'own')!r}, os.O_CREAT | os.O_WRONLY))"
     )
     done = subprocess.run(
@@ -243,9 +245,9 @@ def test_convert_on_a_full_disk_is_one_line(tmp_path: Path) -> None:
 
 def test_a_checkpoint_of_a_training_on_a_full_disk_is_one_line(tmp_path: Path) -> None:
     script = (
-        "import sys, torch; from pathlib import Path; from tlgan import cli; from tlgan.training import loop\n"
+        "import sys, torch; from pathlib import Path; from tlgan.cli import app; from tlgan.training import loop\n"
         "write = lambda: loop._write(Path(sys.argv[1]), {'weights': torch.zeros(10_000)})\n"
-        "sys.exit(cli._guarded(write, False))"
+        "sys.exit(app._guarded(write, False))"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path / "checkpoint.pt")],
@@ -260,7 +262,7 @@ def test_a_checkpoint_of_a_training_on_a_full_disk_is_one_line(tmp_path: Path) -
 
 
 def test_what_the_system_refuses_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli._guarded((tmp_path / "none").read_bytes, debug=False) == 1
+    assert app._guarded((tmp_path / "none").read_bytes, debug=False) == 1
     told = capsys.readouterr().err
     assert "No such file" in told
     assert str(tmp_path / "none") in told
