@@ -6,6 +6,7 @@ import hashlib
 import http.server
 import io
 import json
+import os
 import shutil
 import tarfile
 import threading
@@ -232,6 +233,58 @@ def test_a_damaged_cache_is_not_trusted(site, cache):
     next(cache.glob("refs/*.json")).write_text("{")
     assert hub.cached(f"{site.address}/weights.pkl") is None
     assert hub.fetch(f"{site.address}/weights.pkl").read_bytes() == CONTENT
+
+
+def damage(path: Path, content: bytes, keep_time: bool) -> None:
+    """Change a file of the cache, and let the next process find it."""
+    before = path.stat()
+    path.write_bytes(content)
+    if keep_time:
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    hub._read_here.clear()
+
+
+@pytest.mark.parametrize("content", [b"", CONTENT[:1000], CONTENT[::-1]])
+@pytest.mark.parametrize("keep_time", [False, True])
+def test_a_damaged_file_is_not_given_out_under_its_pin(site, caplog, content, keep_time):
+    path = hub.fetch(f"{site.address}/weights.pkl", sha256=SHA256)
+    damage(path, content, keep_time)
+    assert hub.sha256_of(path) == hashlib.sha256(content).hexdigest() or (keep_time and len(content) == len(CONTENT))
+    assert hub.fetch(f"{site.address}/weights.pkl", sha256=SHA256).read_bytes() == CONTENT
+    assert [record.getMessage() for record in caplog.records if "was damaged" in record.getMessage()] == [
+        f"{path} was damaged (its sha256 is {hashlib.sha256(content).hexdigest()}): it is thrown away"
+    ]
+    assert len(site.requests) == 2
+
+
+def test_a_damaged_file_is_noticed_without_a_pin_by_size_or_time(site, cache):
+    path = hub.fetch(f"{site.address}/weights.pkl")
+    for content, keep_time in ((b"", True), (CONTENT[::-1], False)):
+        damage(path, content, keep_time)
+        assert hub.cached(f"{site.address}/weights.pkl") is None
+        assert hub.fetch(f"{site.address}/weights.pkl").read_bytes() == CONTENT
+    assert len(site.requests) == 3
+
+
+def test_a_damaged_file_is_told_of_where_it_can_not_be_fetched_again(site, monkeypatch):
+    path = hub.fetch(f"{site.address}/weights.pkl", sha256=SHA256)
+    damage(path, b"", keep_time=False)
+    monkeypatch.setenv("TLGAN_OFFLINE", "1")
+    with pytest.raises(TlganError, match="not in the cache"):
+        hub.fetch(f"{site.address}/weights.pkl", sha256=SHA256)
+
+
+def test_a_cache_that_was_copied_or_has_no_notes_is_read_through_once(site, cache, monkeypatch):
+    path = hub.fetch(f"{site.address}/weights.pkl")
+    os.utime(path)
+    hub._read_here.clear()
+    read = []
+    monkeypatch.setattr(hub, "_digest", lambda path, digest=hub._digest: read.append(path) or digest(path))
+    for _ in range(3):
+        assert hub.fetch(f"{site.address}/weights.pkl") == path
+        hub._read_here.clear()
+    assert read == [path]
+    assert len(site.requests) == 1
 
 
 # -- local files -----------------------------------------------------------------------------------------------

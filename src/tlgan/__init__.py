@@ -6,9 +6,11 @@ The names below are the front door; each is imported on first use, so that `impo
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # `typing` is not imported here: `python -m tlgan` has the working folder on its path still
 if TYPE_CHECKING:
+    from typing import Any
+
     from .errors import TlganError
     from .extractors import Extractor, Feature, load_extractor
     from .generators import Generator, load_generator, wrap_generator

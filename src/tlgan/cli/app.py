@@ -6,7 +6,7 @@ the verb that needs it, so that `tlgan --help` answers at once.
 
 from __future__ import annotations
 
-import os
+import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +18,7 @@ from tlgan.errors import TlganError
 
 from .evaluate import register as register_evaluation
 from .extractors import register as register_extractor_verbs
-from .options import BrowserOption, HostOption, JsonOption, PortOption, TrustOption, WorkspaceArgument
+from .options import BrowserOption, HostOption, JsonOption, PortOption, TrustOption, WorkspaceArgument, YesOption
 from .publish import register as register_publish_verb
 
 app = typer.Typer(
@@ -37,16 +37,23 @@ NetworkOption = Annotated[
 ]
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        from tlgan import __version__
+        from tlgan.io.streams import write
+
+        write(f"tlgan {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def _every_verb(
     debug: Annotated[bool, typer.Option("--debug", help="Show a traceback where something fails.")] = False,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
-    if version:
-        from tlgan import __version__
-
-        typer.echo(f"tlgan {__version__}")
-        raise typer.Exit
+    pass
 
 
 @app.command()
@@ -58,16 +65,17 @@ def demo(
     studio: Annotated[
         bool, typer.Option("--studio/--no-studio", help="Open the studio, or only make sure it can.")
     ] = True,
+    yes: YesOption = False,
 ) -> None:
     """Default generator and extractors, axes, studio: nothing else to set up."""
     from .demo import demo_workspace
-    from .terminal import console, discovering, print_axes
+    from .terminal import discovering, print_axes, say
 
     with discovering(20_000, _sure()) as display:
         workspace, made = demo_workspace(out, watcher=display)
     if made:
         print_axes(workspace.axes)
-    console.print(f"[bold]•[/bold] workspace {workspace.path} has {len(workspace.axes.features)} sliders")
+    say(f"workspace {workspace.path} has {len(workspace.axes.features)} sliders")
     if studio:
         _serve(workspace, host, port, browser)
 
@@ -102,10 +110,12 @@ def discover(
         list[str] | None, typer.Option("--base", help="Axis that all others are kept clear of; 'none' for none.")
     ] = None,
     trust: TrustOption = False,
+    yes: YesOption = False,
     json: JsonOption = False,
 ) -> None:
     """Draw samples, name their features, find the axes. Goes on where it was cut off; stops when sure."""
     from tlgan import workspace as ws
+    from tlgan.io.streams import write
     from tlgan.workspace.adopt import adopt_all
     from tlgan.workspace.discover import check_free
     from tlgan.workspace.discover import discover as run
@@ -136,7 +146,7 @@ def discover(
         print_json(workspace.summary())
     else:
         print_axes(workspace.axes)
-        typer.echo(f"{out}: {len(workspace.axes.features)} sliders. Next: tlgan studio {out}")
+        write(f"{out}: {len(workspace.axes.features)} sliders. Next: tlgan studio {out}")
 
 
 @app.command()
@@ -146,6 +156,7 @@ def studio(
     port: PortOption = 8000,
     browser: BrowserOption = True,
     trust: TrustOption = False,
+    yes: YesOption = False,
 ) -> None:
     """Open the sliders in the browser."""
     from tlgan.workspace import open_workspace
@@ -178,6 +189,7 @@ def edit(
     fps: Annotated[int, typer.Option(min=1, max=60, help="Pictures a second in a film.")] = 25,
     out: Annotated[Path, typer.Option("-o", "--out", help="File to write.")] = Path("out.png"),
     trust: TrustOption = False,
+    yes: YesOption = False,
     json: JsonOption = False,
 ) -> None:
     """Move a face along its axes: a picture, a strip, a grid, a GIF or an MP4."""
@@ -257,12 +269,13 @@ def convert(
 ) -> None:
     """Write a pickle-free copy of a generator that loads faster and says what it is."""
     from tlgan.generators import convert_checkpoint
+    from tlgan.io.streams import write
 
     from .terminal import downloading
 
     with downloading() as progress:
         written = convert_checkpoint(generator, out, network=network, half=half, progress=progress)
-    typer.echo(f"{written}: {written.stat().st_size / 1e6:.1f} MB, nothing in it can run")
+    write(f"{written}: {written.stat().st_size / 1e6:.1f} MB, nothing in it can run")
 
 
 @app.command()
@@ -293,36 +306,62 @@ def _sure() -> float:
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point of the `tlgan` command: runs a verb and turns failures into one line and an exit code."""
+    from tlgan.io import consent, isolation
+    from tlgan.io.streams import hold_streams
+
+    from .terminal import Said, ask
+
     arguments = sys.argv[1:] if arguments is None else arguments
-    debug = "--debug" in arguments
-    sys.exit(_guarded(lambda: app(args=arguments, standalone_mode=False), debug))
+    hold_streams()
+    isolation.forget_working_folder()
+    logging.getLogger("tlgan").handlers = [Said()]
+    consent.ask_with(ask)
+    try:
+        sys.exit(_guarded(lambda: app(args=arguments, standalone_mode=False), "--debug" in arguments))
+    finally:
+        consent.ask_with(None)
 
 
 def _guarded(run: Callable[[], Any], debug: bool) -> int:
-    from .terminal import print_error
+    from tlgan.io.streams import finish
+
+    from .terminal import print_error, print_traceback
 
     try:
         result = run()
         if result == INTERRUPTED:  # the parser turns Ctrl-C into this
             raise KeyboardInterrupt
+        finish()
         return result if isinstance(result, int) else 0
     except (KeyboardInterrupt, typer.Abort):
         print_error("interrupted; everything that was finished is kept, and the same command goes on from there")
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
-        if hasattr(error, "show") and hasattr(error, "exit_code"):  # wrong usage, told by the parser itself
-            error.show()
-            return int(error.exit_code)
+        if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # wrong usage, told by the parser itself
+            return _wrong_usage(error)
         if debug:
-            raise
-        if isinstance(error, TlganError):
+            print_traceback()
+        elif isinstance(error, TlganError):
             print_error(str(error))
+        elif isinstance(error, OSError):
+            print_error(
+                f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}; --debug shows where"
+            )
         else:
             print_error(f"something unforeseen went wrong ({type(error).__name__}: {error}); --debug shows where")
         return 1
+
+
+def _wrong_usage(error: Any) -> int:
+    from .terminal import console, print_error
+
+    if message := error.format_message():  # none where help was asked for by giving nothing
+        if error.ctx is not None:
+            console.print(f"{error.ctx.get_usage()}\nTry '{error.ctx.command_path} -h' for help.", soft_wrap=True)
+        print_error(message)
+    return int(error.exit_code)
 
 
 if __name__ == "__main__":

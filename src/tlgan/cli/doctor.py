@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
 import shutil
 from pathlib import Path
 from typing import Any
+
+from tlgan.io.isolation import importable, program
 
 #: Optional packages and what each is for.
 EXTRAS = {
@@ -33,7 +34,7 @@ def examine() -> dict[str, Any]:
         "processors": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "torch": f"{torch.__version__}, {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}",
         "accelerator": _accelerator(),
-        "browser": shutil.which("chromium") or shutil.which("google-chrome") or "none found by name",
+        "browser": program("chromium", "google-chrome") or "none found by name",
         "cache": f"{cache}, {len(files)} files, {sum(path.stat().st_size for path in files) / 1e6:.0f} MB",
         "free disk": f"{shutil.disk_usage(Path.cwd()).free / 1e9:.0f} GB here",
         **{name: _extra(name, purpose) for name, purpose in EXTRAS.items()},
@@ -50,4 +51,4 @@ def _accelerator() -> str:
 
 
 def _extra(name: str, purpose: str) -> str:
-    return "installed" if importlib.util.find_spec(name) else f"not installed; for {purpose}"
+    return "installed" if importable(name) else f"not installed; for {purpose}"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import JsonOption, TrustOption, WorkspaceArgument
+from .options import JsonOption, TrustOption, WorkspaceArgument, YesOption
 
 DEFAULT_JUDGE = "judge40"
 DEFAULT_METHODS = ("plain", "conditioned", "joint", "exact")
@@ -35,13 +35,15 @@ def evaluate(
         list[Path] | None, typer.Option(help="Another workspace, judged on the same sliders; may be repeated.")
     ] = None,
     trust: TrustOption = False,
+    yes: YesOption = False,
     json: JsonOption = False,
 ) -> None:
     """Are the axes true, are the edits clean? A judge looks at fresh faces; report.html shows it."""
+    from tlgan.io.streams import write
     from tlgan.workspace import open_workspace
     from tlgan.workspace.evaluate import evaluate_workspaces
 
-    from .terminal import console, print_evaluations, print_json
+    from .terminal import print_evaluations, print_json, say
 
     opened = [open_workspace(path, trust=trust) for path in (workspace, *(compare or ()))]
     names = [name for given in features or () for name in given.split(",") if name]
@@ -52,11 +54,11 @@ def evaluate(
         methods=method or DEFAULT_METHODS,
         faces=faces,
         amount=amount,
-        says=lambda words: console.print(f"[bold]•[/bold] {words}"),
+        says=say,
     )
     labelled = [(str(one.path), evaluation) for one, evaluation in zip(opened, found, strict=True)]
     if json:
         print_json([{"workspace": path, **evaluation.to_json()} for path, evaluation in labelled])
     else:
         print_evaluations(labelled)
-        typer.echo(f"written into {workspace / 'report.html'} and {workspace / 'evaluation.json'}")
+        write(f"written into {workspace / 'report.html'} and {workspace / 'evaluation.json'}")

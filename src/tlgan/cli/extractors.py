@@ -10,7 +10,7 @@ import typer
 
 from tlgan.errors import TlganError
 
-from .options import JsonOption, WorkspaceArgument
+from .options import JsonOption, WorkspaceArgument, YesOption
 
 TrustOption = Annotated[
     bool, typer.Option("--trust", help="What the workspace names may be code (TorchScript, Python functions); run it.")
@@ -36,13 +36,14 @@ def add(
     size: Annotated[int, typer.Option(min=0, help="Side of an ONNX file's input, where it is open.")] = 0,
     method: Annotated[str, typer.Option(help="samples, gradients, or auto for the cheaper one.")] = "auto",
     trust: TrustOption = False,
+    yes: YesOption = False,
     json: JsonOption = False,
 ) -> None:
     """New sliders from the samples that are there already."""
     from tlgan.workspace import open_workspace
     from tlgan.workspace.add import add_extractor
 
-    from .terminal import console, discovering, print_fields, print_json
+    from .terminal import discovering, note, print_fields, print_json
 
     if method not in ("auto", "samples", "gradients"):
         raise TlganError(f"--method {method!r} is unknown: expected auto, samples or gradients")
@@ -60,7 +61,7 @@ def add(
             watcher=display,
         )
     for words in getattr(opened.extractor.parts[-1], "assumed", ()):
-        console.print(f"[yellow]assumed:[/yellow] {words}", soft_wrap=True)
+        note("assumed", words)
     if json:
         print_json(asdict(added))
         return
@@ -134,17 +135,19 @@ def label(
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8000,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")] = True,
     trust: TrustOption = False,
+    yes: YesOption = False,
 ) -> None:
     """A new slider from a few clicks, yes or no, on generated pictures. The clicks are kept."""
+    from tlgan.io.streams import write
     from tlgan.web.label import label as run
     from tlgan.workspace import open_workspace
 
     opened = open_workspace(workspace, trust=trust)
     result = run(opened, question, name=name, extractor=extractor, host=host, port=port, open_browser=browser)
     if result is None:
-        typer.echo("no slider yet; the clicks are kept, and the same command goes on with them")
+        write("no slider yet; the clicks are kept, and the same command goes on with them")
     else:
-        typer.echo(f"slider {result['name']} from {result['clicks']} clicks. Next: tlgan studio {workspace}")
+        write(f"slider {result['name']} from {result['clicks']} clicks. Next: tlgan studio {workspace}")
 
 
 class _TrainingDisplay:
@@ -162,7 +165,6 @@ class _TrainingDisplay:
             TimeElapsedColumn(),
         )
         self._bar = Progress(*columns, TextColumn("{task.fields[words]}"), console=console)
-        self._console = console
         self._tasks: dict[str, Any] = {}
         self._bar.start()
         return self
@@ -171,7 +173,9 @@ class _TrainingDisplay:
         self._bar.stop()
 
     def stage(self, words: str) -> None:
-        self._console.print(f"[bold]•[/bold] {words}")
+        from .terminal import say
+
+        say(words)
 
     def decoded(self, done: int, total: int) -> None:
         self._show("pictures", done, total, "")

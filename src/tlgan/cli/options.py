@@ -7,9 +7,19 @@ from typing import Annotated
 
 import typer
 
+from tlgan.io.consent import agree_to_all
+
 WorkspaceArgument = Annotated[Path, typer.Argument(metavar="WORKSPACE", help="Folder made by `discover`.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 HostOption = Annotated[str, typer.Option(help="Address to listen on; beyond this machine a token is asked for.")]
 PortOption = Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")]
 TrustOption = Annotated[bool, typer.Option("--trust", help="The generator's file may hold code (TorchScript); run it.")]
+YesOption = Annotated[
+    bool,
+    typer.Option(
+        "--yes",
+        callback=lambda given: agree_to_all() if given else None,
+        help="Fetch what the workspace's files name without a question.",
+    ),
+]
 BrowserOption = Annotated[bool, typer.Option("--browser/--no-browser", help="Open the studio in the browser.")]

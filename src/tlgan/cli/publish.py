@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import JsonOption, TrustOption, WorkspaceArgument
+from .options import JsonOption, TrustOption, WorkspaceArgument, YesOption
 
 
 def register(app: typer.Typer) -> None:
@@ -28,13 +28,15 @@ def publish(
         bool, typer.Option("--workflow", help="A GitHub Actions workflow that deploys the folder to GitHub Pages.")
     ] = False,
     trust: TrustOption = False,
+    yes: YesOption = False,
     json: JsonOption = False,
 ) -> None:
     """The studio as a static site that computes in the visitor's browser."""
+    from tlgan.io.streams import write
     from tlgan.web.publish import publish as run
     from tlgan.workspace import open_workspace
 
-    from .terminal import console, print_json
+    from .terminal import print_json, say
 
     result = run(
         open_workspace(workspace, trust=trust),
@@ -44,11 +46,11 @@ def publish(
         workflow=workflow,
         address=base_url or None,
         title=title or None,
-        stage=lambda words: console.print(f"[bold]•[/bold] {words}"),
+        stage=say,
     )
     if json:
         print_json(result.as_dict())
         return
     for line in result.lines():
-        typer.echo(line)
-    typer.echo(f"{out}: ready for any static host; {out / 'README.md'} says how. Here: python -m http.server -d {out}")
+        write(line)
+    write(f"{out}: ready for any static host; {out / 'README.md'} says how. Here: python -m http.server -d {out}")

@@ -1,8 +1,13 @@
-"""What a person sees in the terminal: progress bars, tables, one clear line for an error."""
+"""What a person sees in the terminal: progress bars, tables, one clear line for an error.
+
+Everything that is printed goes through here. Names, references and messages may come from a stranger's file, so
+nothing in them is an order to the terminal (`printable`) or to the library that draws tables (no markup is read).
+"""
 
 from __future__ import annotations
 
 import json
+import logging
 import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,7 +15,7 @@ from contextlib import contextmanager
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -20,7 +25,10 @@ from rich.progress import (
     TimeElapsedColumn,
     TransferSpeedColumn,
 )
+from rich.segment import Segment
+from rich.text import Text
 
+from tlgan.io.streams import abandon, printable, put, write
 from tlgan.workspace.progress import Watcher
 
 if TYPE_CHECKING:
@@ -30,8 +38,92 @@ if TYPE_CHECKING:
     from tlgan.evaluation.statistics import Estimate
     from tlgan.generators import KnownModel
 
+
+class PlainConsole(Console):
+    """A console that reads no markup and hands no control character of a text on; styles come as `rich.text.Text`."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(text, **{**options, "markup": False, "emoji": False, "highlight": False})
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(printable(segment.text, keep="\n"), segment.style)
+
+
+class _ErrorStream:
+    """Standard error as it is now. Where it can't be written (closed, full), words are lost and the work goes on."""
+
+    def write(self, text: str) -> int:
+        try:
+            if sys.stderr is not None:
+                sys.stderr.write(text)
+                sys.stderr.flush()
+        except (OSError, ValueError):
+            abandon(sys.stderr)
+        return len(text)
+
+    def flush(self) -> None:
+        pass
+
+    def isatty(self) -> bool:
+        return sys.stderr is not None and sys.stderr.isatty()
+
+    def fileno(self) -> int:
+        return 2
+
+    @property
+    def encoding(self) -> str:
+        return getattr(sys.stderr, "encoding", None) or "utf-8"
+
+
+class _ResultStream(_ErrorStream):
+    """Standard output as it is now; where it can't be written, that is an error."""
+
+    def write(self, text: str) -> int:
+        put(text)
+        return len(text)
+
+    def isatty(self) -> bool:
+        return sys.stdout is not None and sys.stdout.isatty()
+
+    def fileno(self) -> int:
+        return 1
+
+    @property
+    def encoding(self) -> str:
+        return getattr(sys.stdout, "encoding", None) or "utf-8"
+
+
 #: Words for people go to the error stream, so that what a verb prints with --json can be piped.
-console = Console(stderr=True, highlight=False)
+console = PlainConsole(file=_ErrorStream(), highlight=False)  # type: ignore[arg-type]
+results = PlainConsole(file=_ResultStream(), highlight=False)  # type: ignore[arg-type]
+
+
+def say(words: str) -> None:
+    """One line for a person, on standard error: what is being done."""
+    console.print(Text.assemble(("•", "bold"), " ", printable(words)))
+
+
+def note(heading: str, words: str) -> None:
+    """One line for a person, on standard error, that they should see."""
+    console.print(Text.assemble((f"{heading}:", "yellow"), " ", printable(words)), soft_wrap=True)
+
+
+def ask(what: str) -> bool:
+    """Ask a person yes or no; no where nobody sits at a terminal."""
+    if sys.stdin is None or not sys.stdin.isatty() or not console.is_terminal:
+        return False
+    console.print(
+        Text.assemble(("?", "bold yellow"), " ", printable(what), ". Fetch it? [y/N] "), end="", soft_wrap=True
+    )
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+class Said(logging.Handler):
+    """Shows what the package logs as a line for a person."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        note("note", record.getMessage())
 
 
 class DownloadDisplay:
@@ -51,7 +143,8 @@ class DownloadDisplay:
 
     def close(self) -> None:
         """Leave the terminal as it was."""
-        self._bar.stop()
+        if self._bar.task_ids:
+            self._bar.stop()
 
 
 @contextmanager
@@ -86,7 +179,7 @@ class DiscoverDisplay(Watcher):
 
     def stage(self, words: str) -> None:
         """A new stage has begun."""
-        console.print(f"[bold]•[/bold] {words}")
+        say(words)
 
     def download(self, done: int, total: int | None) -> None:
         """Bytes of a generator have arrived."""
@@ -124,7 +217,8 @@ class DiscoverDisplay(Watcher):
     def close(self) -> None:
         """Leave the terminal as it was."""
         self._download.close()
-        self._bar.stop()
+        if self._task is not None:
+            self._bar.stop()
 
 
 @contextmanager
@@ -146,26 +240,24 @@ def print_axes(axes: Axes) -> None:
         table.add_column(heading, justify="left" if heading in ("slider", "") else "right")
     for row in sorted(range(len(axes.features)), key=lambda r: -axes.r2[r]):
         auc = "" if axes.auc[row] != axes.auc[row] else f"{axes.auc[row]:.2f}"
-        note = "[yellow]weak on this generator[/yellow]" if axes.weak[row] else ""
-        table.add_row(axes.names[row], _r2(axes, row), auc, f"{axes.agreement[row]:.3f}", note)
+        weak = Text("weak on this generator" if axes.weak[row] else "", style="yellow")
+        table.add_row(axes.names[row], _r2(axes, row), auc, f"{axes.agreement[row]:.3f}", weak)
     console.print(table)
     if axes.mean_r2 is not None:
         value, low, high = axes.mean_r2
         console.print(f"mean held-out R² {value:.2f} ({low:.2f} to {high:.2f}) from {axes.samples:,} samples")
 
 
-def _r2(axes: Axes, row: int) -> str:
+def _r2(axes: Axes, row: int) -> Text:
     low, high = (math.nan, math.nan) if axes.r2_interval is None else axes.r2_interval[row]
-    if math.isnan(low):
-        return f"{axes.r2[row]:.2f}"
-    return f"{axes.r2[row]:.2f} [dim]±{(high - low) / 2:.2f}[/dim]"
+    bound = "" if math.isnan(low) else f" ±{(high - low) / 2:.2f}"
+    return Text.assemble(f"{axes.r2[row]:.2f}", (bound, "dim"))
 
 
 def print_evaluations(found: Sequence[tuple[str, Evaluation]]) -> None:
     """Methods beside each other, a block a workspace, on standard output; then every slider."""
     from rich.table import Table
 
-    out = Console(highlight=False)
     for workspace, evaluation in found:
         title = f"{workspace}: {evaluation.faces} faces, ±{evaluation.amount:g} sd, judged by {evaluation.judge}"
         table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="dim")
@@ -175,8 +267,8 @@ def print_evaluations(found: Sequence[tuple[str, Evaluation]]) -> None:
             numbers = (score.got, score.error, score.drift, score.leak, score.identity)
             rest = f"{score.frechet:.2f}", f"{score.norm:.2f}", f"{1000 * score.seconds:.0f}"
             table.add_row(score.method, *(_bounded(number) for number in numbers), *rest)
-        out.print(table)
-        out.print(f"two sets of plain pictures are {evaluation.frechet_floor:.2f} apart (Fréchet)\n", style="dim")
+        results.print(table)
+        results.print(f"two sets of plain pictures are {evaluation.frechet_floor:.2f} apart (Fréchet)\n", style="dim")
         sliders = Table(box=None, pad_edge=False, header_style="dim")
         sliders.add_column("slider")
         sliders.add_column("judge agrees", justify="right")
@@ -187,44 +279,45 @@ def print_evaluations(found: Sequence[tuple[str, Evaluation]]) -> None:
                 f"{s.got.value:.2f}, {s.leak.value:.2f}" for s in (score.sliders[k] for score in evaluation.methods)
             ]
             sliders.add_row(name, f"{evaluation.agreement[k]:.2f}", *cells)
-        out.print(sliders)
+        results.print(sliders)
 
 
-def _bounded(estimate: Estimate) -> str:
-    return f"{estimate.value:.2f} [dim]±{(estimate.high - estimate.low) / 2:.2f}[/dim]"
+def _bounded(estimate: Estimate) -> Text:
+    return Text.assemble(f"{estimate.value:.2f} ", (f"±{(estimate.high - estimate.low) / 2:.2f}", "dim"))
 
 
 def print_models(models: Iterable[KnownModel]) -> None:
     """The list of known generators on standard output, under the terms they come with."""
     for (kind, terms), members in groupby(models, key=lambda model: (model.kind, model.terms)):
-        sys.stdout.write(f"{kind} · {terms}\n")
+        write(f"{kind} · {terms}")
         for model in members:
             size = f"{model.size / 1e6:.0f} MB" if model.size else ""
             here = "here already" if model.cached else ("" if model.address else f"by hand: {model.page}")
-            sys.stdout.write(f"  {model.name:<34} {model.resolution:>4} px  {size:>7}  {here}".rstrip() + "\n")
+            write(f"  {model.name:<34} {model.resolution:>4} px  {size:>7}  {here}".rstrip())
 
 
 def print_json(values: Any) -> None:
     """One JSON document on standard output."""
-    sys.stdout.write(json.dumps(values, indent=2, default=_plain) + "\n")
+    put(json.dumps(values, indent=2, default=_plain).replace("\x7f", "\\u007f") + "\n")
 
 
 def print_fields(fields: Mapping[str, Any]) -> None:
     """Names and values, aligned, on standard output."""
     width = max(map(len, fields), default=0)
     for name, value in fields.items():
-        sys.stdout.write(f"{name:<{width}}  {value}\n")
+        write(f"{name:<{width}}  {value}")
 
 
 def print_error(message: str) -> None:
     """One line that says what is wrong."""
-    console.print(f"[bold red]error:[/bold red] {_escaped(message)}", soft_wrap=True)
+    console.print(Text.assemble(("error:", "bold red"), " ", printable(" ".join(message.split()))), soft_wrap=True)
 
 
-def _escaped(message: str) -> str:
-    from rich.markup import escape
+def print_traceback() -> None:
+    """Where the exception that is being handled came from, on standard error."""
+    import traceback
 
-    return escape(" ".join(message.split()))
+    console.print(Text(traceback.format_exc()), soft_wrap=True)
 
 
 def _plain(value: Any) -> Any:

@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from tlgan.errors import TlganError
+from tlgan.io.consent import named_by
 
 from .base import Extractor
-from .description import read_description
+from .description import Description, read_description
 
 _REMOTE = ("https:", "http:", "hf:", "pypi:", "npm:")
 
@@ -20,7 +21,11 @@ def load_described(ref: str | Path) -> Extractor:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise TlganError(f"the description {path} can't be read: {error}") from error
-    description = read_description(text, str(path))
+    with named_by(path):
+        return _loaded(path, read_description(text, str(path)))
+
+
+def _loaded(path: Path, description: Description) -> Extractor:
     if not description.model:
         raise TlganError(f'{path} names no model: expected model = "...", a file beside it or a reference')
     if description.kind == "classifier":

@@ -19,11 +19,12 @@ from safetensors.torch import save
 from torch import Tensor
 
 from tlgan.errors import TlganError
+from tlgan.io.consent import named_by
 from tlgan.io.files import replacing
 
 from .base import Extractor, Feature
 from .images import BATCH, check_images
-from .registry import load_extractor, load_stored
+from .registry import load_stored
 from .values import check_values
 
 METADATA_KEY = "tlgan.head"
@@ -76,12 +77,14 @@ def embedding_of(extractor: Extractor, images: Tensor) -> Tensor:
     return found
 
 
-def save_head(path: Path, backbone_ref: str, feature: Feature, weight: np.ndarray, bias: float) -> None:
-    """Write a head, atomically: ``weight`` float [e] and ``bias`` on the embedding of `backbone_ref`."""
+def save_head(
+    path: Path, backbone_ref: str, backbone: Extractor, feature: Feature, weight: np.ndarray, bias: float
+) -> None:
+    """Write a head, atomically: ``weight`` float [e] and ``bias`` on the embedding of `backbone`, named `backbone_ref`."""
     tensors = {
         "weight": torch.from_numpy(np.ascontiguousarray(weight, dtype=np.float32)),
         "bias": torch.tensor(float(bias)),
-        "probe": _probe(load_extractor(backbone_ref)),
+        "probe": _probe(backbone),
     }
     described = json.dumps({"backbone": backbone_ref, "feature": asdict(feature)})
     with replacing(path) as temporary:
@@ -99,7 +102,8 @@ def load_head(ref: str | Path) -> LinearHead:
         backbone_ref = str(described["backbone"])
     except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
         raise TlganError(f"{path} is not a head made by `tlgan label` ({error})") from error
-    backbone = load_stored(backbone_ref)
+    with named_by(path):
+        backbone = load_stored(backbone_ref)
     now = _probe(backbone)
     if (
         now.shape != tensors["probe"].shape

@@ -7,6 +7,7 @@ not cropped at the centre: a generator's pictures are framed already.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -20,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from tlgan.errors import TlganError
+from tlgan.io import consent, hub
 
 from .base import Feature
 from .description import ADDED, Description, Head, feature_name, readable, unique_names
@@ -138,17 +140,28 @@ def folder_of(ref: str | Path) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError
 
-    from tlgan.io.hub import cache_dir
+    offline = os.environ.get("TLGAN_OFFLINE", "0") not in ("", "0")
 
-    try:
-        found = snapshot_download(
-            match["repo"],
-            revision=match["revision"],
-            allow_patterns=list(_WANTED),
-            cache_dir=cache_dir() / "hf",
-            endpoint=os.environ.get("HF_ENDPOINT"),
-            local_files_only=os.environ.get("TLGAN_OFFLINE", "0") not in ("", "0"),
+    def snapshot(here: bool) -> str:
+        return str(
+            snapshot_download(
+                match["repo"],
+                revision=match["revision"],
+                allow_patterns=list(_WANTED),
+                cache_dir=hub.cache_dir() / "hf",
+                endpoint=os.environ.get("HF_ENDPOINT"),
+                local_files_only=here,
+            )
         )
+
+    if consent.by_file() and not offline:
+        with contextlib.suppress(OSError, ValueError):
+            found = snapshot(here=True)
+            if any(Path(found).glob("model*.safetensors")):
+                return Path(found)
+        consent.check(text)
+    try:
+        found = snapshot(here=offline)
     except (HfHubHTTPError, OSError, ValueError) as error:
         raise TlganError(
             f"{text} can't be fetched: {line(error)}; check the name, or fetch it where there is a network and give the "

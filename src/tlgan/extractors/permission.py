@@ -1,29 +1,110 @@
 """Which Python functions may be run because a file names them: those that somebody named on this machine before.
 
 A workspace says `module:function` where its features come from a function of one's own. Workspaces are also handed
-on, and what a stranger's file names is not run. What one has loaded oneself is remembered beside the cache, with the
-file that it came from.
+on, and what a stranger's file names is not run. What one has loaded oneself is remembered beside the cache: the
+reference, the files that importing its module runs (the packages around it and itself), and their sha256. Where one
+of them is another file now, or has changed, the permission has ended. A module that comes from no file can't be
+recognised again, so it is never run for a file: `__main__`, what is built in, what a program made up.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import importlib
 import importlib.util
+import json
 import os
 import sys
 from collections.abc import Iterator
+from importlib.machinery import PathFinder
 from pathlib import Path
+from typing import Any, Literal
 
 from tlgan.errors import TlganError
-from tlgan.io import hub
+from tlgan.io import hub, isolation
 from tlgan.io.files import replacing
 
-_FILE = "own-functions.txt"
+_FILE = "own-functions.jsonl"
 _here_and_now: set[str] = set()  # of this process, where nothing can be written
+
+Standing = Literal["allowed", "changed", "unknown", "never"]
+
+
+def import_own(module: str) -> Any:
+    """The module of that name: an installed one, else one of the working folder."""
+    with isolation.installed_only() if _is_installed(module) else _working_folder():
+        return importlib.import_module(module)
+
+
+def allow(ref: str) -> None:
+    """Remember that ``module:function`` was named by a person, or by a person's own program."""
+    line = _line(ref)
+    if line is None or standing(ref) == "allowed":
+        return
+    _here_and_now.add(line)
+    path = hub.cache_dir() / _FILE
+    kept = [known for known in _remembered(path) if _ref_of(known) != ref]
+    with contextlib.suppress(TlganError, OSError), replacing(path) as temporary:
+        temporary.write_text("\n".join([*kept, line]) + "\n", encoding="utf-8")
+
+
+def standing(ref: str) -> Standing:
+    """Whether a file may have ``module:function`` run; "changed": it could, until its code was changed."""
+    line = _line(ref)
+    if line is None:
+        return "never"
+    known = {*_here_and_now, *_remembered(hub.cache_dir() / _FILE)}
+    if line in known:
+        return "allowed"
+    return "changed" if ref in map(_ref_of, known) else "unknown"
+
+
+def _line(ref: str) -> str | None:
+    """The reference, and path and sha256 of every file that importing its module runs; None where there is none."""
+    try:
+        files = _sources(ref.partition(":")[0])
+        digests = [[str(path), hashlib.sha256(path.read_bytes()).hexdigest()] for path in files]
+    except (OSError, ImportError, ValueError):
+        return None
+    return json.dumps([ref, digests]) if digests else None
+
+
+def _sources(module: str) -> list[Path]:
+    """The files that `import module` runs or has run, outermost first; [] where any of them comes from no file."""
+    if sys.modules.get(module) is sys.modules["__main__"]:  # by any of its names
+        return []
+    found: list[Path] = []
+    places: list[str] | None = None
+    names = module.split(".")
+    with isolation.installed_only() if _is_installed(module) else _working_folder():
+        for depth in range(1, len(names) + 1):
+            name = ".".join(names[:depth])
+            loaded = sys.modules.get(name)
+            if loaded is not None:
+                spec = getattr(loaded, "__spec__", None)
+            else:
+                spec = PathFinder.find_spec(name, places) if places else importlib.util.find_spec(name)
+            if spec is None:
+                return []
+            places = list(spec.submodule_search_locations or [])
+            if spec.has_location and spec.origin:
+                found.append(Path(spec.origin).resolve())
+            elif not places or depth == len(names):  # neither a file nor a package around one
+                return []
+    return found
+
+
+def _is_installed(module: str) -> bool:
+    package = module.partition(".")[0]
+    try:
+        return isolation.importable(package)
+    except ValueError:  # it is loaded, and says of itself that it comes from nowhere
+        return True
 
 
 @contextlib.contextmanager
-def working_folder() -> Iterator[None]:
+def _working_folder() -> Iterator[None]:
     """Modules of the working folder can be imported too, after all installed ones."""
     here = os.getcwd()
     sys.path.append(here)
@@ -33,35 +114,11 @@ def working_folder() -> Iterator[None]:
         sys.path.remove(here)
 
 
-def allow(ref: str) -> None:
-    """Remember that ``module:function`` was named by a person, or by a person's own program."""
-    line = _line(ref)
-    if is_allowed(ref):
-        return
-    _here_and_now.add(line)
-    path = hub.cache_dir() / _FILE
-    with contextlib.suppress(TlganError, OSError), replacing(path) as temporary:
-        temporary.write_text("\n".join([*_remembered(path), line]) + "\n", encoding="utf-8")
-
-
-def is_allowed(ref: str) -> bool:
-    """Whether ``module:function`` was named before, and its module still comes from the same place (or from none)."""
-    line = _line(ref)
-    if "\t" not in line:
-        return True  # there is nothing that could be run
-    return line in _here_and_now or line in _remembered(hub.cache_dir() / _FILE)
-
-
-def _line(ref: str) -> str:
-    """The reference and where its outermost package would be imported from; nothing is imported for that."""
-    package = ref.partition(":")[0].partition(".")[0]
+def _ref_of(line: str) -> str | None:
     try:
-        with working_folder():
-            spec = importlib.util.find_spec(package)
-    except (ImportError, ValueError):
-        spec = None
-    places = [] if spec is None else [spec.origin or "", *(spec.submodule_search_locations or [])]
-    return "\t".join([ref, *(str(Path(place).resolve()) for place in places if place)])
+        return str(json.loads(line)[0])
+    except (ValueError, LookupError, TypeError):
+        return None
 
 
 def _remembered(path: Path) -> list[str]:

@@ -10,14 +10,15 @@ import functools
 import importlib
 import re
 from collections.abc import Callable
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path, PurePath
 from typing import Any
 
 from tlgan.errors import TlganError
+from tlgan.io.isolation import entry_points, load
 
 from .base import Extractor
-from .permission import allow, is_allowed, working_folder
+from .permission import allow, import_own, standing
 
 GROUP = "tlgan.extractors"
 
@@ -42,7 +43,7 @@ _MODULE_REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 def known_extractors() -> tuple[str, ...]:
     """Names that :func:`load_extractor` takes: the built-in ones and those of installed packages."""
-    return tuple(sorted({*BUILT_IN, *(point.name for point in entry_points(group=GROUP))}))
+    return tuple(sorted({*BUILT_IN, *(point.name for point in entry_points(GROUP))}))
 
 
 def load_extractor(ref: Any, **options: Any) -> Extractor:
@@ -66,13 +67,24 @@ def load_stored(ref: str, *, trust: bool = False) -> Extractor:
     """The extractor that a file names: a workspace's, or the backbone of a head.
 
     A file may come from a stranger, so ``module:function`` in it is imported only where somebody here named that very
-    function before (`load_extractor`, `tlgan add`, `tlgan discover`), or with ``trust``. Raises :class:`TlganError`.
+    function before (`load_extractor`, `tlgan add`, `tlgan discover`) and its code is the same as then, or with
+    ``trust``. What comes from no file, like ``__main__``, is never run. Raises :class:`TlganError`.
     """
-    if names_code(ref) and not trust and not is_allowed(ref):
-        raise TlganError(
-            f"a file asks to run the Python function {ref!r}, which nobody has named on this machine before: if you "
-            f"know it, load it once yourself, tlgan.load_extractor({ref!r}), in the folder it lies in, or pass --trust"
-        )
+    if names_code(ref):
+        stands = standing(ref)
+        if stands == "never":
+            raise TlganError(
+                f"a file asks to run {ref!r}, which is not in a Python file of its own: that is never run for a file; "
+                "put the function into a module, or hand it over yourself from Python"
+            )
+        if stands != "allowed" and not trust:
+            why = {"changed": "whose code has changed since you allowed it"}.get(
+                stands, "which nobody has named on this machine before"
+            )
+            raise TlganError(
+                f"a file asks to run the Python function {ref!r}, {why}: if you know it, load it once yourself, "
+                f"tlgan.load_extractor({ref!r}), in the folder it lies in, or pass --trust"
+            )
     return _load_named(ref, {})
 
 
@@ -88,12 +100,12 @@ def names_code(ref: str) -> bool:
 
 
 def _load_named(ref: str, options: dict[str, Any]) -> Extractor:
-    points: dict[str, EntryPoint] = {point.name: point for point in entry_points(group=GROUP)}
+    points: dict[str, EntryPoint] = {point.name: point for point in entry_points(GROUP)}
     if ref in BUILT_IN:
         return _call_factory(_import_attribute(BUILT_IN[ref]), options, ref)
     if ref in points:
         try:
-            factory = points[ref].load()
+            factory = load(points[ref])
         except (ImportError, AttributeError) as error:
             raise TlganError(f"extractor {ref!r} of {points[ref].value} can't be imported: {error}") from error
         return _call_factory(factory, options, ref)
@@ -105,7 +117,7 @@ def _load_named(ref: str, options: dict[str, Any]) -> Extractor:
     if reads is not None:
         return _call_factory(functools.partial(_import_attribute(reads), ref), options, ref)
     if _MODULE_REFERENCE.fullmatch(ref):
-        return _as_extractor(_import_attribute(ref), options, described=ref)
+        return _as_extractor(_import_attribute(ref, import_own), options, described=ref)
     raise TlganError(
         f"unknown extractor {ref!r}: expected one of {', '.join(known_extractors())}, a file (.onnx, .toml), "
         "hf:owner/repo, text:words, or module:function for your own"
@@ -116,11 +128,10 @@ def _is_repository(ref: str) -> bool:
     return ref.startswith("hf:") or (Path(ref) / "config.json").is_file()
 
 
-def _import_attribute(ref: str) -> Any:
+def _import_attribute(ref: str, import_: Callable[[str], Any] = importlib.import_module) -> Any:
     module_name, _, path = ref.partition(":")
     try:
-        with working_folder():
-            found: Any = importlib.import_module(module_name)
+        found: Any = import_(module_name)
         for part in path.split("."):
             found = getattr(found, part)
     except ModuleNotFoundError as error:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from importlib.metadata import EntryPoint, entry_points
+from contextlib import nullcontext
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
 from tlgan.errors import TlganError
-from tlgan.io import hub
+from tlgan.io import consent, hub
+from tlgan.io.isolation import entry_points, load
 
 from .base import Generator, LatentGenerator
 from .blueprint import Blueprint
@@ -88,10 +90,12 @@ def fetch_generator(ref: str | Path, *, progress: hub.Progress | None = None) ->
         return model.packaged_file
     if not model.address:
         raise TlganError(f"{text} can't be fetched by a program: download it from {model.page} and give its path")
+    pinned = model.sha256 or model.archive_sha256
     try:
-        if model.members:
-            return _assembled(model, progress)
-        return hub.fetch(model.address, sha256=model.sha256, archive_sha256=model.archive_sha256, progress=progress)
+        with consent.asked_by_us() if pinned else nullcontext():
+            if model.members:
+                return _assembled(model, progress)
+            return hub.fetch(model.address, sha256=model.sha256, archive_sha256=model.archive_sha256, progress=progress)
     except TlganError as error:
         raise TlganError(f"{text}: {error} (its publisher's page: {model.page}, last read {model.read})") from error
 
@@ -196,8 +200,8 @@ def _load_code(checkpoint: Checkpoint, trust: bool, **options: Any) -> Generator
         raise TlganError(f"{checkpoint.path.name} is {kind}, which can hold code: load it with trust if you trust it")
     from .formats.wrapped import load_exported, load_torchscript
 
-    load = load_torchscript if checkpoint.container == "torchscript" else load_exported
-    return load(checkpoint.path, **options)
+    read = load_torchscript if checkpoint.container == "torchscript" else load_exported
+    return read(checkpoint.path, **options)
 
 
 def _name_of(ref: str | Path) -> str:
@@ -215,14 +219,10 @@ def _name_of(ref: str | Path) -> str:
 # -- kinds of third parties ------------------------------------------------------------------------------------
 
 
-def _plugins() -> list[EntryPoint]:
-    return sorted(entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name)
-
-
 def _from_plugin_scheme(ref: str, **options: Any) -> Generator | None:
     """`name:rest` goes to the entry point of that name."""
     scheme, colon, rest = ref.partition(":")
-    for entry in _plugins() if colon else []:
+    for entry in entry_points(ENTRY_POINTS) if colon else []:
         if entry.name == scheme:
             generator = _call(entry, rest, **options)
             if generator is None:
@@ -233,10 +233,12 @@ def _from_plugin_scheme(ref: str, **options: Any) -> Generator | None:
 
 def _from_plugin_file(path: Path, **options: Any) -> Generator | None:
     """A file that no built-in kind knows is shown to every entry point until one takes it."""
-    return next((made for entry in _plugins() if (made := _call(entry, path, **options)) is not None), None)
+    return next(
+        (made for entry in entry_points(ENTRY_POINTS) if (made := _call(entry, path, **options)) is not None), None
+    )
 
 
 def _call(entry: EntryPoint, what: str | Path, **options: Any) -> Generator | None:
     given = {key: value for key, value in options.items() if value is not None}
-    generator: Generator | None = entry.load()(what, **given)
+    generator: Generator | None = load(entry)(what, **given)
     return generator

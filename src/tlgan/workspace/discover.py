@@ -213,7 +213,7 @@ def _check_same(old: Settings, workspace: Workspace) -> None:
         )
     if set(new.extractors) < set(old.extractors):  # some were added since, and stay
         new = replace(new, extractors=old.extractors)
-        workspace.settings = new
+        workspace.settings, workspace.named_by = new, workspace.path / SETTINGS_FILE
         del workspace.extractor
     for name in ("space", "truncation", "label", "extractors", "seed", "resolution"):
         before, now = getattr(old, name), getattr(new, name)

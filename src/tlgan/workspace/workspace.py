@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tlgan.errors import TlganError
+from tlgan.io.consent import named_by
 from tlgan.io.files import replacing
 
 from .settings import AXES_FILE, DEFAULT_BASE, PREVIEW_FILE, SAMPLES_FOLDER, SETTINGS_FILE, Settings, located
@@ -37,13 +38,24 @@ class Workspace:
     """
 
     def __init__(
-        self, path: str | Path, settings: Settings, *, trust: bool = False, on_download: Progress | None = None
+        self,
+        path: str | Path,
+        settings: Settings,
+        *,
+        trust: bool = False,
+        fetch: bool = False,
+        named_by: Path | None = None,
+        on_download: Progress | None = None,
     ) -> None:
         """``trust`` lets a generator's file hold code (TorchScript); it is never read from the folder, which may come
-        from a stranger. ``on_download(done, total)`` hears of bytes as a generator is fetched."""
+        from a stranger. ``named_by``: the file that the settings were read from, if any; what it names is fetched
+        only with ``fetch`` or where a person agrees. ``on_download(done, total)`` hears of bytes as a generator is
+        fetched."""
         self.path = Path(path)
         self.settings = settings
         self.trust = trust
+        self.fetch = fetch
+        self.named_by = named_by
         self.on_download = on_download
 
     @property
@@ -56,9 +68,10 @@ class Workspace:
         """The trained generator. Raises TlganError where the reference now leads to another one."""
         from tlgan.generators import load_generator
 
-        generator = load_generator(
-            self.settings.generator, device=_best_device(), trust=self.trust, progress=self.on_download
-        )
+        with named_by(self.named_by, agreed=self.fetch):
+            generator = load_generator(
+                self.settings.generator, device=_best_device(), trust=self.trust, progress=self.on_download
+            )
         if self.settings.sha256 and generator.fingerprint != self.settings.sha256:
             raise TlganError(
                 f"{self.settings.generator} is now another generator ({generator.fingerprint[:12]}) than the one that "
@@ -82,7 +95,8 @@ class Workspace:
         from tlgan.extractors.registry import load_stored
 
         refs = [located(ref, self.path) for ref in self.settings.extractors]
-        return CombinedExtractor([load_stored(ref, trust=self.trust) for ref in refs])
+        with named_by(self.named_by, agreed=self.fetch):
+            return CombinedExtractor([load_stored(ref, trust=self.trust) for ref in refs])
 
     @cached_property
     def axes(self) -> Axes:
@@ -225,8 +239,11 @@ class Workspace:
             temporary.write_text(self.settings.to_toml(), encoding="utf-8")
 
 
-def open_workspace(path: str | Path, *, trust: bool = False) -> Workspace:
-    """Open a workspace folder. Raises TlganError where it is none. `trust` as for `Workspace`."""
+def open_workspace(path: str | Path, *, trust: bool = False, fetch: bool = False) -> Workspace:
+    """Open a workspace folder. Raises TlganError where it is none.
+
+    `trust` as for `Workspace`; `fetch`: what `tlgan.toml` names may be fetched, wherever on the internet it is.
+    """
     path = Path(path)
     file = path / SETTINGS_FILE
     try:
@@ -238,7 +255,7 @@ def open_workspace(path: str | Path, *, trust: bool = False) -> Workspace:
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise TlganError(f"{file} can't be read: {error}") from error
-    return Workspace(path, Settings.from_toml(text, str(file)), trust=trust)
+    return Workspace(path, Settings.from_toml(text, str(file)), trust=trust, fetch=fetch, named_by=file)
 
 
 def settle(settings: Settings, generator: Generator, feature_names: tuple[str, ...]) -> Settings:

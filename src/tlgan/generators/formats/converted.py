@@ -10,9 +10,7 @@ from __future__ import annotations
 import json
 import math
 import mmap
-import os
 import re
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +19,7 @@ from tlgan import __version__
 from tlgan.errors import TlganError
 from tlgan.generators.blueprint import Blueprint
 from tlgan.generators.checkpoint.records import ITEM_SIZES, Allowance, Storage, TensorRecord
+from tlgan.io.files import replacing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -104,7 +103,7 @@ def write_blueprint(
 
     `half` keeps floating-point numbers in float16 where it can hold them all, which makes the file half as large.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     metadata = {
         "format": FORMAT,
@@ -117,20 +116,9 @@ def write_blueprint(
     tensors = {name: record.load() for name, record in blueprint.tensors.items()} | dict(more or {})
     if half:
         tensors = {name: _halved(tensor) for name, tensor in tensors.items()}
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(prefix=f".{out.name}-", dir=out.parent)
-        os.close(handle)
-        try:
-            save_file(tensors, partial, metadata)
-            with open(partial, "rb") as file:
-                os.fsync(file.fileno())
-            os.chmod(partial, 0o644)
-            os.replace(partial, out)
-        finally:
-            Path(partial).unlink(missing_ok=True)
-    except OSError as error:
-        raise TlganError(f"can't write {out}: {error.strerror or error}") from error
+    data = save(tensors, metadata)  # into memory first: a full disk is an OSError then, not the writer's own kind
+    with replacing(out) as temporary:
+        temporary.write_bytes(data)
 
 
 def _halved(tensor: Tensor) -> Tensor:

@@ -181,7 +181,7 @@ class Session:
             label = self.question[:1].upper() + self.question[1:]
             feature = Feature(self.name, "probability", label=label, low="no", high="yes", group=ADDED)
             path = self.workspace.path / EXTRACTORS_FOLDER / f"{self.name}.safetensors"
-            save_head(path, self.backbone_ref, feature, model.weight, model.bias)
+            save_head(path, self.backbone_ref, self.backbone, feature, model.weight, model.bias)
             added = self._add(path)
             self.result = {
                 "name": self.name,

@@ -9,11 +9,12 @@ import socket
 import sys
 import threading
 import time
-import webbrowser
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from tlgan.errors import TlganError
+from tlgan.io.isolation import open_browser
+from tlgan.io.streams import write
 
 from .app import create_app
 from .guard import LOOPBACK
@@ -48,8 +49,9 @@ def serve(
         token = _token(host, token)
         server = _server(workspace, host, token, make_app)
         address = _address(host, listener, token)
-        print(f"tlgan {name}: {address}", flush=True)
-        print("Ctrl-C stops it.", flush=True)
+        with contextlib.suppress(TlganError, BrokenPipeError):  # the page is there, whoever reads this
+            write(f"tlgan {name}: {address}")
+            write("Ctrl-C stops it.")
         if open_browser and _has_desktop():
             threading.Thread(target=_open_when_ready, args=(server, address), daemon=True).start()
         with contextlib.suppress(KeyboardInterrupt):
@@ -109,6 +111,7 @@ def _server(workspace: Any, host: str, token: str | None, make_app: MakeApp) -> 
     config = uvicorn.Config(
         make_app(workspace, hosts=hosts, token=token),
         log_level="warning",
+        log_config=_LOGGING,
         ws_max_size=MESSAGE_BYTES,
         ws_per_message_deflate=False,  # pictures don't shrink, and waiting for zlib costs a frame its time
         limit_concurrency=128,
@@ -116,6 +119,15 @@ def _server(workspace: Any, host: str, token: str | None, make_app: MakeApp) -> 
         server_header=False,
     )
     return uvicorn.Server(config)
+
+
+_LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"plain": {"()": "tlgan.io.streams.PlainFormatter", "format": "%(levelname)s: %(message)s"}},
+    "handlers": {"plain": {"class": "logging.StreamHandler", "formatter": "plain"}},
+    "loggers": {name: {"handlers": ["plain"], "propagate": False} for name in ("uvicorn", "asyncio", "websockets")},
+}
 
 
 def _token(host: str, token: str | None) -> str | None:
@@ -138,4 +150,4 @@ def _has_desktop() -> bool:
 def _open_when_ready(server: uvicorn.Server, address: str) -> None:
     while not server.started:
         time.sleep(0.05)
-    webbrowser.open(address)
+    open_browser(address)

@@ -1,0 +1,134 @@
+"""Programs and modules from where they are installed, never from the folder one happens to stand in.
+
+That folder may come from a stranger: a `pip.py`, an `npm` or a package's metadata in it must not be run or believed.
+Every child process, and every search for a program, a module or an entry point, goes through here.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+_WATCHED = 0.2  # seconds between two looks at what has arrived
+
+
+@contextmanager
+def installed_only() -> Iterator[None]:
+    """Imports inside see no relative entry of `sys.path`, so nothing that follows the working folder."""
+    relative = [entry for entry in sys.path if not os.path.isabs(entry)]
+    sys.path[:] = [entry for entry in sys.path if os.path.isabs(entry)]
+    try:
+        yield
+    finally:
+        sys.path[:0] = relative
+
+
+def forget_working_folder() -> None:
+    """For the command line: import nothing from the working folder and look for no program in it, from now on.
+
+    It stays where `PYTHONPATH` names it by its absolute path, or where this package itself lies in it.
+    """
+    os.environ["PATH"] = _absolute(os.environ.get("PATH", os.defpath))
+    os.environ["NODEFAULTCURRENTDIRECTORYINEXEPATH"] = "1"  # Windows looks there first
+    named = _absolute(os.environ.get("PYTHONPATH", "")).split(os.pathsep)
+    unwanted = {os.path.realpath(os.curdir)}
+    unwanted -= {os.path.realpath(entry) for entry in (*named, str(Path(__file__).parents[2])) if entry}
+    sys.path[:] = [entry for entry in sys.path if os.path.isabs(entry) and os.path.realpath(entry) not in unwanted]
+
+
+def importable(name: str) -> bool:
+    """Whether a package of that name is installed; nothing is imported."""
+    with installed_only():
+        return importlib.util.find_spec(name) is not None
+
+
+def entry_points(group: str) -> list[EntryPoint]:
+    """The entry points of a group in installed packages, by name."""
+    with installed_only():
+        return sorted(importlib.metadata.entry_points(group=group), key=lambda entry: entry.name)
+
+
+def load(entry: EntryPoint) -> Any:
+    """The object that an entry point names."""
+    with installed_only():
+        return entry.load()
+
+
+def program(*names: str) -> str | None:
+    """Absolute path of the first of these programs that is on the PATH; relative entries of the PATH do not count."""
+    path = _absolute(os.environ.get("PATH", os.defpath))
+    for name in names:
+        found = shutil.which(name, path=path)
+        if found is not None and os.path.isabs(found):
+            return found
+    return None
+
+
+def python_module(name: str) -> list[str]:
+    """The start of a command that runs an installed module with this Python."""
+    return [sys.executable, "-P", "-m", name]
+
+
+def run(
+    command: Sequence[str], folder: Path, *, temporary: Path | None = None, watch: Callable[[], None] | None = None
+) -> tuple[int, str]:
+    """Run a program, named by its absolute path, in `folder`, which should be empty and its caller's own.
+
+    Returns its exit code and what it said on standard error. It has no input, and relative entries of the search paths
+    are not handed on. `temporary` is where it puts temporary files; `watch` is called every 0.2 s.
+    """
+    if not os.path.isabs(command[0]):
+        raise ValueError(f"{command[0]!r} is no absolute path")
+    environment = _environment() | (dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(temporary)) if temporary else {})
+    streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=folder, env=environment, text=True, errors="replace", **streams) as process:
+        try:
+            while True:
+                try:
+                    _, stderr = process.communicate(timeout=_WATCHED)
+                    return process.returncode, stderr
+                except subprocess.TimeoutExpired:
+                    if watch is not None:
+                        watch()
+        except BaseException:
+            process.kill()
+            raise
+
+
+def open_browser(address: str) -> bool:
+    """Show an address in the person's browser; whether one was started."""
+    import webbrowser
+
+    path = os.environ.get("PATH")
+    os.environ["PATH"] = _absolute(path or os.defpath)  # the module looks for browsers there
+    try:
+        return webbrowser.open(address)
+    finally:
+        if path is None:
+            del os.environ["PATH"]
+        else:
+            os.environ["PATH"] = path
+
+
+def _environment() -> dict[str, str]:
+    environment = dict(os.environ)
+    for name in ("PATH", "PYTHONPATH"):
+        if name in environment:
+            environment[name] = _absolute(environment[name])
+    if not environment.get("PYTHONPATH"):
+        environment.pop("PYTHONPATH", None)
+    return environment | {"PYTHONSAFEPATH": "1"}
+
+
+def _absolute(path: str) -> str:
+    """A search path without its relative and empty entries."""
+    return os.pathsep.join(entry for entry in path.split(os.pathsep) if os.path.isabs(entry))
