@@ -103,16 +103,11 @@ def discover(
 ) -> None:
     """Draw samples, name their features, find the axes. Goes on where it was cut off; stops when sure."""
     from tlgan import workspace as ws
-    from tlgan.workspace.adopt import adopt_all
-    from tlgan.workspace.discover import check_free
     from tlgan.workspace.discover import discover as run
 
     from .terminal import discovering, print_axes, print_json
 
     extractors = tuple(extractor) if extractor else () if text else ws.DEFAULT_EXTRACTORS
-    if labels or kind or size or text:
-        check_free(out)
-        extractors = adopt_all(out, extractors, texts=text or (), model=model, labels=labels, kind=kind, size=size)
     settings = ws.Settings(
         generator=generator,
         space=space,
@@ -125,7 +120,18 @@ def discover(
         base=None if base is None else tuple(name for name in base if name != "none"),
     )
     with discovering(max_samples, sure) as display:
-        workspace = run(out, settings, watcher=display, sure=sure, trust=trust)
+        workspace = run(
+            out,
+            settings,
+            texts=text or (),
+            model=model,
+            labels=labels,
+            kind=kind,
+            size=size,
+            watcher=display,
+            sure=sure,
+            trust=trust,
+        )
     if json:
         print_json(workspace.summary())
     else:

@@ -144,8 +144,8 @@ def _read(checkpoint: Path) -> dict[str, Any]:
 
 
 def _write(checkpoint: Path, state: dict[str, Any]) -> None:
-    with replacing(checkpoint) as temporary:
-        torch.save(state, temporary)
+    with replacing(checkpoint) as temporary, open(temporary, "wb") as file:
+        torch.save(state, file)
 
 
 @torch.no_grad()

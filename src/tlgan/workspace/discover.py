@@ -7,22 +7,23 @@ is that of a run that was never cut off.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tlgan.axes import SURE, AxisLearner
 from tlgan.editing import Canvas, side_effects
 from tlgan.errors import TlganError
+from tlgan.io.step import Step, held, is_ours
 from tlgan.samples import Source, draw, measure_part
 
-from .adopt import EXTRACTORS_FOLDER, adopt_all
+from .adopt import adopt_all
 from .progress import Watcher
-from .settings import AXES_FILE, SETTINGS_FILE, Settings
-from .workspace import Workspace, open_workspace, settle
+from .settings import AXES_FILE, EXTRACTORS_FOLDER, SETTINGS_FILE, Settings
+from .workspace import Workspace, load_extractors, open_workspace, settle, writing_into
 
 if TYPE_CHECKING:
     from tlgan.extractors.combined import CombinedExtractor
@@ -33,6 +34,11 @@ def discover(
     path: str | Path,
     settings: Settings,
     *,
+    texts: Sequence[str] = (),
+    model: str = "",
+    labels: str | Path | Sequence[str] | None = None,
+    kind: str = "",
+    size: int = 0,
     watcher: Watcher | None = None,
     sure: float = SURE,
     trust: bool = False,
@@ -40,25 +46,41 @@ def discover(
 ) -> Workspace:
     """Make or continue the workspace in folder `path`, up to its axes and its report.
 
-    ``sure``: split-half cosine at which every learnable axis counts as known. ``load`` replaces the loading of the
+    ``texts``, ``model``, ``labels``, ``kind`` and ``size`` say more of the extractors, as for `adopt_all`. ``sure``: split-half cosine at which every learnable axis counts as known. ``load`` replaces the loading of the
     networks by reference (for a generator that only exists in memory). ``trust``: the generator's file may hold code.
     Raises TlganError where the folder holds a workspace of something else, and whatever loading the networks raises.
     """
     watcher = watcher or Watcher()
     path = Path(path)
     check_free(path)
-    if load is None:
-        settings = replace(settings, extractors=adopt_all(path, settings.extractors))
-    workspace = Workspace(path, settings, trust=trust, on_download=watcher.download)
-    watcher.stage(f"loading generator {settings.generator} and extractors {', '.join(settings.extractors)}")
-    if load is not None:
-        workspace.generator, workspace.extractor = load(settings)
-    names = tuple(feature.name for feature in workspace.extractor.features)
-    workspace.settings = settle(settings, workspace.generator, names)
-    if (path / SETTINGS_FILE).exists():
-        _check_same(open_workspace(path).settings, workspace)
-    workspace.save_settings()
+    with writing_into(path, watcher.stage), Step(path) as step:
+        check_free(path)
+        if load is None:
+            told: Any = {"texts": texts, "model": model, "labels": labels, "kind": kind, "size": size}
+            settings = replace(settings, extractors=adopt_all(path, settings.extractors, step=step, **told))
+        workspace = Workspace(path, settings, trust=trust, on_download=watcher.download)
+        watcher.stage(f"loading generator {settings.generator} and extractors {', '.join(settings.extractors)}")
+        if load is not None:
+            workspace.generator, workspace.extractor = load(settings)
+        else:
+            workspace.extractor = load_extractors(settings.extractors, step.stage, path, trust=trust)
+        names = tuple(feature.name for feature in workspace.extractor.features)
+        workspace.settings = settle(settings, workspace.generator, names)
+        if held(path, SETTINGS_FILE).exists():
+            _check_same(open_workspace(path).settings, workspace)
+        workspace.save_settings(step)
+        if not held(path, AXES_FILE).exists():
+            step.take()  # samples that are drawn from here on belong to these settings
+        _find_axes(workspace, watcher, sure)
+        watcher.stage("writing the report")
+        from .report import write_report
 
+        workspace.axes.save(step.path(AXES_FILE))
+        write_report(workspace, step)
+    return workspace
+
+
+def _find_axes(workspace: Workspace, watcher: Watcher, sure: float) -> None:
     learner = learn(workspace, watcher, sure)
     watcher.stage("fitting the axes")
     chosen = workspace.settings
@@ -74,12 +96,6 @@ def discover(
     watcher.stage("moving every slider to see what else changes")
     canvas = Canvas(workspace.generator, workspace.extractor, workspace.axes, resolution=chosen.resolution)
     workspace.axes = replace(workspace.axes, effects=side_effects(canvas), effects_by=workspace.extractor.name)
-    workspace.axes.save(path / AXES_FILE)
-    watcher.stage("writing the report")
-    from .report import write_report
-
-    write_report(workspace)
-    return workspace
 
 
 def learn(workspace: Workspace, watcher: Watcher, sure: float = SURE) -> AxisLearner:
@@ -132,8 +148,9 @@ def check_free(path: Path) -> None:
     """Raise TlganError where `path` can't become a workspace, or is something else already."""
     if path.exists() and not path.is_dir():
         raise TlganError(f"{path} is a file: name a folder for the workspace")
-    others = [entry for entry in path.iterdir() if entry.name != EXTRACTORS_FOLDER] if path.is_dir() else []
-    if others and not (path / SETTINGS_FILE).exists():
+    names = [entry.name for entry in path.iterdir()] if path.is_dir() else []
+    others = [name for name in names if name != EXTRACTORS_FOLDER and not is_ours(name)]
+    if others and not held(path, SETTINGS_FILE).exists():
         raise TlganError(f"{path} holds other things and is not a workspace: name a new or empty folder")
 
 
