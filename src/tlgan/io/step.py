@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -65,8 +64,13 @@ class Step:
                 sync_folder(Path(folder))
             os.rename(self.stage, self.at / PENDING)
         sync_folder(self.at)
-        with suppress(OSError, TlganError):  # it is done; where moving the files fails, the next writer tries again
+        try:
             self._settle(self.folder, self.at)
+        except TlganError as error:
+            raise TlganError(
+                f"{error}; nothing is lost: {self.at / PENDING} holds all of it, and the next command that writes there "
+                "puts it in place"
+            ) from error
 
 
 def is_ours(name: str) -> bool:
