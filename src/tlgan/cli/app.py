@@ -116,16 +116,11 @@ def discover(
     """Draw samples, name their features, find the axes. Goes on where it was cut off; stops when sure."""
     from tlgan import workspace as ws
     from tlgan.io.streams import write
-    from tlgan.workspace.adopt import adopt_all
-    from tlgan.workspace.discover import check_free
     from tlgan.workspace.discover import discover as run
 
     from .terminal import discovering, print_axes, print_json
 
     extractors = tuple(extractor) if extractor else () if text else ws.DEFAULT_EXTRACTORS
-    if labels or kind or size or text:
-        check_free(out)
-        extractors = adopt_all(out, extractors, texts=text or (), model=model, labels=labels, kind=kind, size=size)
     settings = ws.Settings(
         generator=generator,
         space=space,
@@ -141,7 +136,19 @@ def discover(
         from tlgan.training.picture_head import HeadRecipe
     with discovering(max_samples, sure) as display:
         recipe = HeadRecipe() if preview else None
-        workspace = run(out, settings, watcher=display, sure=sure, trust=trust, preview=recipe)
+        workspace = run(
+            out,
+            settings,
+            texts=text or (),
+            model=model,
+            labels=labels,
+            kind=kind,
+            size=size,
+            watcher=display,
+            sure=sure,
+            trust=trust,
+            preview=recipe,
+        )
     if json:
         print_json(workspace.summary())
     else:

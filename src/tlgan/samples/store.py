@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tlgan.errors import TlganError
-from tlgan.io.files import replacing
+from tlgan.io.files import replacing, sweep, to_read, to_write
 
 from .recipe import Recipe
 
@@ -47,7 +47,7 @@ class SampleStore:
     def parts(self) -> list[Path]:
         """The leading run of parts, in order; a gap ends it."""
         found: list[Path] = []
-        while (path := self.folder / part_name(len(found))).exists():
+        while (path := to_read(self.folder, part_name(len(found)))).exists():
             found.append(path)
         return found
 
@@ -103,13 +103,13 @@ class SampleStore:
         """Write part `number`. A full disk leaves no half file and raises TlganError."""
         import pyarrow.parquet as pq
 
-        path = self.folder / part_name(number)
-        for stale in self.folder.glob(f".{path.stem}.*.tmp*"):
-            stale.unlink(missing_ok=True)
+        to_write(self.folder.parent, self.folder.name)
+        path = to_write(self.folder, part_name(number))
+        sweep(self.folder, path.name)
         # Latents do not compress and thumbnails already are: zstd is for the features alone.
         compression = {name: "zstd" if name in self.recipe.features else "none" for name in table.column_names}
-        with replacing(path) as temporary:
-            pq.write_table(table, temporary, compression=compression, use_dictionary=False)
+        with replacing(path) as temporary, open(temporary, "wb") as file:
+            pq.write_table(table, file, compression=compression, use_dictionary=False)
         return path
 
     def amend(self, number: int, columns: Mapping[str, np.ndarray]) -> None:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,9 @@ from torch import Tensor, nn
 from tlgan.errors import TlganError
 from tlgan.extractors import Feature
 from tlgan.extractors.trained import save_trained
-from tlgan.io.files import replacing
+from tlgan.io.files import appearing, discard, replacing, sweep, to_write
+from tlgan.io.lock import locked
+from tlgan.io.step import Step, finish
 
 from .augment import ROOM, plain_view, random_view
 from .card import write_card
@@ -110,42 +112,46 @@ def train_extractor(
     labelled = read_labelled(images, labels)
     targets = read_targets(labelled.columns, only=only, skip=skip, kinds=kinds)
     work = out.with_name(f"{out.stem}.work")
+    for path in (out, out.with_suffix(".safetensors"), out.with_suffix(".md"), work):
+        to_write(out.parent, path.name)
     job = _job(labelled, targets, {"backbone": backbone, "size": size, "steps": steps, "flip": flip, "seed": seed})
-    _claim(work, job)
-    watcher.stage(f"reading {len(labelled.names):,} pictures")
-    side = round((size or _size_of(backbone)) * ROOM)
-    chunks, bad = decode(labelled, side, work, lambda done: watcher.decoded(done, len(labelled.names)))
-    if bad:
-        watcher.stage(f"{unreadable(labelled, bad)}; going on without")
-    rows = np.setdiff1d(np.arange(len(labelled.names)), bad)
-    split = split_rows(targets, rows, seed=seed)
-    data = _Data(chunks, torch.from_numpy(np.stack([target.values for target in targets], axis=1)))
-    start, why = _choose(backbone, size, data, split, targets, seed)
-    watcher.stage(f"training {why}")
-    network, course = _train(start, data, split, targets, steps, flip, seed, work, watcher)
-    watcher.stage("measuring on pictures it has not seen")
-    output, values = _outputs(network, data, split.test, start.size), data.values[torch.from_numpy(split.test)]
-    table = figures(output.numpy(), values.numpy(), targets)
-    network = _in_units(network, targets)
-    features, groups = _features(targets)
-    watcher.stage(f"writing {out}")
-    weights = None
-    if start.architecture:
-        weights = out.with_suffix(".safetensors")
-        save_trained(weights, network, features, groups, start.architecture, start.size)
-    card = out.with_suffix(".md")
-    facts = _facts(labelled, split, bad, start, why, course)
-    notes = [f"{len(bad)} of its pictures could not be read."] if bad else []
-    if start.name == DEFAULT_BACKBONE:
-        notes.append(
-            "It started from `celeba40`, which has seen most of CelebA's first 9,000 pictures and UTKFace: on those sets its "
-            "figures flatter it."
-        )
-    write_card(card, title=out.stem, facts=facts, table=table, notes=notes)
-    export_onnx(out, network, features, groups, start.size)
-    shutil.rmtree(work, ignore_errors=True)
-    seconds = time.perf_counter() - started
-    return Trained(out, weights, card, start.name, len(rows), len(bad), course, tuple(table), seconds)
+    with locked(work.with_name(f".{work.name}.lock"), watcher.stage):
+        _claim(work, job)
+        watcher.stage(f"reading {len(labelled.names):,} pictures")
+        side = round((size or _size_of(backbone)) * ROOM)
+        chunks, bad = decode(labelled, side, work, lambda done: watcher.decoded(done, len(labelled.names)))
+        if bad:
+            watcher.stage(f"{unreadable(labelled, bad)}; going on without")
+        rows = np.setdiff1d(np.arange(len(labelled.names)), bad)
+        split = split_rows(targets, rows, seed=seed)
+        data = _Data(chunks, torch.from_numpy(np.stack([target.values for target in targets], axis=1)))
+        start, why = _choose(backbone, size, data, split, targets, seed)
+        watcher.stage(f"training {why}")
+        network, course = _train(start, data, split, targets, steps, flip, seed, work, watcher)
+        watcher.stage("measuring on pictures it has not seen")
+        output, values = _outputs(network, data, split.test, start.size), data.values[torch.from_numpy(split.test)]
+        table = figures(output.numpy(), values.numpy(), targets)
+        network = _in_units(network, targets)
+        features, groups = _features(targets)
+        watcher.stage(f"writing {out}")
+        weights = out.with_suffix(".safetensors") if start.architecture else None
+        card = out.with_suffix(".md")
+        facts = _facts(labelled, split, bad, start, why, course)
+        notes = [f"{len(bad)} of its pictures could not be read."] if bad else []
+        if start.name == DEFAULT_BACKBONE:
+            notes.append(
+                "It started from `celeba40`, which has seen most of CelebA's first 9,000 pictures and UTKFace: on those sets its "
+                "figures flatter it."
+            )
+        with Step(out.parent, at=work) as step:
+            export_onnx(step.path(out.name), network, features, groups, start.size)
+            if weights is not None:
+                save_trained(step.path(weights.name), network, features, groups, start.architecture, start.size)
+            write_card(step.path(card.name), title=out.stem, facts=facts, table=table, notes=notes)
+        with suppress(TlganError):  # what was asked for is there
+            discard(work)
+        seconds = time.perf_counter() - started
+        return Trained(out, weights, card, start.name, len(rows), len(bad), course, tuple(table), seconds)
 
 
 class _Data:
@@ -307,13 +313,18 @@ def _job(labelled: Labelled, targets: Sequence[Target], options: dict[str, Any])
 def _claim(work: Path, job: str) -> None:
     """Begin, or go on with the same job; what is left of another one is cleared away."""
     note = work / "job.json"
-    if work.exists() and not (note.exists() and note.read_text("utf-8") == job):
+    sweep(work.parent, work.name)
+    if work.exists():
+        sweep(work)
+        finish(work.parent, work)
+        if note.exists() and note.read_text("utf-8") == job:
+            return
         if not note.exists() and any(work.iterdir()):
             raise TlganError(
                 f"{work} is in the way: it is where unfinished training is kept; move it, or choose another --out"
             )
-        shutil.rmtree(work)
-    with replacing(note) as temporary:
+        discard(work)
+    with appearing(work) as folder, replacing(folder / note.name) as temporary:
         temporary.write_text(job, encoding="utf-8")
 
 

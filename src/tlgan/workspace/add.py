@@ -9,7 +9,7 @@ command goes on with the parts that are not measured yet.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,13 +22,15 @@ from tlgan.axes.gradients import differentiable, mean_gradients
 from tlgan.axes.learner import FIRST
 from tlgan.editing import Canvas, side_effects
 from tlgan.errors import TlganError
+from tlgan.extractors import load_extractor
 from tlgan.extractors.combined import CombinedExtractor
+from tlgan.io.step import Step
 from tlgan.samples import SampleStore, Source, measured
 
 from .adopt import adopt
 from .progress import Watcher
-from .settings import AXES_FILE, REPORT_FILE
-from .workspace import Workspace, open_workspace
+from .settings import AXES_FILE, REPORT_FILE, located
+from .workspace import Workspace, open_workspace, writing_into
 
 if TYPE_CHECKING:
     from tlgan.extractors import Extractor
@@ -64,53 +66,63 @@ def add_extractor(
     labels: str | Path | Sequence[str] | None = None,
     kind: str = "",
     size: int = 0,
+    make: Callable[[Step], str] | None = None,
     method: Method = "auto",
     sure: float = SURE,
     watcher: Watcher | None = None,
 ) -> Added:
     """Add an extractor's features to a workspace as sliders.
 
-    ``ref`` or ``texts`` name the extractor, and ``labels``, ``kind``, ``size`` and ``model`` say more of it (`adopt`).
+    ``ref`` or ``texts`` name the extractor, and ``labels``, ``kind``, ``size`` and ``model`` say more of it (`adopt`);
+    ``make(step)`` writes it into the workspace, in place of both, and returns the reference to store.
     ``method``: "samples", "gradients", or "auto" for the cheaper one. ``sure``: split-half cosine at which an axis
     counts as known. Raises TlganError where the workspace has no samples or has a feature of that name already.
     """
     started = time.perf_counter()
     watcher = watcher or Watcher()
     workspace = workspace if isinstance(workspace, Workspace) else open_workspace(workspace)
-    old = workspace.axes
-    watcher.stage(f"loading {ref or 'the text-image model'}")
-    stored, extractor = adopt(workspace.path, ref, texts=texts, model=model, labels=labels, kind=kind, size=size)
-    if stored in workspace.settings.extractors:
-        raise TlganError(f"{workspace.path} has this extractor already ({stored}): there is nothing to add")
-    clash = [feature.name for feature in extractor.features if feature.name in old.names]
-    if clash:
-        raise TlganError(
-            f"{workspace.path} has a slider {clash[0]!r} already: give the new one another name (in a TOML beside the "
-            "model, or other words), or add it to another workspace"
+    with writing_into(workspace.path, watcher.stage), Step(workspace.path) as step:
+        workspace.refresh()
+        old = workspace.axes
+        watcher.stage(f"loading {ref or ('the text-image model' if texts else 'what was learned')}")
+        if make is not None:
+            stored = make(step)
+            extractor = load_extractor(located(stored, step.stage))
+        else:
+            told: Any = {"texts": texts, "model": model, "labels": labels, "kind": kind, "size": size}
+            stored, extractor = adopt(workspace.path, ref, step=step, **told)
+        if stored in workspace.settings.extractors:
+            raise TlganError(f"{workspace.path} has this extractor already ({stored}): there is nothing to add")
+        clash = [feature.name for feature in extractor.features if feature.name in old.names]
+        if clash:
+            raise TlganError(
+                f"{workspace.path} has a slider {clash[0]!r} already: give the new one another name (in a TOML beside "
+                "the model, or other words), or add it to another workspace"
+            )
+        grown = _grown(workspace, stored, extractor)
+        watcher.stage(
+            f"measuring {', '.join(feature.name for feature in extractor.features)} on the samples that are there"
         )
-    grown = _grown(workspace, stored, extractor)
-    watcher.stage(
-        f"measuring {', '.join(feature.name for feature in extractor.features)} on the samples that are there"
-    )
-    search = _Search(grown, extractor, len(old.features), sure, watcher)
-    search.run(method)
-    axes = extended(old, search.axes())
-    if axes.effects is not None:
-        watcher.stage("moving the new sliders to see what else changes")
-        added = side_effects(
-            Canvas(grown.generator, grown.extractor, axes, resolution=grown.settings.resolution),
-            axes.names[len(old.features) :],
-        )
-        axes = replace(axes, effects=np.concatenate([axes.effects[: len(old.features)], added]))
-    axes.save(workspace.path / AXES_FILE)
-    grown.save_settings()
+        search = _Search(grown, extractor, len(old.features), sure, watcher)
+        search.run(method)
+        axes = extended(old, search.axes())
+        if axes.effects is not None:
+            watcher.stage("moving the new sliders to see what else changes")
+            added = side_effects(
+                Canvas(grown.generator, grown.extractor, axes, resolution=grown.settings.resolution),
+                axes.names[len(old.features) :],
+            )
+            axes = replace(axes, effects=np.concatenate([axes.effects[: len(old.features)], added]))
+        grown.axes = axes
+        axes.save(step.path(AXES_FILE))
+        grown.save_settings(step)
+        if (workspace.path / REPORT_FILE).exists():
+            watcher.stage("writing the report")
+            from .report import write_report
+
+            write_report(grown, step)
     workspace.settings, workspace.extractor, workspace.axes = grown.settings, grown.extractor, axes
     workspace.__dict__.pop("canvas", None)
-    if (workspace.path / REPORT_FILE).exists():
-        watcher.stage("writing the report")
-        from .report import write_report
-
-        write_report(workspace)
     new = slice(len(old.features), None)
     return Added(
         extractor=stored,

@@ -5,20 +5,20 @@ or found about them, so that the reference in `tlgan.toml` alone brings them bac
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tlgan.errors import TlganError
-from tlgan.io.files import replacing
+from tlgan.io.files import replacing, to_write
+from tlgan.io.step import Step
 
-from .settings import located
+from .settings import EXTRACTORS_FOLDER, located
 
 if TYPE_CHECKING:
     from tlgan.extractors import Extractor
 
-EXTRACTORS_FOLDER = "extractors"
 _FILES = (".onnx", ".toml", ".safetensors")
 
 
@@ -31,23 +31,26 @@ def adopt(
     labels: str | Path | Sequence[str] | None = None,
     kind: str = "",
     size: int = 0,
+    step: Step | None = None,
 ) -> tuple[str, Extractor]:
     """Load an extractor and make the workspace in `folder` keep it: (the reference to store, the extractor).
 
     ``ref``: as `load_extractor` takes it; ``labels``, ``kind`` and ``size`` say what an ONNX file does not. Or, in place
-    of a reference, ``texts``: sentences for a text-image ``model``. The same call again changes nothing.
+    of a reference, ``texts``: sentences for a text-image ``model``. The same call again changes nothing. With ``step``,
+    the files are a part of that, and there with it.
     """
     from tlgan.extractors import load_extractor
     from tlgan.extractors.described import load_described
 
     folder = Path(folder)
+    place = step.path if step else lambda name: to_write(folder, name)
     if bool(ref) == bool(texts):
         raise TlganError("name either an extractor (--extractor) or sentences (--text), and not both")
     if texts:
         from tlgan.extractors.text import load_prompts
 
         made = load_prompts(list(texts), model)
-        return _write(folder, made.name, made.description.to_toml()), made
+        return _write(place, made.name, made.description.to_toml())[0], made
     ref = located(ref, folder)
     path = Path(ref)
     told = {key: value for key, value in (("labels", labels), ("kind", kind), ("size", size)) if value}
@@ -57,15 +60,15 @@ def adopt(
     if path.is_file() and path.resolve().is_relative_to(folder.resolve()):
         return path.resolve().relative_to(folder.resolve()).as_posix(), extractor
     if ref.endswith(".safetensors") and path.is_file():
-        return _copied(folder, path, f"{extractor.name}.safetensors"), extractor
+        return _copied(place, path, f"{extractor.name}.safetensors"), extractor
     if not ref.endswith((".onnx", ".toml")) or not hasattr(extractor, "description"):
         return ref, extractor
     description = extractor.description
     if hasattr(extractor, "file") and Path(description.model).is_file():
-        _copied(folder, extractor.file, f"{extractor.name}.onnx")
+        _copied(place, extractor.file, f"{extractor.name}.onnx")
         description = replace(description, model=f"{extractor.name}.onnx")
-    stored = _write(folder, extractor.name, description.to_toml())
-    return stored, load_described(folder / stored) if description.kind == "onnx" else extractor
+    stored, written = _write(place, extractor.name, description.to_toml())
+    return stored, load_described(written) if description.kind == "onnx" else extractor
 
 
 def adopt_all(
@@ -77,10 +80,11 @@ def adopt_all(
     labels: str | Path | Sequence[str] | None = None,
     kind: str = "",
     size: int = 0,
+    step: Step | None = None,
 ) -> tuple[str, ...]:
     """References to store for several extractors: files are adopted, names stay names, and sentences come last.
 
-    ``labels``, ``kind`` and ``size`` are of the one ONNX file among them.
+    ``labels``, ``kind`` and ``size`` are of the one ONNX file among them; ``step`` as for `adopt`.
     """
     from tlgan.extractors.permission import allow
     from tlgan.extractors.registry import names_code
@@ -93,28 +97,31 @@ def adopt_all(
     stored = []
     for ref in refs:
         if ref in models and said:
-            stored.append(adopt(folder, ref, labels=labels, kind=kind, size=size)[0])
+            stored.append(adopt(folder, ref, labels=labels, kind=kind, size=size, step=step)[0])
         elif ref.endswith(_FILES) and Path(located(ref, folder)).is_file():
-            stored.append(adopt(folder, ref)[0])
+            stored.append(adopt(folder, ref, step=step)[0])
         else:
             if names_code(ref):
                 allow(ref)
             stored.append(ref)
     if texts:
-        stored.append(adopt(folder, texts=texts, model=model)[0])
+        stored.append(adopt(folder, texts=texts, model=model, step=step)[0])
     return tuple(stored)
 
 
-def _write(folder: Path, name: str, text: str) -> str:
-    path = folder / EXTRACTORS_FOLDER / f"{name}.toml"
+def _write(place: Callable[[str], Path], name: str, text: str) -> tuple[str, Path]:
+    """The reference to store, and where its file is until it has its place."""
+    stored = f"{EXTRACTORS_FOLDER}/{name}.toml"
+    path = place(stored)
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
-    return f"{EXTRACTORS_FOLDER}/{path.name}"
+    return stored, path
 
 
-def _copied(folder: Path, source: Path, name: str) -> str:
-    target = folder / EXTRACTORS_FOLDER / name
+def _copied(place: Callable[[str], Path], source: Path, name: str) -> str:
+    stored = f"{EXTRACTORS_FOLDER}/{name}"
+    target = place(stored)
     if not (target.exists() and target.samefile(source)):
         with replacing(target) as temporary:
             shutil.copyfile(source, temporary)
-    return f"{EXTRACTORS_FOLDER}/{name}"
+    return stored

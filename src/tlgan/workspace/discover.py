@@ -7,10 +7,10 @@ is that of a run that was never cut off.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,13 +18,15 @@ from tlgan.axes import SURE, AxisLearner, population, priors
 from tlgan.axes.learner import FIRST
 from tlgan.editing import Canvas, side_effects
 from tlgan.errors import TlganError
+from tlgan.io.files import to_write
+from tlgan.io.step import Step, held, is_ours
 from tlgan.samples import Source, draw, measure_part
 
-from .adopt import EXTRACTORS_FOLDER, adopt_all
+from .adopt import adopt_all
 from .progress import Watcher
-from .settings import AXES_FILE, PREVIEW_FILE, SETTINGS_FILE, Settings
+from .settings import AXES_FILE, EXTRACTORS_FOLDER, PREVIEW_FILE, SETTINGS_FILE, Settings
 from .whole import WHOLE, corrected
-from .workspace import Workspace, open_workspace, settle
+from .workspace import Workspace, load_extractors, open_workspace, settle, writing_into
 
 if TYPE_CHECKING:
     from tlgan.extractors.combined import CombinedExtractor
@@ -40,6 +42,11 @@ def discover(
     path: str | Path,
     settings: Settings,
     *,
+    texts: Sequence[str] = (),
+    model: str = "",
+    labels: str | Path | Sequence[str] | None = None,
+    kind: str = "",
+    size: int = 0,
     watcher: Watcher | None = None,
     sure: float = SURE,
     trust: bool = False,
@@ -48,29 +55,46 @@ def discover(
 ) -> Workspace:
     """Make or continue the workspace in folder `path`, up to its axes and its report.
 
-    ``preview``: train a head that paints small pictures first, and keep it in the workspace; samples are then painted
-    small, and the axes corrected on some whole pictures, as for a generator that comes with a head.
-    ``sure``: split-half cosine at which every learnable axis counts as known. ``load`` replaces the loading of the
+    ``texts``, ``model``, ``labels``, ``kind`` and ``size`` say more of the extractors, as for `adopt_all`. ``preview``:
+    train a head that paints small pictures first, and keep it in the workspace; samples are then painted small, and the
+    axes corrected on some whole pictures, as for a generator that comes with a head. ``sure``: split-half cosine at
+    which every learnable axis counts as known. ``load`` replaces the loading of the
     networks by reference (for a generator that only exists in memory). ``trust``: the generator's file may hold code.
     Raises TlganError where the folder holds a workspace of something else, and whatever loading the networks raises.
     """
     watcher = watcher or Watcher()
     path = Path(path)
     check_free(path)
-    if load is None:
-        settings = replace(settings, extractors=adopt_all(path, settings.extractors))
-    workspace = Workspace(path, settings, trust=trust, on_download=watcher.download)
-    watcher.stage(f"loading generator {settings.generator} and extractors {', '.join(settings.extractors)}")
-    if load is not None:
-        workspace.generator, workspace.extractor = load(settings)
-    if preview is not None:
-        _train_preview(workspace, preview, watcher)
-    names = tuple(feature.name for feature in workspace.extractor.features)
-    workspace.settings = settle(settings, workspace.generator, names)
-    if (path / SETTINGS_FILE).exists():
-        _check_same(open_workspace(path).settings, workspace)
-    workspace.save_settings()
+    with writing_into(path, watcher.stage), Step(path) as step:
+        check_free(path)
+        if load is None:
+            told: Any = {"texts": texts, "model": model, "labels": labels, "kind": kind, "size": size}
+            settings = replace(settings, extractors=adopt_all(path, settings.extractors, step=step, **told))
+        workspace = Workspace(path, settings, trust=trust, on_download=watcher.download)
+        watcher.stage(f"loading generator {settings.generator} and extractors {', '.join(settings.extractors)}")
+        if load is not None:
+            workspace.generator, workspace.extractor = load(settings)
+        else:
+            workspace.extractor = load_extractors(settings.extractors, step.stage, path, trust=trust)
+        if preview is not None:
+            _train_preview(workspace, preview, watcher)
+        names = tuple(feature.name for feature in workspace.extractor.features)
+        workspace.settings = settle(settings, workspace.generator, names)
+        if held(path, SETTINGS_FILE).exists():
+            _check_same(open_workspace(path).settings, workspace)
+        workspace.save_settings(step)
+        if not held(path, AXES_FILE).exists():
+            step.take()  # samples that are drawn from here on belong to these settings
+        _find_axes(workspace, watcher, sure)
+        watcher.stage("writing the report")
+        from .report import write_report
 
+        workspace.axes.save(step.path(AXES_FILE))
+        write_report(workspace, step)
+    return workspace
+
+
+def _find_axes(workspace: Workspace, watcher: Watcher, sure: float) -> None:
     learner = learn(workspace, watcher, sure)
     watcher.stage("fitting the axes")
     chosen = workspace.settings
@@ -91,12 +115,6 @@ def discover(
         canvas = Canvas(workspace.generator, workspace.extractor, workspace.axes, resolution=chosen.resolution)
     watcher.stage("moving every slider to see what else changes")
     workspace.axes = replace(workspace.axes, effects=side_effects(canvas), effects_by=workspace.extractor.name)
-    workspace.axes.save(path / AXES_FILE)
-    watcher.stage("writing the report")
-    from .report import write_report
-
-    write_report(workspace)
-    return workspace
 
 
 def _train_preview(workspace: Workspace, recipe: HeadRecipe, watcher: Watcher) -> None:
@@ -113,7 +131,7 @@ def _train_preview(workspace: Workspace, recipe: HeadRecipe, watcher: Watcher) -
     head, quality = train_head(
         generator, workspace.extractor, workspace.path / "preview.work", recipe, on_step=watcher.step
     )
-    head.save(workspace.path / PREVIEW_FILE)
+    head.save(to_write(workspace.path, PREVIEW_FILE))
     agreed = f", labels correlate {np.mean(list(quality.correlation.values())):.3f}" if quality.correlation else ""
     watcher.stage(f"small pictures are {quality.grey:.1f} grey levels off whole ones{agreed}")
     workspace.generator = generator.with_head(head)
@@ -198,9 +216,10 @@ def check_free(path: Path) -> None:
     """Raise TlganError where `path` can't become a workspace, or is something else already."""
     if path.exists() and not path.is_dir():
         raise TlganError(f"{path} is a file: name a folder for the workspace")
+    names = [entry.name for entry in path.iterdir()] if path.is_dir() else []
     kept = {EXTRACTORS_FOLDER, PREVIEW_FILE, "preview.work"}
-    others = [entry for entry in path.iterdir() if entry.name not in kept] if path.is_dir() else []
-    if others and not (path / SETTINGS_FILE).exists():
+    others = [name for name in names if name not in kept and not is_ours(name)]
+    if others and not held(path, SETTINGS_FILE).exists():
         raise TlganError(f"{path} holds other things and is not a workspace: name a new or empty folder")
 
 

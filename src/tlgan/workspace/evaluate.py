@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from tlgan.errors import TlganError
 from tlgan.evaluation.evaluate import Says, as_witness, evaluate, judged_features
 from tlgan.evaluation.methods import Method
 from tlgan.evaluation.scores import Evaluation
+from tlgan.io.step import Step
 
-from .evaluations import keep
+from .evaluations import keep, slope_digest
 from .report import write_report
-
-if TYPE_CHECKING:
-    from .workspace import Workspace
+from .workspace import Workspace, writing_into
 
 
 def evaluate_workspaces(
@@ -53,7 +51,12 @@ def evaluate_workspaces(
             evaluate(workspace.canvas, witness, features=names, methods=methods, faces=faces, amount=amount, says=says)
         )
     for workspace, evaluation in zip(workspaces, found, strict=True):
-        keep(workspace, evaluation)
-        says(f"writing {workspace.path / 'report.html'}")
-        write_report(workspace)
+        with writing_into(workspace.path, says), Step(workspace.path) as step:
+            judged = {name: slope_digest(workspace.axes, name) for name in evaluation.features}
+            workspace.refresh()
+            if judged != {name: slope_digest(workspace.axes, name) for name in evaluation.features}:
+                raise TlganError(f"{workspace.path} got other axes while these were judged: evaluate again")
+            keep(workspace, evaluation, step)
+            says(f"writing {workspace.path / 'report.html'}")
+            write_report(workspace, step, evaluation)
     return found

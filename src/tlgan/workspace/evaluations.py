@@ -9,7 +9,6 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +16,7 @@ import numpy as np
 from tlgan.errors import TlganError
 from tlgan.evaluation.scores import Evaluation
 from tlgan.io.files import replacing
+from tlgan.io.step import Step, held
 
 if TYPE_CHECKING:
     from tlgan.axes import Axes
@@ -29,21 +29,19 @@ FORMAT = 1
 BY_HAND = "conditioned"
 
 
-def keep(workspace: Workspace, evaluation: Evaluation) -> Path:
-    """Write `evaluation.json`, and what the judge saw into the axes' table of side effects; returns the path."""
+def keep(workspace: Workspace, evaluation: Evaluation, step: Step) -> None:
+    """Write `evaluation.json`, and what the judge saw into the axes' table of side effects, as a part of `step`."""
     document = {
         "format": FORMAT,
         "axes": {name: slope_digest(workspace.axes, name) for name in evaluation.features},
         "evaluation": evaluation.to_json(),
     }
-    path = workspace.path / FILE
-    with replacing(path) as temporary:
+    with replacing(step.path(FILE)) as temporary:
         temporary.write_text(json.dumps(document, indent=1), encoding="utf-8")
     if any(score.method == BY_HAND for score in evaluation.methods):
         workspace.axes = with_effects(workspace.axes, evaluation)
-        workspace.axes.save(workspace.path / "axes.safetensors")
+        workspace.axes.save(step.path("axes.safetensors"))
         workspace.__dict__.pop("canvas", None)
-    return path
 
 
 def kept(workspace: Workspace) -> Evaluation | None:
@@ -51,7 +49,7 @@ def kept(workspace: Workspace) -> Evaluation | None:
 
     Raises TlganError for a file that `keep` did not write.
     """
-    path = workspace.path / FILE
+    path = held(workspace.path, FILE)
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         if document["format"] != FORMAT:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +19,8 @@ from .section import colour, data_url, evaluation_section, small
 if TYPE_CHECKING:
     from tlgan.axes import Axes
     from tlgan.editing import Canvas
+    from tlgan.evaluation.scores import Evaluation
+    from tlgan.io.step import Step
 
     from .workspace import Workspace
 
@@ -48,8 +49,8 @@ class AxisRow:
     strips: list[str]
 
 
-def write_report(workspace: Workspace) -> Path:
-    """Paint and write `report.html` into the workspace; returns its path."""
+def write_report(workspace: Workspace, step: Step, evaluation: Evaluation | None = None) -> None:
+    """Paint and write `report.html`, as a part of `step`; `evaluation`: a new one, in place of that which is kept."""
     from jinja2 import Environment, PackageLoader, select_autoescape
 
     from tlgan.editing import Canvas
@@ -62,7 +63,7 @@ def write_report(workspace: Workspace) -> Path:
     faces = _typical_faces(workspace)
     strips = _strips(canvas, [axes.names[row] for row in order], faces)
     rows = [_axis_row(axes, int(row), pictures) for row, pictures in zip(order, strips, strict=True)]
-    evaluation = kept(workspace)
+    evaluation = evaluation or kept(workspace)
     page = environment.get_template("report.html.j2").render(
         workspace=workspace,
         axes=axes,
@@ -77,10 +78,8 @@ def write_report(workspace: Workspace) -> Path:
         judged=evaluation and evaluation_section(workspace.canvas, evaluation),
         gallery=[data_url(small(picture)) for picture in canvas.paint(canvas.sample(24, seed=0))],
     )
-    target = workspace.path / "report.html"
-    with replacing(target) as temporary:
+    with replacing(step.path("report.html")) as temporary:
         temporary.write_text(page, encoding="utf-8")
-    return target
 
 
 def heat_map(axes: Axes, correlation: np.ndarray) -> dict[str, Any]:

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from tlgan.errors import TlganError
+from tlgan.io.step import held
 
 SETTINGS_FILE = "tlgan.toml"
 AXES_FILE = "axes.safetensors"
 SAMPLES_FOLDER = "samples"
 REPORT_FILE = "report.html"
 PREVIEW_FILE = "preview.safetensors"  # the head of a large generator's small pictures
+EXTRACTORS_FOLDER = "extractors"
 DEFAULT_EXTRACTORS = ("celeba40", "colour")
 DEFAULT_BASE = ("male", "young")
 
@@ -87,10 +89,14 @@ class Settings:
         )
 
 
-def located(ref: str, folder: Path) -> str:
-    """An extractor's reference as `load_extractor` takes it: a file inside the workspace is named from there."""
-    inside = folder / ref
-    return str(inside) if "/" in ref and not Path(ref).is_absolute() and inside.is_file() else ref
+def located(ref: str, *folders: Path) -> str:
+    """An extractor's reference as `load_extractor` takes it: a file inside a workspace (the first of `folders` that has
+    it) is named from there. Raises TlganError where links lead out of it."""
+    if "/" in ref and not Path(ref).is_absolute() and ".." not in Path(ref).parts:
+        for folder in folders:
+            if (inside := held(folder, ref)).is_file():
+                return str(inside)
+    return ref
 
 
 class _Reader:

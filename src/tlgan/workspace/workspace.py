@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import importlib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -18,9 +19,20 @@ import numpy as np
 
 from tlgan.errors import TlganError
 from tlgan.io.consent import named_by
-from tlgan.io.files import replacing
+from tlgan.io.files import replacing, sweep, to_read
+from tlgan.io.lock import LOCK, locked
+from tlgan.io.step import Step, finish, held
 
-from .settings import AXES_FILE, DEFAULT_BASE, PREVIEW_FILE, SAMPLES_FOLDER, SETTINGS_FILE, Settings, located
+from .settings import (
+    AXES_FILE,
+    DEFAULT_BASE,
+    EXTRACTORS_FOLDER,
+    PREVIEW_FILE,
+    SAMPLES_FOLDER,
+    SETTINGS_FILE,
+    Settings,
+    located,
+)
 
 if TYPE_CHECKING:
     from tlgan.axes import Axes
@@ -85,25 +97,21 @@ class Workspace:
         from tlgan.generators import LatentGenerator
         from tlgan.generators.loading import with_head
 
-        file = self.path / PREVIEW_FILE
+        file = to_read(self.path, PREVIEW_FILE)
         return with_head(generator, file) if file.exists() and isinstance(generator, LatentGenerator) else generator
 
     @cached_property
     def extractor(self) -> CombinedExtractor:
         """All extractors of the workspace as one."""
-        from tlgan.extractors.combined import CombinedExtractor
-        from tlgan.extractors.registry import load_stored
-
-        refs = [located(ref, self.path) for ref in self.settings.extractors]
         with named_by(self.named_by, agreed=self.fetch):
-            return CombinedExtractor([load_stored(ref, trust=self.trust) for ref in refs])
+            return load_extractors(self.settings.extractors, self.path, trust=self.trust)
 
     @cached_property
     def axes(self) -> Axes:
         """The axes found. Raises TlganError where there are none yet, or those of another generator."""
         from tlgan.axes import Axes
 
-        axes = Axes.load(self.path / AXES_FILE)
+        axes = Axes.load(held(self.path, AXES_FILE))
         if self.settings.sha256 and axes.generator != self.settings.sha256:
             raise TlganError(
                 f"{self.path / AXES_FILE} belongs to another generator ({axes.generator[:12]}) than {SETTINGS_FILE} names "
@@ -134,7 +142,7 @@ class Workspace:
         head = getattr(generator, "head", None)
         thumbnail = min(extractor.input_size or 64, painted)
         part_rows = 1000 if painted <= 128 else 250
-        if (self.path / SAMPLES_FOLDER / "part-00000.parquet").exists():  # an extractor added since changes no row
+        if (to_read(self.path, SAMPLES_FOLDER) / "part-00000.parquet").exists():  # one added since changes no row
             drawn = SampleStore.open(self.path / SAMPLES_FOLDER).recipe
             thumbnail, part_rows = drawn.thumbnail, drawn.part_rows
         return Recipe(
@@ -157,7 +165,7 @@ class Workspace:
         """The sample rows of this workspace."""
         from tlgan.samples import SampleStore
 
-        return SampleStore(self.path / SAMPLES_FOLDER, self.recipe)
+        return SampleStore(to_read(self.path, SAMPLES_FOLDER), self.recipe)
 
     def editor(self, seed: int | None = None, *, latent: np.ndarray | None = None) -> Editor:
         """The sliders of face number `seed`, or of a given latent [d] in the space of the axes."""
@@ -233,10 +241,19 @@ class Workspace:
 
         return nearest(self.samples, distance, n)
 
-    def save_settings(self) -> None:
-        """Write `tlgan.toml`, atomically."""
-        with replacing(self.path / SETTINGS_FILE) as temporary:
+    def save_settings(self, step: Step) -> None:
+        """Write `tlgan.toml`, as a part of `step`."""
+        with replacing(step.path(SETTINGS_FILE)) as temporary:
             temporary.write_text(self.settings.to_toml(), encoding="utf-8")
+
+    def refresh(self) -> None:
+        """Take over what other writers made of the folder since it was opened; networks that stay are not loaded again."""
+        settings = open_workspace(self.path).settings
+        if settings.extractors != self.settings.extractors:
+            self.__dict__.pop("extractor", None)
+        self.settings = settings
+        for derived in ("axes", "canvas"):
+            self.__dict__.pop(derived, None)
 
 
 def open_workspace(path: str | Path, *, trust: bool = False, fetch: bool = False) -> Workspace:
@@ -245,7 +262,7 @@ def open_workspace(path: str | Path, *, trust: bool = False, fetch: bool = False
     `trust` as for `Workspace`; `fetch`: what `tlgan.toml` names may be fetched, wherever on the internet it is.
     """
     path = Path(path)
-    file = path / SETTINGS_FILE
+    file = held(path, SETTINGS_FILE)
     try:
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError as error:
@@ -256,6 +273,25 @@ def open_workspace(path: str | Path, *, trust: bool = False, fetch: bool = False
     except (OSError, UnicodeDecodeError) as error:
         raise TlganError(f"{file} can't be read: {error}") from error
     return Workspace(path, Settings.from_toml(text, str(file)), trust=trust, fetch=fetch, named_by=file)
+
+
+@contextmanager
+def writing_into(path: Path, says: Callable[[str], None] = lambda words: None) -> Iterator[None]:
+    """Be the only writer of the workspace in `path`. Others are waited for, and `says` tells for whom; what a writer
+    that was cut off left is finished or removed first. Readers need none of this: see `Step`."""
+    with locked(path / LOCK, says):
+        finish(path)
+        for name in ("", SAMPLES_FOLDER, EXTRACTORS_FOLDER):
+            sweep(path / name)
+        yield
+
+
+def load_extractors(refs: Sequence[str], *folders: Path, trust: bool = False) -> CombinedExtractor:
+    """Several extractors as one; files are looked for in the `folders`, the first before the others."""
+    from tlgan.extractors.combined import CombinedExtractor
+    from tlgan.extractors.registry import load_stored
+
+    return CombinedExtractor([load_stored(located(ref, *folders), trust=trust) for ref in refs])
 
 
 def settle(settings: Settings, generator: Generator, feature_names: tuple[str, ...]) -> Settings:

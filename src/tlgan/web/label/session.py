@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,11 +20,12 @@ from tlgan.errors import TlganError
 from tlgan.extractors import Feature, load_extractor
 from tlgan.extractors.description import ADDED, feature_name
 from tlgan.extractors.head import embedding_of, has_embedding, save_head
-from tlgan.io.files import replacing
+from tlgan.io.files import replacing, sweep, to_read, to_write
+from tlgan.io.lock import LOCK, locked
+from tlgan.io.step import Step
 from tlgan.samples import Source, latents_of
 from tlgan.samples.measure import pictures
-from tlgan.workspace import Workspace, located, open_workspace
-from tlgan.workspace.adopt import EXTRACTORS_FOLDER
+from tlgan.workspace import EXTRACTORS_FOLDER, Workspace, located, open_workspace
 
 from .learner import ENOUGH, ENOUGH_OF_EACH, ClickLearner
 
@@ -73,6 +75,7 @@ class Session:
         self.order: list[int] = []  # rows in the order of their answers
         self._shown: tuple[int, bool] | None = None
         self.result: dict[str, Any] | None = None
+        self._last = ""  # what the file of clicks held when it was read or written last
         self._restore()
 
     # -- looking -----------------------------------------------------------------------------------------------
@@ -148,11 +151,11 @@ class Session:
             if yes is None:
                 self.learner.skipped.add(row)
             else:
+                self._keep([*self.order, row], {row: yes}, {row} if self._shown[1] else set())
                 self.learner.answers[row] = yes
                 self.order.append(row)
                 if self._shown[1]:
                     self.learner.probes.add(row)
-                self._keep()
             self._shown = None
             return self.state()
 
@@ -161,11 +164,11 @@ class Session:
         with self._lock:
             self._open()
             if self.order:
+                self._keep(self.order[:-1])
                 row = self.order.pop()
                 del self.learner.answers[row]
                 self._shown = (row, row in self.learner.probes)
                 self.learner.probes.discard(row)
-                self._keep()
             return self.state()
 
     def finish(self) -> dict[str, Any]:
@@ -180,9 +183,13 @@ class Session:
                 )
             label = self.question[:1].upper() + self.question[1:]
             feature = Feature(self.name, "probability", label=label, low="no", high="yes", group=ADDED)
-            path = self.workspace.path / EXTRACTORS_FOLDER / f"{self.name}.safetensors"
-            save_head(path, self.backbone_ref, self.backbone, feature, model.weight, model.bias)
-            added = self._add(path)
+            stored = f"{EXTRACTORS_FOLDER}/{self.name}.safetensors"
+
+            def make(step: Step) -> str:
+                save_head(step.path(stored), self.backbone_ref, self.backbone, feature, model.weight, model.bias)
+                return stored
+
+            added = self._add(make)
             self.result = {
                 "name": self.name,
                 "clicks": len(self.learner.answers),
@@ -211,10 +218,10 @@ class Session:
 
     # -- keeping -----------------------------------------------------------------------------------------------
 
-    def _add(self, path: Path) -> Added:
+    def _add(self, make: Callable[[Step], str]) -> Added:
         from tlgan.workspace.add import add_extractor
 
-        return add_extractor(self.workspace, str(path.relative_to(self.workspace.path)))
+        return add_extractor(self.workspace, make=make)
 
     def _open(self) -> None:
         if self.result is not None:
@@ -233,18 +240,37 @@ class Session:
                 return known, part
         return FALLBACK, load_extractor(FALLBACK)
 
-    def _keep(self) -> None:
-        clicks = [[row, self.learner.answers[row], row in self.learner.probes] for row in self.order]
+    def _keep(self, order: list[int], answers: Mapping[int, bool] | None = None, probes: Collection[int] = ()) -> None:
+        """Write the clicks on the rows of `order`, new ones among them, before they count."""
+        known, probing = {**self.learner.answers, **(answers or {})}, {*self.learner.probes, *probes}
+        clicks = [[row, known[row], row in probing] for row in order]
         text = json.dumps({"question": self.question, "extractor": self.backbone_ref, "clicks": clicks})
-        with replacing(self.file) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        folder = to_write(self.workspace.path, LABELS_FOLDER)
+        with locked(folder / LOCK):
+            sweep(folder)
+            if self._saved() != self._last:
+                raise TlganError(
+                    f"the clicks in {self.file} were changed by another `tlgan label`: end this one and start it again, "
+                    "to go on with all of them"
+                )
+            with replacing(self.file) as temporary:
+                temporary.write_text(text, encoding="utf-8")
+            self._last = text
+
+    def _saved(self) -> str:
+        """What is in the file of clicks; empty where there is none."""
+        try:
+            return to_read(self.workspace.path, f"{LABELS_FOLDER}/{self.file.name}").read_text("utf-8")
+        except FileNotFoundError:
+            return ""
 
     def _restore(self) -> None:
         try:
-            saved = json.loads(self.file.read_text("utf-8"))
+            self._last = self._saved()
+            if not self._last:
+                return
+            saved = json.loads(self._last)
             clicks = [(int(row), bool(yes), bool(probe)) for row, yes, probe in saved["clicks"]]
-        except FileNotFoundError:
-            return
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise TlganError(
                 f"the clicks in {self.file} can't be read ({error}): move that file away to start anew"

@@ -7,13 +7,14 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import os
-import shutil
-import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tlgan.errors import TlganError
+from tlgan.io.files import replacing, sweep, to_write, writing
+from tlgan.io.lock import LOCK, locked
+from tlgan.io.step import PENDING, Step, finish, held, is_ours, move, pending
 
 #: The list of a site's files, in the site: what may be replaced the next time.
 MARKER = "site.json"
@@ -52,41 +53,41 @@ class SiteFiles:
         """What a visitor downloads for `name`."""
         return int(self.manifest[name]["bytes"])
 
-    def write(self, out: Path) -> None:
+    def write(self, out: Path, says: Callable[[str], None] = lambda words: None) -> None:
         """Write all files into the folder `out`; an older site there is replaced, other things in it stay.
 
         Raises TlganError where `out` holds other things and no site, or can't be written; what was there is then kept.
         """
-        old = check_free(out)
+        check_free(out)
         self.add(MARKER, json.dumps({"tlgan": 1, "files": sorted([*self.contents, MARKER])}, indent=1) + "\n")
-        try:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-        except OSError as error:
-            raise TlganError(f"{out} can't be written: {error.strerror or error}") from error
-        try:
-            for path, content in self.contents.items():
-                file = temporary / path
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_bytes(content)
-            self._move(temporary, out, old)
-        except OSError as error:
-            raise TlganError(f"the site could not be written to {out}: {error.strerror or error}") from error
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+        with locked(out / LOCK, says):
+            check_free(out)
+            _settle(out, out)
+            sweep(out)
+            with Step(out, settle=_settle) as step:
+                for path, content in self.contents.items():
+                    with replacing(step.path(path)) as temporary:
+                        temporary.write_bytes(content)
 
-    def _move(self, temporary: Path, out: Path, old: list[str]) -> None:
-        out.mkdir(exist_ok=True)
-        # The page comes last: until then the old one finds all of its files, and so does the new one from then on.
-        for path in sorted(self.contents, key=lambda path: (path.endswith(".html"), path == MARKER)):
-            target = out / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(temporary / path, target)
-        for path in set(old) - set(self.contents):
-            (out / path).unlink(missing_ok=True)
-        for folder in sorted({(out / path).parent for path in old} - {out}, reverse=True):
-            if folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
+
+def _settle(out: Path, at: Path) -> None:
+    """Put the files of a new site in place and remove those of the old one that it has not.
+
+    The page comes after its files: until then the old one finds all of its own, and so does the new one from then on. The
+    list comes last: while it is that of the old site, what is to be removed is known.
+    """
+    new = pending(at)
+    if MARKER in new:
+        old = _listed(out / MARKER) or []
+        move(out, at, sorted((name for name in new if name != MARKER), key=lambda name: (name.endswith(".html"), name)))
+        gone = [to_write(out, name) for name in set(old) - set(_listed(at / PENDING / MARKER) or old)]
+        with writing(out):
+            for path in gone:
+                path.unlink(missing_ok=True)
+            for folder in sorted({path.parent for path in gone} - {out}, reverse=True):
+                if folder.is_dir() and not any(folder.iterdir()):
+                    folder.rmdir()
+    finish(out, at)
 
 
 def check_free(out: Path) -> list[str]:
@@ -96,13 +97,22 @@ def check_free(out: Path) -> list[str]:
     """
     if out.exists() and not out.is_dir():
         raise TlganError(f"{out} is a file: name a folder for the site")
-    if not out.is_dir() or not any(entry.name not in (".git", "CNAME") for entry in out.iterdir()):
+    ignored = (".git", "CNAME")
+    if not out.is_dir() or not any(entry.name not in ignored and not is_ours(entry.name) for entry in out.iterdir()):
         return []
-    try:
-        marker = json.loads((out / MARKER).read_text("utf-8"))
-        paths = [str(path) for path in marker["files"]] if marker.get("tlgan") == 1 else None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        paths = None
-    if paths is None or any(Path(path).is_absolute() or ".." in Path(path).parts for path in paths):
+    paths = _listed(held(out, MARKER))
+    if paths is None:
         raise TlganError(f"{out} holds other things and no site of tlgan: name a new or empty folder")
+    return paths
+
+
+def _listed(marker: Path) -> list[str] | None:
+    """The files that a site's list names, all of them below it; None where it is no such list."""
+    try:
+        document = json.loads(marker.read_text("utf-8"))
+        paths = [str(path) for path in document["files"]] if document.get("tlgan") == 1 else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    if paths is None or any(Path(path).is_absolute() or ".." in Path(path).parts for path in paths):
+        return None
     return paths

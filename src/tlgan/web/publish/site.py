@@ -104,7 +104,7 @@ def publish(
     size = f"A visitor without WebGPU downloads {result.downloads['wasm'] / 1e6:.1f} MB, once."
     site.add("README.md", words.readme(workspace, title, size, embed))
     tell(f"writing {out}")
-    site.write(out)
+    site.write(out, tell)
     return result
 
 

@@ -1,0 +1,457 @@
+"""What a command leaves where the disk, or the machine, fails in the midst of it.
+
+    python benchmarks/faults.py                                   # every point of every command, every fault
+    python benchmarks/faults.py --commands add,label --faults kill,ENOSPC --points 6
+
+A command runs once to count what it does to its files: making one, writing, syncing, renaming, removing. Then it runs
+again for each of these points, and there the process dies, half a write done, or the system refuses (no space, an
+input/output error, no permission). Four things are looked at:
+
+- who reads the folder sees what was there before, or what was to become of it, and nothing between;
+- a command that was refused something says so in one line and exits with 1;
+- the same command again ends as it would have ended at once;
+- nothing is left over.
+
+A world of its own keeps one run under a second: a generator of 16 pixels, features that are Python functions. In
+training, the exporter to ONNX is replaced by one that writes the weights; in publishing, the networks are bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import builtins
+import contextlib
+import errno
+import io
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+FAULTS = ("kill", "ENOSPC", "EIO", "EACCES")
+KILLED = 137
+SECONDS = 300  # a run that takes longer hangs
+SETTLED = "already"  # what a command says that has nothing left to do
+
+_FEATURES = """
+import torch
+
+def redness(pictures):
+    return {"redness": pictures[:, 0].mean((1, 2))}
+
+class Corners:
+    name, input_size = "corners", 16
+    from tlgan.extractors import Feature
+    features = (Feature("top", "quantity"), Feature("bottom", "quantity"))
+
+    def extract(self, pictures):
+        return torch.stack([pictures[:, :, :8].mean((1, 2, 3)), pictures[:, :, 8:].mean((1, 2, 3))], dim=1)
+
+    def embedding(self, pictures):
+        seen = self.extract(pictures)
+        return torch.cat([seen, seen**2, pictures.mean((2, 3))], dim=1)
+
+corners = Corners()
+"""
+
+
+class Disk:
+    """Stands between Python and the files below `folder`: counts, and at point number `at` does what `fault` says."""
+
+    def __init__(self, folder: Path, at: int = -1, fault: str = "") -> None:
+        self.folder, self.at, self.fault = str(folder.resolve()), at, fault
+        self.seen: list[str] = []
+
+    def install(self) -> None:
+        """From now on, for the rest of this process."""
+        for name in ("replace", "rename", "unlink", "remove", "rmdir", "mkdir"):
+            setattr(os, name, self._guarded(name, getattr(os, name)))
+        real_sync, real_open, real_file = os.fsync, os.open, io.open
+
+        def sync(descriptor: Any) -> None:
+            self._point("fsync", os.readlink(f"/proc/self/fd/{descriptor if isinstance(descriptor, int) else descriptor.fileno()}"))
+            real_sync(descriptor)
+
+        def opened(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+            if flags & os.O_CREAT:
+                self._point("create", path, dir_fd)
+            return real_open(path, flags, mode, dir_fd=dir_fd)
+
+        def file(path: Any, mode: str = "r", buffering: int = -1, *rest: Any, **named: Any) -> Any:
+            if isinstance(path, int) or not set(mode) & set("wax+") or not self._below(os.fspath(path)):
+                return real_file(path, mode, buffering, *rest, **named)
+            if not os.path.exists(path):
+                self._point("create", path)
+            raw = _Written(os.fspath(path), mode.replace("b", "").replace("t", ""), self)
+            whole: Any = io.BufferedRandom(raw) if "+" in mode else io.BufferedWriter(raw)
+            return whole if "b" in mode else io.TextIOWrapper(whole, *rest, **named)
+
+        os.fsync, os.open = sync, opened
+        io.open = builtins.open = file  # type: ignore[assignment]
+        shutil._USE_CP_SENDFILE = False  # type: ignore[attr-defined]  # so that copies are written here too
+
+    def write(self, raw: _Written, data: Any) -> int:
+        """A write, of which a fault lets half through."""
+        half = bytes(data)[: len(data) // 2]
+        self._point("write", raw.name, before=lambda: io.FileIO.write(raw, half))
+        return io.FileIO.write(raw, data) or 0
+
+    def _guarded(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def guarded(path: Any, *rest: Any, **named: Any) -> Any:
+            self._point({"replace": "rename", "remove": "unlink"}.get(name, name), path, named.get("dir_fd"))
+            return real(path, *rest, **named)
+
+        return guarded
+
+    def _below(self, path: str) -> bool:
+        return os.path.realpath(os.path.dirname(os.path.abspath(path))).startswith(self.folder)
+
+    def _point(self, what: str, path: Any, dir_fd: int | None = None, before: Callable[[], Any] = lambda: None) -> None:
+        place = os.fspath(path)
+        if dir_fd is not None:
+            place = os.path.join(os.readlink(f"/proc/self/fd/{dir_fd}"), place)
+        if not self._below(place):
+            return
+        self.seen.append(what)
+        if len(self.seen) - 1 != self.at:
+            return
+        before()
+        if self.fault == "kill":
+            os._exit(KILLED)
+        number = getattr(errno, self.fault)
+        raise OSError(number, os.strerror(number), place)
+
+
+class _Written(io.FileIO):
+    """A file that tells of its writes."""
+
+    def __init__(self, path: str, mode: str, disk: Disk) -> None:
+        super().__init__(path, mode)
+        self._disk = disk
+
+    def write(self, data: Any) -> int:
+        """As `io.FileIO`."""
+        return self._disk.write(self, data)
+
+
+@dataclass(frozen=True)
+class Command:
+    """``before``: makes what the command works on, in an empty folder; ``run``: the command, returning its exit code;
+    ``view``: what a reader sees, as plain values."""
+
+    before: Callable[[Path], Any]
+    run: Callable[[Path], int]
+    view: Callable[[Path], Any]
+
+
+# -- commands ------------------------------------------------------------------------------------------------------
+
+
+def make_world(folder: Path) -> None:
+    """A generator and features, as files."""
+    torch.manual_seed(0)
+    layers = [(16, 32, 4, 1, 0), (32, 16, 4, 2, 1), (16, 3, 4, 2, 1)]
+    module = torch.nn.Sequential()
+    for layer in layers:
+        module.append(torch.nn.ConvTranspose2d(*layer)).append(torch.nn.ReLU())
+    torch.save(module[:-1].state_dict(), folder / "g.pth")
+    (folder / "features.py").write_text(_FEATURES)
+    rng = np.random.default_rng(0)
+    from PIL import Image
+
+    (folder / "pictures").mkdir()
+    lines = ["file,warm"]
+    for row in range(40):
+        warm = row % 2
+        picture = rng.integers(0, 60, (32, 32, 3)) + np.array([150, 60, 0] if warm else [0, 60, 150])
+        Image.fromarray(picture.astype(np.uint8)).save(folder / "pictures" / f"{row:02d}.png")
+        lines.append(f"{row:02d}.png,{warm}")
+    (folder / "labels.csv").write_text("\n".join(lines))
+
+
+def tlgan(*arguments: str) -> int:
+    """A verb of the command line, in this process; its exit code."""
+    from tlgan.cli import main
+
+    try:
+        main(list(arguments))
+    except SystemExit as end:
+        return int(end.code or 0)
+    raise AssertionError("main returned")
+
+
+def discover(folder: Path) -> int:
+    """Two parts of samples, one extractor."""
+    return tlgan("discover", "g.pth", "-e", "features:corners", "--max-samples", "1100", "--sure", "1", "-o", str(folder / "ws"))
+
+
+def add(folder: Path) -> int:
+    """A slider more."""
+    return tlgan("add", str(folder / "ws"), "-e", "features:redness", "--method", "samples")
+
+
+def label(folder: Path) -> int:
+    """The last clicks of thirty, and the slider that comes of them."""
+    from tlgan.cli import _guarded
+    from tlgan.labelling import Session
+
+    def session() -> None:
+        asked = Session(folder / "ws", "reddish", extractor="features:corners", pool=60)
+        asked.look()
+        for row in range(len(asked.order), 30):
+            asked._shown = row, True  # chance does not choose here, so that every run has the same clicks
+            asked.answer(row, row % 3 == 0)
+        asked.finish()
+
+    return _guarded(session, debug=False)
+
+
+def half_labelled(folder: Path) -> None:
+    """A workspace, and 28 clicks."""
+    discover(folder)
+    clicks = [[row, row % 3 == 0, True] for row in range(28)]
+    (folder / "ws" / "labels").mkdir()
+    text = json.dumps({"question": "reddish", "extractor": "features:corners", "clicks": clicks})
+    (folder / "ws" / "labels" / "reddish.json").write_text(text)
+
+
+def train(folder: Path) -> int:
+    """An extractor from forty pictures, in two steps."""
+    from tlgan.files import replacing
+    from tlgan.training import train as training
+
+    def export(path: Path, network: Any, *_: Any) -> None:
+        with replacing(path) as temporary:
+            temporary.write_bytes(b"".join(value.numpy().tobytes() for value in network.state_dict().values()))
+
+    training.export_onnx = export  # type: ignore[assignment]
+    out = str(folder / "made" / "warm.onnx")
+    options = ("--labels", "labels.csv", "--backbone", "scratch", "--steps", "2", "-o", out)
+    return tlgan("train-extractor", "--images", "pictures", *options)
+
+
+def publish(folder: Path, version: str = "new") -> int:
+    """A site in place of another one."""
+    from tlgan.cli import _guarded
+    from tlgan.publish.files import SiteFiles
+
+    site = SiteFiles()
+    site.add("index.html", f"<p>{version}")
+    site.add(f"{version}/only.txt", version)
+    site.add_data("generator", version.encode() * 10_000)
+    return _guarded(lambda: site.write(folder / "site"), debug=False)
+
+
+def workspace_view(folder: Path) -> Any:
+    """Settings, sliders, clicks and samples as `tlgan` reads them; None before there is a workspace."""
+    from tlgan.sampling import SampleStore
+    from tlgan.step import held
+    from tlgan.workspace import AXES_FILE, SETTINGS_FILE, open_workspace
+
+    path = folder / "ws"
+    if not held(path, SETTINGS_FILE).exists() or not held(path, AXES_FILE).exists():
+        return None
+    workspace = open_workspace(path)
+    axes = workspace.axes
+    canvas = workspace.canvas  # all that is named can be loaded
+    rows = len(list((path / "samples").glob("part-*"))), SampleStore.open(path / "samples").recipe.seed
+    return [workspace.settings.to_toml(), rows, canvas.extractor.name.partition("-")[0], axes.names, axes.directions, axes.effects]
+
+
+def training_view(folder: Path) -> Any:
+    """The results, where all are there."""
+    from tlgan.extractors import load_extractor
+    from tlgan.step import held
+
+    made = folder / "made"
+    files = [held(made, f"warm.{ending}") for ending in ("onnx", "safetensors", "md")]
+    inside = made / "warm.work"
+    if not all(file.exists() for file in files):
+        files = [held(inside, file.name) if inside.exists() else file for file in files]
+    if not all(file.exists() for file in files):
+        return None
+    weights = np.frombuffer(files[0].read_bytes(), dtype=np.float32)
+    return [weights, load_extractor(str(files[1])).features, files[2].read_text()]
+
+
+def site_view(folder: Path) -> Any:
+    """What a visitor gets: the page, and whether it finds its files."""
+    page = (folder / "site" / "index.html").read_text()
+    version = page.removeprefix("<p>")
+    assert (folder / "site" / version / "only.txt").read_text() == version
+    assert len(list((folder / "site" / "data").iterdir())) >= 1
+    return page
+
+
+COMMANDS = {
+    "discover": Command(lambda folder: None, discover, workspace_view),
+    "add": Command(discover, add, workspace_view),
+    "label": Command(half_labelled, label, workspace_view),
+    "train-extractor": Command(lambda folder: (folder / "made").mkdir(), train, training_view),
+    "publish": Command(lambda folder: publish(folder, "old"), publish, site_view),
+}
+
+# -- trying out ----------------------------------------------------------------------------------------------------
+
+
+def in_child(action: Callable[[], Any]) -> tuple[int, str, Any]:
+    """Run `action` in a process of its own: exit code, what it printed, what it returned. An exit code of its own is
+    an int that it returns."""
+    with tempfile.TemporaryFile() as printed, tempfile.TemporaryFile() as result:
+        pid = os.fork()
+        if not pid:
+            signal.alarm(SECONDS)
+            os.dup2(printed.fileno(), 1)
+            os.dup2(printed.fileno(), 2)
+            code = 99
+            try:
+                torch.save(action(), result)
+                result.flush()
+                code = 0
+            except BaseException:
+                import traceback
+
+                traceback.print_exc()
+            finally:
+                with contextlib.suppress(OSError, ValueError):
+                    sys.stdout.flush()
+                    sys.stderr.flush()
+                os._exit(code)
+        _, status = os.waitpid(pid, 0)
+        printed.seek(0)
+        result.seek(0)
+        code = os.waitstatus_to_exitcode(status)
+        return code, printed.read().decode("utf-8", "replace"), torch.load(result, weights_only=False) if code == 0 else None
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two views are equal, up to what the order of sums changes."""
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        return one.shape == other.shape and np.allclose(one, other, rtol=1e-4, atol=1e-5, equal_nan=True)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(same(a, b) for a, b in zip(one, other, strict=True))
+    return bool(type(one) is type(other) and one == other)
+
+
+def names(folder: Path) -> list[str]:
+    """All files and folders below `folder`."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if "__pycache__" not in path.parts)
+
+
+@contextlib.contextmanager
+def copied(folder: Path) -> Iterator[Path]:
+    """A copy of `folder`, as the working folder."""
+    with tempfile.TemporaryDirectory(dir=folder.parent) as place:
+        copy = Path(place) / "world"
+        shutil.copytree(folder, copy)
+        os.chdir(copy)
+        yield copy
+        os.chdir(folder)
+
+
+def try_out(name: str, faults: tuple[str, ...], points: int, rng: random.Random, scratch: Path) -> dict[str, Any]:
+    """Every fault at every point of a command (or at so many of them): counts, and what went wrong."""
+    command = COMMANDS[name]
+    start = scratch / name / "start"
+    start.mkdir(parents=True)
+    os.environ["TLGAN_CACHE"] = str(scratch / "cache")
+    os.chdir(start)
+    sys.path[:] = ["", *sys.path]
+    code, said, _ = in_child(lambda: (make_world(start), command.before(start)) and None)
+    assert code == 0, said
+    view = lambda folder: in_child(lambda: command.view(folder))  # noqa: E731
+    old = view(start)[2]
+    with copied(start) as whole:
+
+        def counted() -> tuple[int, list[str]]:
+            disk = Disk(whole)
+            disk.install()
+            return command.run(whole), disk.seen
+
+        code, said, found = in_child(counted)
+        assert code == 0 and found[0] == 0, said
+        kinds = Counter(found[1])
+        code, said, new = view(whole)
+        assert code == 0, said
+        expected = names(whole)
+    total = sum(kinds.values())
+    chosen = range(total) if points <= 0 or points >= total else sorted(rng.sample(range(total), points))
+    report: dict[str, Any] = {"points": total, "kinds": dict(kinds), "runs": 0, "ends": Counter(), "wrong": []}
+    for fault in faults:
+        for at in chosen:
+            where = f"{name}: {fault} at {at}"
+            with copied(start) as folder:
+
+                def hurt(folder: Path = folder, at: int = at, fault: str = fault) -> tuple[int, str]:
+                    disk = Disk(folder, at, fault)
+                    disk.install()
+                    code = command.run(folder)
+                    return code, disk.seen[at] if len(disk.seen) > at else ""
+
+                code, said, found = in_child(hurt)
+                report["runs"] += 1
+                wrong = report["wrong"]
+                exit_code = code if found is None else found[0]
+                report["ends"]["killed" if exit_code == KILLED else str(exit_code)] += 1
+                if fault == "kill":
+                    if exit_code not in (KILLED, 0):
+                        wrong.append(f"{where}: exit {exit_code}: {said[-300:]}")
+                elif exit_code not in (0, 1) or "unforeseen" in said or (exit_code and said.count("error:") != 1):
+                    wrong.append(f"{where}: exit {exit_code}: {said[-300:]}")
+                code, said, seen = view(folder)
+                if code or not (same(seen, old) or same(seen, new)):
+                    wrong.append(f"{where}: a reader sees neither the old nor the new: {said[-300:]}")
+                if exit_code == 0 and not same(seen, new):
+                    wrong.append(f"{where}: done, and not there")
+                code, said, again = in_child(lambda folder=folder: command.run(folder))
+                if code or (again and SETTLED not in said):
+                    wrong.append(f"{where}: the same again: exit {again}: {said[-300:]}")
+                code, said, seen = view(folder)
+                if code or not same(seen, new):
+                    wrong.append(f"{where}: the same again ends otherwise: {said[-300:]}")
+                if names(folder) != expected:
+                    wrong.append(f"{where}: left over {set(names(folder)) ^ set(expected)}")
+    return report
+
+
+def main() -> None:
+    """Print counts, one JSON object a command; exit with 1 where anything was wrong."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--commands", default=",".join(COMMANDS))
+    parser.add_argument("--faults", default=",".join(FAULTS))
+    parser.add_argument("--points", type=int, default=0, help="so many of each command's points, by chance; 0: all")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    torch.set_num_threads(1)  # a forked process has none of its parent's threads
+    import tlgan.evaluation.report
+    import tlgan.labelling
+    import tlgan.publish
+    import tlgan.training  # noqa: F401
+
+    rng = random.Random(options.seed)
+    bad = False
+    memory = Path("/dev/shm")  # where nothing waits for a disk
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as scratch:
+        for name in options.commands.split(","):
+            started = time.perf_counter()
+            report = try_out(name, tuple(options.faults.split(",")), options.points, rng, Path(scratch))
+            os.chdir("/")
+            bad |= bool(report["wrong"])
+            print(json.dumps({"command": name, **report, "seconds": round(time.perf_counter() - started)}), flush=True)
+    raise SystemExit(bad)
+
+
+if __name__ == "__main__":
+    main()
