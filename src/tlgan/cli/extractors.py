@@ -10,7 +10,7 @@ import typer
 
 from tlgan.errors import TlganError
 
-from .options import JsonOption, WorkspaceArgument
+from .options import AllowedHostOption, AllowFrameOption, JsonOption, RootPathOption, WorkspaceArgument, outside
 
 TrustOption = Annotated[
     bool, typer.Option("--trust", help="What the workspace names may be code (TorchScript, Python functions); run it.")
@@ -133,14 +133,20 @@ def label(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8000,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")] = True,
+    allowed_host: AllowedHostOption = None,
+    root_path: RootPathOption = "",
+    allow_frame: AllowFrameOption = None,
     trust: TrustOption = False,
 ) -> None:
     """A new slider from a few clicks, yes or no, on generated pictures. The clicks are kept."""
     from tlgan.web.label import label as run
     from tlgan.workspace import open_workspace
 
+    way = outside(allowed_host, root_path, allow_frame)
     opened = open_workspace(workspace, trust=trust)
-    result = run(opened, question, name=name, extractor=extractor, host=host, port=port, open_browser=browser)
+    result = run(
+        opened, question, name=name, extractor=extractor, host=host, port=port, open_browser=browser, outside=way
+    )
     if result is None:
         typer.echo("no slider yet; the clicks are kept, and the same command goes on with them")
     else:

@@ -25,6 +25,7 @@ from . import films, openapi, wire
 from .describe import describe
 from .guard import LOOPBACK, Guard
 from .live import Live
+from .outside import Outside
 from .painter import Frame, Painted, Painter
 
 if TYPE_CHECKING:
@@ -42,12 +43,13 @@ def create_app(
     *,
     hosts: Collection[str] | None = LOOPBACK,
     token: str | None = None,
+    outside: Outside | None = None,
     threads: int | None = None,
 ) -> Starlette:
     """The application for one workspace.
 
     `hosts`: what the Host header may name (None: anything, then give a `token`); `token`: what a visitor must show;
-    `threads`: of torch while painting, half of the cores by default.
+    `outside`: how it is reached through a proxy; `threads`: of torch while painting, half of the cores by default.
     """
     studio = Studio(workspace, threads=threads)
 
@@ -57,6 +59,7 @@ def create_app(
         studio.painter.close()
 
     verbs: dict[str, Answer] = {
+        "hello": studio.hello,
         "describe": studio.describe,
         "random": studio.random,
         "render": studio.render,
@@ -70,14 +73,16 @@ def create_app(
     }
     routes = [
         Route("/", studio.page),
-        Route("/api", lambda _: RedirectResponse("/api/")),
+        Route("/api", lambda _: RedirectResponse("./api/")),
         Route("/api/", lambda _: HTMLResponse(openapi.page())),
         Route("/api/openapi.json", lambda _: JSONResponse(openapi.document())),
         *(Route(f"/api/{name}", _answer(verb), methods=[openapi.method(name)]) for name, verb in verbs.items()),
         WebSocketRoute("/live", studio.live.serve),
         Mount("/", StaticFiles(directory=PAGE)),
     ]
-    app = Starlette(routes=routes, middleware=[Middleware(Guard, hosts=hosts, token=token)], lifespan=lifespan)
+    app = Starlette(
+        routes=routes, middleware=[Middleware(Guard, hosts=hosts, token=token, outside=outside)], lifespan=lifespan
+    )
     app.state.studio = studio
     return app
 
@@ -109,6 +114,10 @@ class Studio:
         return HTMLResponse(self._first)
 
     # -- verbs over HTTP ---------------------------------------------------------------------------------------
+
+    async def hello(self, request: Request) -> Response:
+        """POST: the greeting of the websocket, or why there is none."""
+        return self.live.refused(request.headers) or JSONResponse(self.live.greeting)
 
     async def describe(self, _: Request) -> Response:
         """GET: what the page knows of the workspace."""

@@ -12,24 +12,44 @@ import json
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from tlgan.errors import TlganError
 
 from . import wire
 from .painter import Frame, Painted, Painter
+from .refusal import AGAIN, refusal, turn_away
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from starlette.datastructures import Headers
 
     from tlgan.editing import Edit
 
-CONNECTIONS = 16  # websockets at once
+PAGES = 256  # websockets at once
+MUTE, SILENT = 2.0, 60.0  # seconds after which one that never asked, and one that asked before, gives way to a newcomer
+GAVE_WAY = 4408  # close code
 NUMBERS_EVERY = 0.4  # seconds between numbers while pictures follow one another: one in twenty waits for them
 REST = 0.025  # seconds without a request after which numbers, or an exact picture, are worth their time
+
+
+@dataclass(eq=False)
+class Page:
+    """One websocket, and when it last asked for something."""
+
+    socket: WebSocket
+    last: float = field(default_factory=time.monotonic)
+    asked: bool = False
+
+    @property
+    def gives_way(self) -> bool:
+        """Whether it has been silent for so long that somebody else may have its place."""
+        return time.monotonic() - self.last > (SILENT if self.asked else MUTE)
 
 
 class Live:
@@ -41,14 +61,26 @@ class Live:
         self.painter = painter
         self.greeting = greeting
         self.paint = paint
-        self.connections = 0
+        self.pages: set[Page] = set()
+        self._farewells: set[asyncio.Task[None]] = set()
+
+    def refused(self, headers: Headers) -> Response | None:
+        """What a newcomer is told where all places are taken by pages that are in use."""
+        if len(self.pages) < PAGES or any(page.gives_way for page in self.pages):
+            return None
+        line = f"this studio is full: {PAGES} pages are in use. It is tried again every {AGAIN} seconds."
+        return refusal(headers, 503, line, again=True)
 
     async def serve(self, socket: WebSocket) -> None:
         """Text messages in ({id, face | mix, size}), pictures and words out, until the page leaves."""
-        if self.connections >= CONNECTIONS:
-            await socket.close(4429, f"this studio has {CONNECTIONS} pages open already")
+        refused = self.refused(socket.headers)
+        if refused is not None:
+            await turn_away(refused, socket.scope, socket.receive, socket.send)
             return
-        self.connections += 1
+        if len(self.pages) >= PAGES:
+            self._send_away(min(self.pages, key=lambda page: (page.asked, page.last)))
+        page = Page(socket)
+        self.pages.add(page)
         newest = Newest()
         painting: asyncio.Task[None] | None = None
         try:
@@ -56,13 +88,21 @@ class Live:
             await socket.send_json(self.greeting)
             painting = asyncio.create_task(self._stream(socket, newest))
             while (message := await socket.receive())["type"] == "websocket.receive":
+                page.asked, page.last = True, time.monotonic()
                 newest.put(message.get("text") or "")
-        except WebSocketDisconnect:
+        except (WebSocketDisconnect, RuntimeError):  # RuntimeError: it was sent away in the meantime
             pass
         finally:
-            self.connections -= 1
+            self.pages.discard(page)
             if painting is not None:
                 painting.cancel()
+
+    def _send_away(self, page: Page) -> None:
+        self.pages.discard(page)
+        words = "This page was silent for a while, and its place went to another one."
+        farewell = asyncio.create_task(page.socket.close(GAVE_WAY, words))
+        self._farewells.add(farewell)
+        farewell.add_done_callback(self._farewells.discard)
 
     async def _stream(self, socket: WebSocket, newest: Newest) -> None:
         measured = 0.0
