@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tlgan import pieces
 from tlgan.axes import Axes, to_response
 from tlgan.errors import TlganError
 from tlgan.samples import Source
@@ -160,7 +161,8 @@ class Canvas:
     def _batches(self, latents: np.ndarray) -> Iterator[torch.Tensor]:
         if latents.ndim != 2 or latents.shape[1] != self.axes.latent_dim:
             raise TlganError(f"latents of shape {list(latents.shape)} were given, expected [n, {self.axes.latent_dim}]")
-        return self.source.pictures(latents)
+        for part in pieces.cut(len(latents)):
+            yield from self.source.pictures(latents[part])
 
     def _positions(self, images: torch.Tensor) -> np.ndarray:
         return self.axes.positions(self.extractor.extract(images).numpy(force=True))

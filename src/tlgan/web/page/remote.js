@@ -34,6 +34,9 @@ class Remote {
     /** @type {Map<number, {view: View, resolve: Function, reject: Function, onframe?: Function, bitmap?: ImageData | Promise<ImageBitmap>}>} */
     this.requests = new Map(); // the newest, and older ones whose picture may still come
     this.delay = 250;
+    this.name = crypto.getRandomValues(new Uint32Array(2)).join("-"); // the server lets pages take turns
+    /** Requests under way of which only the newest is wanted, by path. @type {Map<string, AbortController>} */
+    this.pending = new Map();
     this.connect();
   }
 
@@ -200,11 +203,11 @@ class Remote {
   }
 
   async gallery(wish) {
-    return (await this.post("api/gallery", { ...wish, size: 192 })).faces;
+    return (await this.post("api/gallery", { ...wish, size: 192 }, "wanted" in wish)).faces;
   }
 
   strip(face, feature, asked) {
-    return this.post("api/strip", { face, feature, asked });
+    return this.post("api/strip", { face, feature, asked }, true);
   }
 
   async film(a, b, options) {
@@ -223,17 +226,27 @@ class Remote {
     return (await this.ask(path)).json();
   }
 
-  async post(path, message) {
-    return (await this.ask(path, message)).json();
+  /** `only`: an earlier request for the same is given up, and the server drops its work. */
+  async post(path, message, only = false) {
+    return (await this.ask(path, message, only ? this.newer(path) : undefined)).json();
   }
 
-  async ask(path, message) {
+  newer(path) {
+    this.pending.get(path)?.abort();
+    const controller = new AbortController();
+    this.pending.set(path, controller);
+    return controller.signal;
+  }
+
+  async ask(path, message, signal) {
     const options = message && {
       method: "POST",
-      headers: { "Content-Type": "application/json" },
+      headers: { "Content-Type": "application/json", "X-Tlgan-Page": this.name },
       body: JSON.stringify(message),
+      signal,
     };
-    const answer = await fetch(new URL(path, document.baseURI), options).catch(() => {
+    const answer = await fetch(new URL(path, document.baseURI), options).catch((error) => {
+      if (error.name === "AbortError") throw error;
       throw new Error("The studio's server does not answer. Is it still running?");
     });
     if (answer.ok) return answer;

@@ -23,6 +23,7 @@ from tlgan.errors import TlganError
 from . import wire
 from .painter import Frame, Painted, Painter
 from .refusal import AGAIN, refusal, turn_away
+from .turns import CLIENT, Dropped
 
 if TYPE_CHECKING:
     import numpy as np
@@ -105,6 +106,7 @@ class Live:
         farewell.add_done_callback(self._farewells.discard)
 
     async def _stream(self, socket: WebSocket, newest: Newest) -> None:
+        CLIENT.set(newest)
         measured = 0.0
         with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # the peer left while an answer was on its way
             while True:
@@ -114,7 +116,7 @@ class Live:
                     message = wire.parse(text)
                     identity = wire.integer(message, "id", 0, 2**32 - 1)
                     size = wire.integer(message, "size", *wire.SIZES, default=wire.SIZES[1])
-                    edit, painted = await self.painter.run(self.paint, message)
+                    edit, painted = await self._painted(message, newest)
                     await _send_picture(socket, identity, painted.picture, size)
                     # Looking costs as much as painting: while requests keep coming, numbers come now and then.
                     recent = time.monotonic() < measured + NUMBERS_EVERY
@@ -125,17 +127,26 @@ class Live:
                     measured = time.monotonic()
                     await _send_words(socket, identity, frame, final=not refining, mixed="mix" in message)
                     if refining and not await newest.within(REST):  # several looks: not while the hand still moves
-                        frame = await self.painter.run(self.painter.refined, edit)
+                        cost = self.painter.exact_cost
+                        frame = await self.painter.long(cost, self.painter.refined, edit, wanted=newest.none)
                         await _send_picture(socket, identity, frame.picture, size)
                         await _send_words(socket, identity, frame, final=True)
                 except WebSocketDisconnect:
                     return
+                except Dropped:
+                    continue  # for something newer
                 except TlganError as error:
                     await socket.send_json({"id": identity, "error": str(error)})
                 except Exception as error:  # a fault of the generator or the extractor must not end the page's stream
                     logging.getLogger(__name__).exception("a face could not be painted")
                     line = str(error).partition("\n")[0][:200]
                     await socket.send_json({"id": identity, "error": f"this face could not be painted: {line}"})
+
+    async def _painted(self, message: wire.Json, newest: Newest) -> tuple[Edit, Painted]:
+        looks = wire.exact_faces(message) if "mix" in message else 0  # of a face alone the first picture is the axes'
+        if not looks:
+            return await self.painter.run(self.paint, message)
+        return await self.painter.long(looks * self.painter.exact_cost, self.paint, message, wanted=newest.none)
 
 
 class Newest:
@@ -149,6 +160,10 @@ class Newest:
     def waiting(self) -> bool:
         """Whether something newer is there."""
         return self._there.is_set()
+
+    def none(self) -> bool:
+        """Whether nothing newer is there."""
+        return not self.waiting
 
     async def within(self, seconds: float) -> bool:
         """Whether something newer comes within so many seconds."""
@@ -169,7 +184,10 @@ class Newest:
 
 
 async def _send_picture(socket: WebSocket, identity: int, picture: NDArray[np.uint8], size: int) -> None:
-    await socket.send_bytes(wire.pack(identity, picture, size))
+    if len(picture) <= wire.RAW_SIDE:
+        await socket.send_bytes(wire.pack(identity, picture, size))
+    else:  # encoding takes as long as a frame: others are answered in the meantime
+        await socket.send_bytes(await asyncio.to_thread(wire.pack, identity, picture, size))
 
 
 async def _send_words(socket: WebSocket, identity: int, frame: Frame, *, final: bool, mixed: bool = False) -> None:
