@@ -192,7 +192,7 @@ def test_an_edit_in_pieces_is_the_edit(cartoons: Workspace) -> None:
 @pytest.mark.parametrize(
     ("verb", "body"),
     [
-        ("strip", STRIP),
+        ("strip", STRIP | {"asked": [-1.0, 1.0]}),
         ("film", {"a": {"seed": 1}, "b": {"seed": 2}, "format": "gif", "frames": 40}),
         ("render", {"face": FACE}),
     ],
