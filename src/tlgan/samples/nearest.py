@@ -7,8 +7,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tlgan import pieces
-
 from .store import SampleStore
 
 
@@ -28,5 +26,4 @@ def nearest(store: SampleStore, distance: Callable[[np.ndarray], np.ndarray], n:
             key=lambda b: b[:2],
         )
         start += len(latents)
-        pieces.done()
     return [(index, latent) for _, index, latent in best]

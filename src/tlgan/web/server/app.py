@@ -102,6 +102,7 @@ class Studio:
         self.live = Live(self.painter, greeting, self._paint)
         self._first: asyncio.Task[str] | None = None
         self._filming = asyncio.Semaphore(1)
+        self._searching = asyncio.Semaphore(1)
 
     # -- the page ----------------------------------------------------------------------------------------------
 
@@ -160,7 +161,11 @@ class Studio:
         """POST {seeds: [...]} or {wanted: {...}, count}: small pictures of faces to start from."""
         message = await _body(request)
         size = wire.integer(message, "size", *wire.SIZES, default=128)
-        faces, latents = await self.painter.long(1, self._candidates, message)
+        if "wanted" in message:  # reads the samples and paints nothing: beside the frames, and one at a time
+            async with self._searching:
+                faces, latents = await asyncio.to_thread(self._candidates, message)
+        else:
+            faces, latents = await self.painter.run(self._candidates, message)
         pictures = await self._pictures(latents, size)
         return JSONResponse({"faces": [{"face": f, "picture": p} for f, p in zip(faces, pictures, strict=True)]})
 
