@@ -149,7 +149,7 @@ def test_too_many_pages_are_told_so(cartoons: Workspace, monkeypatch: pytest.Mon
 
     from tlgan.web.server import live as module
 
-    monkeypatch.setattr(module, "CONNECTIONS", 1)
+    monkeypatch.setattr(module, "PAGES", 1)
     headers = {"host": "127.0.0.1:8000"}
     with TestClient(create_app(cartoons), base_url="http://127.0.0.1:8000") as client:
         with (

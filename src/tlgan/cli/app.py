@@ -18,7 +18,19 @@ from tlgan.errors import TlganError
 
 from .evaluate import register as register_evaluation
 from .extractors import register as register_extractor_verbs
-from .options import BrowserOption, HostOption, JsonOption, PortOption, TrustOption, WorkspaceArgument, YesOption
+from .options import (
+    AllowedHostOption,
+    AllowFrameOption,
+    BrowserOption,
+    HostOption,
+    JsonOption,
+    PortOption,
+    RootPathOption,
+    TrustOption,
+    WorkspaceArgument,
+    YesOption,
+    outside,
+)
 from .publish import register as register_publish_verb
 
 app = typer.Typer(
@@ -62,6 +74,9 @@ def demo(
     host: HostOption = "127.0.0.1",
     port: PortOption = 8000,
     browser: BrowserOption = True,
+    allowed_host: AllowedHostOption = None,
+    root_path: RootPathOption = "",
+    allow_frame: AllowFrameOption = None,
     studio: Annotated[
         bool, typer.Option("--studio/--no-studio", help="Open the studio, or only make sure it can.")
     ] = True,
@@ -71,13 +86,14 @@ def demo(
     from .demo import demo_workspace
     from .terminal import discovering, print_axes, say
 
+    way = outside(allowed_host, root_path, allow_frame)
     with discovering(20_000, _sure()) as display:
         workspace, made = demo_workspace(out, watcher=display)
     if made:
         print_axes(workspace.axes)
     say(f"workspace {workspace.path} has {len(workspace.axes.features)} sliders")
     if studio:
-        _serve(workspace, host, port, browser)
+        _serve(workspace, host, port, browser, way)
 
 
 @app.command()
@@ -162,13 +178,17 @@ def studio(
     host: HostOption = "127.0.0.1",
     port: PortOption = 8000,
     browser: BrowserOption = True,
+    allowed_host: AllowedHostOption = None,
+    root_path: RootPathOption = "",
+    allow_frame: AllowFrameOption = None,
     trust: TrustOption = False,
     yes: YesOption = False,
 ) -> None:
     """Open the sliders in the browser."""
     from tlgan.workspace import open_workspace
 
-    _serve(open_workspace(workspace, trust=trust), host, port, browser)
+    way = outside(allowed_host, root_path, allow_frame)
+    _serve(open_workspace(workspace, trust=trust), host, port, browser, way)
 
 
 @app.command()
@@ -299,10 +319,10 @@ register_publish_verb(app)
 register_evaluation(app)
 
 
-def _serve(workspace: Any, host: str, port: int, browser: bool) -> None:
+def _serve(workspace: Any, host: str, port: int, browser: bool, way: Any) -> None:
     from tlgan.web.server import serve
 
-    serve(workspace, host=host, port=port, open_browser=browser)
+    serve(workspace, host=host, port=port, open_browser=browser, outside=way)
 
 
 def _sure() -> float:

@@ -10,7 +10,15 @@ import typer
 
 from tlgan.errors import TlganError
 
-from .options import JsonOption, WorkspaceArgument, YesOption
+from .options import (
+    AllowedHostOption,
+    AllowFrameOption,
+    JsonOption,
+    RootPathOption,
+    WorkspaceArgument,
+    YesOption,
+    outside,
+)
 
 TrustOption = Annotated[
     bool, typer.Option("--trust", help="What the workspace names may be code (TorchScript, Python functions); run it.")
@@ -134,6 +142,9 @@ def label(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8000,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")] = True,
+    allowed_host: AllowedHostOption = None,
+    root_path: RootPathOption = "",
+    allow_frame: AllowFrameOption = None,
     trust: TrustOption = False,
     yes: YesOption = False,
 ) -> None:
@@ -142,8 +153,11 @@ def label(
     from tlgan.web.label import label as run
     from tlgan.workspace import open_workspace
 
+    way = outside(allowed_host, root_path, allow_frame)
     opened = open_workspace(workspace, trust=trust)
-    result = run(opened, question, name=name, extractor=extractor, host=host, port=port, open_browser=browser)
+    result = run(
+        opened, question, name=name, extractor=extractor, host=host, port=port, open_browser=browser, outside=way
+    )
     if result is None:
         write("no slider yet; the clicks are kept, and the same command goes on with them")
     else:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tlgan.io.consent import agree_to_all
+
+if TYPE_CHECKING:
+    from tlgan.web.server import Outside
 
 WorkspaceArgument = Annotated[Path, typer.Argument(metavar="WORKSPACE", help="Folder made by `discover`.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
@@ -23,3 +26,19 @@ YesOption = Annotated[
     ),
 ]
 BrowserOption = Annotated[bool, typer.Option("--browser/--no-browser", help="Open the studio in the browser.")]
+AllowedHostOption = Annotated[
+    list[str] | None,
+    typer.Option("--allowed-host", metavar="NAME", help="Name under which a proxy serves the page; repeatable."),
+]
+RootPathOption = Annotated[str, typer.Option(metavar="PATH", help="Path under which a proxy serves the page.")]
+AllowFrameOption = Annotated[
+    list[str] | None,
+    typer.Option("--allow-frame", metavar="ORIGIN", help="Site that may show the page in a frame; repeatable."),
+]
+
+
+def outside(hosts: list[str] | None, path: str, frames: list[str] | None) -> Outside:
+    """The three options together."""
+    from tlgan.web.server import Outside
+
+    return Outside(tuple(hosts or ()), path, tuple(frames or ()))

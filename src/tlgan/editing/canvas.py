@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tlgan import pieces
 from tlgan.axes import LIMIT, Axes, to_response
 from tlgan.errors import TlganError
 from tlgan.samples import Source
@@ -171,7 +172,8 @@ class Canvas:
         if latents.shape[1:] not in ((dim,), (layers, dim)):
             more = f" or [n, {layers}, {dim}]" if layers else ""
             raise TlganError(f"latents of shape {list(latents.shape)} were given, expected [n, {dim}]{more}")
-        return self.source.pictures(latents)
+        for part in pieces.cut(len(latents)):
+            yield from self.source.pictures(latents[part])
 
     def _positions(self, images: torch.Tensor) -> np.ndarray:
         return self.axes.positions(self.extractor.extract(images).numpy(force=True))

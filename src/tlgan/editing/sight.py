@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tlgan import pieces
 from tlgan.errors import TlganError
 from tlgan.generators import batch_size
 
@@ -58,11 +59,10 @@ class Sight:
         """Positions float64 [n, r] of the pictures of latents [n, d]."""
         import torch
 
-        size = batch_size(self.canvas.generator)
         with torch.no_grad():
             parts = [
-                self._see(torch.from_numpy(latents[first : first + size]), slice(first, first + size))
-                for first in range(0, len(latents), size)
+                self._see(torch.from_numpy(latents[part]), part)
+                for part in pieces.cut(len(latents), batch_size(self.canvas.generator))
             ]
         return torch.cat(parts).double().numpy(force=True)
 
@@ -71,9 +71,7 @@ class Sight:
         import torch
 
         seen, slopes = [], []
-        size = min(32, batch_size(self.canvas.generator))
-        for first in range(0, len(latents), size):
-            part = slice(first, first + size)
+        for part in pieces.cut(len(latents), min(32, batch_size(self.canvas.generator))):
             see = partial(self._see, part=part)
             values, gradients = _jacobian(see, torch.from_numpy(latents[part]), len(self.global_slopes))
             seen.append(values.double().numpy(force=True))
@@ -114,16 +112,23 @@ def _jacobian(see: Callable[[Tensor], Tensor], latents: Tensor, count: int) -> t
     """`see` [n, d] -> [n, count] at `latents`, and its derivative [n, count, d].
 
     One backward pass a feature. A single picture is too small a job for the processor: there the latent is repeated
-    and all features go back in one pass.
+    and many features go back in one pass.
     """
     import torch
 
     if len(latents) == 1:
-        repeated = latents.repeat(count, 1).requires_grad_(True)
-        values = see(repeated)
-        (gradient,) = torch.autograd.grad(values.diagonal().sum(), repeated)
-        return values[:1].detach(), gradient[None]
+        values, gradients = [], []
+        for part in pieces.cut(count):
+            repeated = latents.repeat(part.stop - part.start, 1).requires_grad_(True)
+            seen = see(repeated)
+            (gradient,) = torch.autograd.grad(seen[:, part].diagonal().sum(), repeated)
+            values.append(seen[0].detach())
+            gradients.append(gradient)
+        return values[0][None], torch.cat(gradients)[None]
     latents = latents.clone().requires_grad_(True)
-    values = see(latents)
-    rows = [torch.autograd.grad(value.sum(), latents, retain_graph=True)[0] for value in values.unbind(dim=1)]
-    return values.detach(), torch.stack(rows, dim=1)
+    seen = see(latents)
+    rows = []
+    for value in seen.unbind(dim=1):
+        rows.append(torch.autograd.grad(value.sum(), latents, retain_graph=True)[0])
+        pieces.done()
+    return seen.detach(), torch.stack(rows, dim=1)

@@ -19,6 +19,7 @@ from starlette.staticfiles import StaticFiles
 from tlgan.errors import TlganError
 from tlgan.web.server import server
 from tlgan.web.server.guard import LOOPBACK, Guard
+from tlgan.web.server.outside import Outside
 from tlgan.workspace import Workspace
 
 from .session import Session
@@ -27,8 +28,14 @@ PAGE = Path(__file__).parent / "page"
 MESSAGE_BYTES = 1000
 
 
-def create_app(session: Session, *, hosts: Collection[str] | None = LOOPBACK, token: str | None = None) -> Starlette:
-    """The application for one question. `hosts` and `token` as for the studio."""
+def create_app(
+    session: Session,
+    *,
+    hosts: Collection[str] | None = LOOPBACK,
+    token: str | None = None,
+    outside: Outside | None = None,
+) -> Starlette:
+    """The application for one question. `hosts`, `token` and `outside` as for the studio."""
 
     async def message(request: Request) -> dict[str, Any]:
         body = b""
@@ -81,7 +88,7 @@ def create_app(session: Session, *, hosts: Collection[str] | None = LOOPBACK, to
         Mount("/", StaticFiles(directory=PAGE)),
     ]
     threading.Thread(target=session.look, daemon=True).start()
-    return Starlette(routes=routes, middleware=[Middleware(Guard, hosts=hosts, token=token)])
+    return Starlette(routes=routes, middleware=[Middleware(Guard, hosts=hosts, token=token, outside=outside)])
 
 
 def label(
@@ -93,10 +100,13 @@ def label(
     host: str = "127.0.0.1",
     port: int = server.PORT,
     open_browser: bool = True,
+    outside: Outside | None = None,
 ) -> dict[str, Any] | None:
     """Open the page for one question until it is interrupted; what came of it (None: clicks, but no slider yet)."""
     session = Session(workspace, question, name=name, extractor=extractor)
-    server.serve(session, host=host, port=port, open_browser=open_browser, make_app=create_app, name="label")
+    server.serve(
+        session, host=host, port=port, open_browser=open_browser, outside=outside, make_app=create_app, name="label"
+    )
     return session.result
 
 

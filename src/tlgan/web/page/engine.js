@@ -53,7 +53,8 @@
  * @property {(a: Face, b: Face, options: {format: string, fps: number, frames: number}) => Promise<Blob>} film
  * @property {(face: Face) => Promise<object>} state  all that a file must hold to bring the face back
  * @property {(state: object) => Promise<Face>} open  the other way; another generator's state is refused by name
- * @property {(listen: (connected: boolean) => void) => void} onstatus  called at every change
+ * @property {(listen: (trouble: string) => void) => void} onstatus  called at every change with a line that says why no
+ *   pictures come, "" while they do
  */
 
 /** The engine that this page was published with. @returns {Promise<Engine>} */

@@ -312,10 +312,10 @@ for (const button of document.querySelectorAll(".thumbs button")) {
 holdButton(byId("compare"));
 keys.listen(actions, { compare });
 
-engine.onstatus((connected) => {
+engine.onstatus((trouble) => {
   const box = byId("connection");
-  box.hidden = connected;
-  box.textContent = connected ? "" : "The connection is lost. What you ask for is kept; it goes on by itself.";
+  box.hidden = !trouble;
+  box.textContent = trouble;
 });
 
 store.subscribe(show);

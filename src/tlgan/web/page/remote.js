@@ -1,5 +1,6 @@
 // The engine that is a server: frames over one websocket, the rest over HTTP. The newest view is always in flight;
-// an older one that nobody waits for any more is dropped. A lost connection is taken up again, and the last view with it.
+// an older one that nobody waits for any more is dropped. A lost connection is taken up again, and the last view with it;
+// where the server or a proxy refuses one, the page says why and does not try for ever.
 
 /** @typedef {import("./engine.js").Engine} Engine */
 /** @typedef {import("./engine.js").Frame} Frame */
@@ -9,6 +10,10 @@ const HEADER = 16;
 const MAGIC = 0x46474c54; // "TLGF", little-endian
 const TYPES = { 1: "image/png", 2: "image/webp" };
 const RGBA = 3;
+const GAVE_WAY = 4408; // the server closed a page that was silent
+const AGAIN = 10_000; // milliseconds until the next try at a server that is full, or whose websocket does not come through
+const LOST = "The connection is lost. What you ask for is kept; it goes on by itself.";
+const STEP = "It is tried again with your next step.";
 
 /** @returns {Promise<Engine>} */
 export async function open() {
@@ -21,12 +26,17 @@ class Remote {
     /** @type {Promise<import("./engine.js").Description> | null} */
     this.description = this.first_ ? Promise.resolve(this.first_.describe) : null;
     this.listeners = [];
-    this.connected = true;
+    this.trouble = "";
+    this.failed = 0; // websockets in a row that were never greeted
+    this.waits = false; // for a step of the person, to connect
     this.id = 0;
     this.painted = 0;
     /** @type {Map<number, {view: View, resolve: Function, reject: Function, onframe?: Function, bitmap?: ImageData | Promise<ImageBitmap>}>} */
     this.requests = new Map(); // the newest, and older ones whose picture may still come
     this.delay = 250;
+    this.name = crypto.getRandomValues(new Uint32Array(2)).join("-"); // the server lets pages take turns
+    /** Requests under way of which only the newest is wanted, by path. @type {Map<string, AbortController>} */
+    this.pending = new Map();
     this.connect();
   }
 
@@ -65,6 +75,8 @@ class Remote {
   send() {
     if (this.newest && this.socket.readyState === WebSocket.OPEN) {
       this.socket.send(JSON.stringify({ id: this.id, ...this.newest.view }));
+    } else if (this.waits) {
+      this.connect();
     }
   }
 
@@ -77,20 +89,55 @@ class Remote {
       if (typeof event.data === "string") this.hear(JSON.parse(event.data));
       else this.see(event.data);
     };
-    this.socket.onclose = () => {
-      this.status(false);
-      setTimeout(() => this.connect(), this.delay);
-      this.delay = Math.min(4000, this.delay * 2);
-    };
+    this.socket.onclose = (event) => this.closed(event);
+    this.waits = false;
+  }
+
+  /** @param {CloseEvent} event */
+  async closed(event) {
+    if (event.target !== this.socket) return; // another one was opened since
+    if (event.code === GAVE_WAY) return this.stop(`${event.reason} ${STEP}`);
+    this.failed += 1;
+    const { trouble, again } = this.failed === 1 ? { trouble: LOST, again: this.delay } : await this.why();
+    if (again === null) return this.stop(`${trouble} ${STEP}`);
+    this.status(trouble);
+    setTimeout(() => this.connect(), again);
+    this.delay = Math.min(4000, this.delay * 2);
+  }
+
+  /** Why no websocket is to be had, and after how many milliseconds to try again; null: not by itself. */
+  async why() {
+    const answer = await fetch(new URL("api/hello", document.baseURI), { method: "POST" }).catch(() => null);
+    if (answer === null) return { trouble: LOST, again: this.delay };
+    const words = await answer.json().catch(() => ({}));
+    if (answer.status === 503) return { trouble: words.error ?? "The server is busy.", again: AGAIN };
+    if (words.error) return { trouble: words.error, again: null };
+    if (!("version" in words)) {
+      return { trouble: `Something on the way answers in place of the server (${answer.status}).`, again: null };
+    }
+    const address = this.socket.url;
+    return { trouble: `The server answers, its websocket does not: a proxy on the way has to pass on ${address}.`, again: AGAIN };
+  }
+
+  /** Say what is wrong and wait for the person. */
+  stop(trouble) {
+    this.waits = true;
+    this.status(trouble);
   }
 
   hear(words) {
     if ("version" in words) {
       // the server's greeting
       this.delay = 250;
+      this.failed = 0;
       this.describe().then((description) => {
+        if (description.version !== words.version) {
+          this.socket.onclose = null;
+          this.socket.close();
+          return this.status(`The server is of another version (${words.version}) than this page: reload the page.`);
+        }
         if (description.generator.fingerprint !== words.generator) return location.reload(); // another workspace now
-        this.status(true);
+        this.status("");
         this.send();
       });
       return;
@@ -139,10 +186,10 @@ class Remote {
     request.resolve({ ...words, bitmap });
   }
 
-  status(connected) {
-    if (connected === this.connected) return;
-    this.connected = connected;
-    for (const listen of this.listeners) listen(connected);
+  status(trouble) {
+    if (trouble === this.trouble) return;
+    this.trouble = trouble;
+    for (const listen of this.listeners) listen(trouble);
   }
 
   // -- words -------------------------------------------------------------------------------------------------------
@@ -156,11 +203,11 @@ class Remote {
   }
 
   async gallery(wish) {
-    return (await this.post("api/gallery", { ...wish, size: 192 })).faces;
+    return (await this.post("api/gallery", { ...wish, size: 192 }, "wanted" in wish)).faces;
   }
 
   strip(face, feature, asked) {
-    return this.post("api/strip", { face, feature, asked, quality: "live" });
+    return this.post("api/strip", { face, feature, asked, quality: "live" }, true);
   }
 
   async film(a, b, options) {
@@ -179,17 +226,27 @@ class Remote {
     return (await this.ask(path)).json();
   }
 
-  async post(path, message) {
-    return (await this.ask(path, message)).json();
+  /** `only`: an earlier request for the same is given up, and the server drops its work. */
+  async post(path, message, only = false) {
+    return (await this.ask(path, message, only ? this.newer(path) : undefined)).json();
   }
 
-  async ask(path, message) {
+  newer(path) {
+    this.pending.get(path)?.abort();
+    const controller = new AbortController();
+    this.pending.set(path, controller);
+    return controller.signal;
+  }
+
+  async ask(path, message, signal) {
     const options = message && {
       method: "POST",
-      headers: { "Content-Type": "application/json" },
+      headers: { "Content-Type": "application/json", "X-Tlgan-Page": this.name },
       body: JSON.stringify(message),
+      signal,
     };
-    const answer = await fetch(new URL(path, document.baseURI), options).catch(() => {
+    const answer = await fetch(new URL(path, document.baseURI), options).catch((error) => {
+      if (error.name === "AbortError") throw error;
       throw new Error("The studio's server does not answer. Is it still running?");
     });
     if (answer.ok) return answer;

@@ -5,6 +5,7 @@ the rest. Nothing in this room computes an edit: it asks `tlgan.editing`, and ca
 """
 
 from .app import create_app
+from .outside import Outside
 from .server import running, serve
 
-__all__ = ["create_app", "running", "serve"]
+__all__ = ["Outside", "create_app", "running", "serve"]

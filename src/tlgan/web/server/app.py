@@ -27,7 +27,10 @@ from . import films, openapi, wire
 from .describe import describe
 from .guard import LOOPBACK, Guard
 from .live import Live
+from .outside import Outside
 from .painter import Frame, Painted, Painter
+from .refusal import refusal
+from .turns import CLIENT, TooMuch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,12 +47,13 @@ def create_app(
     *,
     hosts: Collection[str] | None = LOOPBACK,
     token: str | None = None,
+    outside: Outside | None = None,
     threads: int | None = None,
 ) -> Starlette:
     """The application for one workspace.
 
     `hosts`: what the Host header may name (None: anything, then give a `token`); `token`: what a visitor must show;
-    `threads`: of torch while painting, half of the cores by default.
+    `outside`: how it is reached through a proxy; `threads`: of torch while painting, half of the cores by default.
     """
     studio = Studio(workspace, threads=threads)
 
@@ -58,7 +62,9 @@ def create_app(
         yield
         studio.painter.close()
 
+    bodies = _Bodies()
     verbs: dict[str, Answer] = {
+        "hello": studio.hello,
         "describe": studio.describe,
         "random": studio.random,
         "render": studio.render,
@@ -72,14 +78,16 @@ def create_app(
     }
     routes = [
         Route("/", studio.page),
-        Route("/api", lambda _: RedirectResponse("/api/")),
+        Route("/api", lambda _: RedirectResponse("./api/")),
         Route("/api/", lambda _: HTMLResponse(openapi.page())),
         Route("/api/openapi.json", lambda _: JSONResponse(openapi.document())),
-        *(Route(f"/api/{name}", _answer(verb), methods=[openapi.method(name)]) for name, verb in verbs.items()),
+        *(Route(f"/api/{name}", _answer(verb, bodies), methods=[openapi.method(name)]) for name, verb in verbs.items()),
         WebSocketRoute("/live", studio.live.serve),
         Mount("/", StaticFiles(directory=PAGE)),
     ]
-    app = Starlette(routes=routes, middleware=[Middleware(Guard, hosts=hosts, token=token)], lifespan=lifespan)
+    app = Starlette(
+        routes=routes, middleware=[Middleware(Guard, hosts=hosts, token=token, outside=outside)], lifespan=lifespan
+    )
     app.state.studio = studio
     return app
 
@@ -94,23 +102,32 @@ class Studio:
         self.description = describe(workspace)
         greeting = {"version": wire.VERSION, "generator": self.axes.generator, "name": workspace.name}
         self.live = Live(self.painter, greeting, self._paint)
-        self._first: str | None = None
+        self._first: asyncio.Task[str] | None = None
         self._filming = asyncio.Semaphore(1)
+        self._searching = asyncio.Semaphore(1)
 
     # -- the page ----------------------------------------------------------------------------------------------
 
     async def page(self, _: Request) -> Response:
         """The page, with a description and a painted face inside: nothing has to be waited for."""
-        if self._first is None:
-            seed = await self.painter.run(self.painter.typical)
-            edit = await self.painter.run(self._face, {"face": {"seed": seed}}, "face")
-            frame = await self.painter.run(self.painter.frame, edit)
-            # What the first edit sets up once takes longer than two frames: do it before a hand waits for it.
-            await self.painter.run(self.painter.frame, edit.ask({self.axes.names[0]: 1.0}))
-            self._first = _first_paint(self.description, edit, frame)
-        return HTMLResponse(self._first)
+        if self._first is None or (self._first.done() and self._first.exception()):
+            self._first = asyncio.create_task(self._painted_page())  # once, however many ask
+        return HTMLResponse(await asyncio.shield(self._first))
+
+    async def _painted_page(self) -> str:
+        CLIENT.set("page")
+        seed = await self.painter.run(self.painter.typical)
+        edit = await self.painter.run(self._face, {"face": {"seed": seed}}, "face")
+        frame = await self.painter.run(self.painter.frame, edit)
+        # What the first edit sets up once takes longer than two frames: do it before a hand waits for it.
+        await self.painter.run(self.painter.frame, edit.ask({self.axes.names[0]: 1.0}))
+        return _first_paint(self.description, edit, frame)
 
     # -- verbs over HTTP ---------------------------------------------------------------------------------------
+
+    async def hello(self, request: Request) -> Response:
+        """POST: the greeting of the websocket, or why there is none."""
+        return self.live.refused(request.headers) or JSONResponse(self.live.greeting)
 
     async def describe(self, _: Request) -> Response:
         """GET: what the page knows of the workspace."""
@@ -145,7 +162,11 @@ class Studio:
         """POST {seeds: [...]} or {wanted: {...}, count}: small pictures of faces to start from."""
         message = await _body(request)
         size = wire.integer(message, "size", *wire.SIZES, default=128)
-        faces, latents = await self.painter.run(self._candidates, message)
+        if "wanted" in message:  # reads the samples and paints nothing: beside the frames, and one at a time
+            async with self._searching:
+                faces, latents = await asyncio.to_thread(self._candidates, message)
+        else:
+            faces, latents = await self.painter.run(self._candidates, message)
         pictures = await self._pictures(latents, size)
         return JSONResponse({"faces": [{"face": f, "picture": p} for f, p in zip(faces, pictures, strict=True)]})
 
@@ -155,7 +176,8 @@ class Studio:
         edit = await self.painter.run(self._face, message, "face")
         name = wire.feature(message, self.axes)
         stops = _stops(message)
-        latents = await self.painter.run(self.painter.strip, edit, name, stops, wire.quality(message, edit))
+        cost = len(stops) * (self.painter.exact_cost if edit.exact else 1)
+        latents = await self.painter.long(cost, self.painter.strip, edit, name, stops, wire.quality(message, edit))
         size = wire.integer(message, "size", *wire.SIZES, default=512)
         return JSONResponse({"asked": stops, "pictures": await self._pictures(latents, size)})
 
@@ -171,9 +193,10 @@ class Studio:
         end = await self.painter.run(self._face, message, "b")
         async with self._filming:
             places, quality = films.there_and_back(count), wire.quality(message, start)
-            latents = await self.painter.run(self.painter.walk, start, end, places, quality)
-            pictures = [picture async for picture in self._painted(latents)]
-            film = await asyncio.to_thread(films.film, np.stack(pictures), kind, fps)
+            cost = wire.exact_faces(message) * self.painter.exact_cost
+            latents = await self.painter.long(cost, self.painter.walk, start, end, places, quality)
+            pictures = await self.painter.long(count, self.painter.canvas.paint, latents)
+            film = await asyncio.to_thread(films.film, pictures, kind, fps)
         return Response(film, media_type="image/gif" if kind == "gif" else "video/mp4")
 
     async def state(self, request: Request) -> Response:
@@ -192,7 +215,7 @@ class Studio:
             return wire.face_json(edit if same else replace(edit, seed=None))
 
         if request.headers.get("content-type", "").startswith("image/"):
-            state = await self.painter.run(read_png, await _read(request, wire.PNG_BYTES))
+            state = await asyncio.to_thread(read_png, request.state.body)
         else:
             state = await _body(request)
         return JSONResponse(await self.painter.run(face, state))
@@ -216,7 +239,8 @@ class Studio:
             edit = self._mixed(message, "final") if "mix" in message else self._resolved(message)
             return edit, self.painter.frame(edit)
 
-        return await self.painter.run(work)
+        cost = wire.exact_faces(message) * self.painter.exact_cost
+        return await (self.painter.long(cost, work) if cost else self.painter.run(work))
 
     def _paint(self, message: wire.Json) -> tuple[Edit, Painted]:
         """The same at once: an exact edit that is not resolved yet by the axes."""
@@ -248,14 +272,13 @@ class Studio:
         seeds = [wire.integer({"seeds": seed}, "seeds", 0, wire.SEEDS - 1) for seed in seeds]
         return [_start({"seed": seed}) for seed in seeds], np.stack([self.painter.latent_of(seed) for seed in seeds])
 
-    async def _painted(self, latents: NDArray[np.float32]) -> AsyncIterator[NDArray[np.uint8]]:
-        chunk = self.painter.chunk
-        for k in range(0, len(latents), chunk):
-            for picture in await self.painter.run(self.painter.canvas.paint, latents[k : k + chunk]):
-                yield picture
-
     async def _pictures(self, latents: NDArray[np.float32], size: int) -> list[str]:
-        return [wire.data_url(wire.encode_picture(picture, size)) async for picture in self._painted(latents)]
+        pictures = await self.painter.long(len(latents), self.painter.canvas.paint, latents)
+
+        def urls() -> list[str]:
+            return [wire.data_url(wire.encode_picture(picture, size)) for picture in pictures]
+
+        return await asyncio.to_thread(urls)
 
 
 def _first_paint(description: wire.Json, edit: Edit, frame: Frame) -> str:
@@ -284,27 +307,67 @@ def _stops(message: wire.Json) -> list[float]:
     return [wire.number({"asked": stop}, "asked", -MAX_ASKED, MAX_ASKED) for stop in stops]
 
 
-async def _read(request: Request, limit: int) -> bytes:
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > limit:
-            raise TlganError(f"more than {limit} bytes were sent")
-        parts.append(part)
-    return b"".join(parts)
+class _Bodies:
+    """What was sent and is not answered yet: bounded for each request and in all."""
+
+    def __init__(self) -> None:
+        self.held = 0
+
+    @contextlib.asynccontextmanager
+    async def of(self, request: Request) -> AsyncIterator[bytes]:
+        """The whole body of a request, while it is worked on."""
+        picture = request.headers.get("content-type", "").startswith("image/")
+        limit = wire.PNG_BYTES if picture else wire.MESSAGE_BYTES
+        parts, size = [], 0
+        try:
+            async for part in request.stream():
+                size += len(part)
+                self.held += len(part)
+                if size > limit:
+                    raise TlganError(f"more than {limit} bytes were sent")
+                if self.held > wire.BODIES_BYTES:
+                    raise TooMuch("too much is being sent at once: try again in a while")
+                parts.append(part)
+            yield b"".join(parts)
+        finally:
+            self.held -= size
 
 
 async def _body(request: Request) -> wire.Json:
-    return wire.parse(await _read(request, wire.MESSAGE_BYTES))
+    return wire.parse(request.state.body)
 
 
-def _answer(verb: Answer) -> Answer:
+def _answer(verb: Answer, bodies: _Bodies) -> Answer:
     async def answered(request: Request) -> Response:
         try:
-            return await verb(request)
+            CLIENT.set(_client(request))
+            async with bodies.of(request) as request.state.body:
+                return await _while_there(request, verb)
+        except TooMuch as error:
+            return refusal(request.headers, 503, str(error), again=True)
         except TlganError as error:
             return JSONResponse({"error": str(error)}, 400)
         except ClientDisconnect:
             return Response(status_code=400)
 
     return answered
+
+
+def _client(request: Request) -> tuple[object, ...]:
+    """Who takes turns with others: a page says its name; other programs are told apart by their connections."""
+    host, port = request.client or ("", 0)
+    return (host, request.headers.get("x-tlgan-page", "")[:64] or port)
+
+
+async def _while_there(request: Request, verb: Answer) -> Response:
+    """The verb's answer; its work is dropped where the client leaves in the meantime."""
+    answering = asyncio.ensure_future(verb(request))
+    leaving = asyncio.ensure_future(request.receive())  # its body is read: all that can come is that
+    try:
+        await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if not answering.done():
+            raise ClientDisconnect
+        return answering.result()
+    finally:
+        answering.cancel()
+        leaving.cancel()

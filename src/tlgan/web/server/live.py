@@ -12,8 +12,10 @@ import json
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from tlgan.editing.resolve import needs_looks
@@ -21,16 +23,35 @@ from tlgan.errors import TlganError
 
 from . import wire
 from .painter import Frame, Painted, Painter
+from .refusal import AGAIN, refusal, turn_away
+from .turns import CLIENT, Dropped
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from starlette.datastructures import Headers
 
     from tlgan.editing import Edit
 
-CONNECTIONS = 16  # websockets at once
+PAGES = 256  # websockets at once
+MUTE, SILENT = 2.0, 60.0  # seconds after which one that never asked, and one that asked before, gives way to a newcomer
+GAVE_WAY = 4408  # close code
 NUMBERS_EVERY = 0.4  # seconds between numbers while pictures follow one another: one in twenty waits for them
 REST = 0.025  # seconds without a request after which numbers, or an exact picture, are worth their time
+
+
+@dataclass(eq=False)
+class Page:
+    """One websocket, and when it last asked for something."""
+
+    socket: WebSocket
+    last: float = field(default_factory=time.monotonic)
+    asked: bool = False
+
+    @property
+    def gives_way(self) -> bool:
+        """Whether it has been silent for so long that somebody else may have its place."""
+        return time.monotonic() - self.last > (SILENT if self.asked else MUTE)
 
 
 class Live:
@@ -42,14 +63,26 @@ class Live:
         self.painter = painter
         self.greeting = greeting
         self.paint = paint
-        self.connections = 0
+        self.pages: set[Page] = set()
+        self._farewells: set[asyncio.Task[None]] = set()
+
+    def refused(self, headers: Headers) -> Response | None:
+        """What a newcomer is told where all places are taken by pages that are in use."""
+        if len(self.pages) < PAGES or any(page.gives_way for page in self.pages):
+            return None
+        line = f"this studio is full: {PAGES} pages are in use. It is tried again every {AGAIN} seconds."
+        return refusal(headers, 503, line, again=True)
 
     async def serve(self, socket: WebSocket) -> None:
         """Text messages in ({id, face | mix, size}), pictures and words out, until the page leaves."""
-        if self.connections >= CONNECTIONS:
-            await socket.close(4429, f"this studio has {CONNECTIONS} pages open already")
+        refused = self.refused(socket.headers)
+        if refused is not None:
+            await turn_away(refused, socket.scope, socket.receive, socket.send)
             return
-        self.connections += 1
+        if len(self.pages) >= PAGES:
+            self._send_away(min(self.pages, key=lambda page: (page.asked, page.last)))
+        page = Page(socket)
+        self.pages.add(page)
         newest = Newest()
         painting: asyncio.Task[None] | None = None
         try:
@@ -57,15 +90,24 @@ class Live:
             await socket.send_json(self.greeting)
             painting = asyncio.create_task(self._stream(socket, newest))
             while (message := await socket.receive())["type"] == "websocket.receive":
+                page.asked, page.last = True, time.monotonic()
                 newest.put(message.get("text") or "")
-        except WebSocketDisconnect:
+        except (WebSocketDisconnect, RuntimeError):  # RuntimeError: it was sent away in the meantime
             pass
         finally:
-            self.connections -= 1
+            self.pages.discard(page)
             if painting is not None:
                 painting.cancel()
 
+    def _send_away(self, page: Page) -> None:
+        self.pages.discard(page)
+        words = "This page was silent for a while, and its place went to another one."
+        farewell = asyncio.create_task(page.socket.close(GAVE_WAY, words))
+        self._farewells.add(farewell)
+        farewell.add_done_callback(self._farewells.discard)
+
     async def _stream(self, socket: WebSocket, newest: Newest) -> None:
+        CLIENT.set(newest)
         measured = 0.0
         with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # the peer left while an answer was on its way
             while True:
@@ -75,7 +117,7 @@ class Live:
                     message = wire.parse(text)
                     identity = wire.integer(message, "id", 0, 2**32 - 1)
                     size = wire.integer(message, "size", *wire.SIZES, default=wire.SIZES[1])
-                    edit, painted = await self.painter.run(self.paint, message)
+                    edit, painted = await self._painted(message, newest)
                     await _send_picture(socket, identity, painted.picture, size)
                     # Looking costs as much as painting: while requests keep coming, numbers come now and then.
                     recent = time.monotonic() < measured + NUMBERS_EVERY
@@ -87,17 +129,26 @@ class Live:
                     latent = "mix" in message or edit.exact
                     await _send_words(socket, identity, frame, final=not refining, latent=latent)
                     if refining and not await newest.within(REST):  # several looks: not while the hand still moves
-                        frame = await self.painter.run(self.painter.refined, edit, wire.quality(message, edit, "live"))
+                        cost, quality = self.painter.exact_cost, wire.quality(message, edit, "live")
+                        frame = await self.painter.long(cost, self.painter.refined, edit, quality, wanted=newest.none)
                         await _send_picture(socket, identity, frame.picture, size)
                         await _send_words(socket, identity, frame, final=True, latent=True)
                 except WebSocketDisconnect:
                     return
+                except Dropped:
+                    continue  # for something newer
                 except TlganError as error:
                     await socket.send_json({"id": identity, "error": str(error)})
                 except Exception as error:  # a fault of the generator or the extractor must not end the page's stream
                     logging.getLogger(__name__).exception("a face could not be painted")
                     line = str(error).partition("\n")[0][:200]
                     await socket.send_json({"id": identity, "error": f"this face could not be painted: {line}"})
+
+    async def _painted(self, message: wire.Json, newest: Newest) -> tuple[Edit, Painted]:
+        looks = wire.exact_faces(message) if "mix" in message else 0  # of a face alone the first picture is the axes'
+        if not looks:
+            return await self.painter.run(self.paint, message)
+        return await self.painter.long(looks * self.painter.exact_cost, self.paint, message, wanted=newest.none)
 
 
 class Newest:
@@ -111,6 +162,10 @@ class Newest:
     def waiting(self) -> bool:
         """Whether something newer is there."""
         return self._there.is_set()
+
+    def none(self) -> bool:
+        """Whether nothing newer is there."""
+        return not self.waiting
 
     async def within(self, seconds: float) -> bool:
         """Whether something newer comes within so many seconds."""
@@ -131,7 +186,10 @@ class Newest:
 
 
 async def _send_picture(socket: WebSocket, identity: int, picture: NDArray[np.uint8], size: int) -> None:
-    await socket.send_bytes(wire.pack(identity, picture, size))
+    if len(picture) <= wire.RAW_SIDE:
+        await socket.send_bytes(wire.pack(identity, picture, size))
+    else:  # encoding takes as long as a frame: others are answered in the meantime
+        await socket.send_bytes(await asyncio.to_thread(wire.pack, identity, picture, size))
 
 
 async def _send_words(socket: WebSocket, identity: int, frame: Frame, *, final: bool, latent: bool = False) -> None:

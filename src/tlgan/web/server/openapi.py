@@ -63,6 +63,7 @@ SCHEMAS: dict[str, Any] = {
 # verb: method, what it does, body or query, what comes back (a content type and a schema)
 _JSON = "application/json"
 VERBS: dict[str, tuple[str, str, dict[str, Any], str, dict[str, Any]]] = {
+    "hello": ("POST", "The greeting of the websocket /live, or why it would not be given.", {}, _JSON, {}),
     "describe": ("GET", "The generator, its features with ranges and quality, groups, correlations.", {}, _JSON, {}),
     "random": ("GET", "The face of ?seed=, or of a random seed.", {}, _JSON, _FACE),
     "render": ("POST", "A picture of a face or of a mix, with the state inside it.", _ONE_OR_MIX, "image/png", {}),

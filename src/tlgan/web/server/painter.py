@@ -1,23 +1,24 @@
-"""The one thread that paints. Generator and extractor are used from here alone, so that torch's threads aren't fought over.
+"""What paints. Generator and extractor are used from here alone, by one thread at a time: `turns` says which.
 
-Calls are synchronous and take milliseconds; `Painter.run` hands one to the thread. Long work (a gallery, a film) comes in
-small chunks, so that a frame somebody is dragging for waits for one chunk at most.
+Calls are synchronous. `Painter.run` is for those that take milliseconds, a frame somebody is dragging for; `Painter.long`
+is for those that take longer (a gallery, a strip, a film, an exact edit), in pieces, so that a frame waits for one piece.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tlgan.editing.edit import stacked
+
+from .turns import Turns
 
 if TYPE_CHECKING:
     from tlgan.editing import Edit, Solution
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 
-CHUNK = 8 * 128**2  # pixels painted at once where many pictures are wanted
+LOOKS = 5  # at an exact edit, each with a gradient a feature
 REMEMBERED = 512  # faces whose own place is kept, and edits whose solution is
 
 
@@ -53,7 +54,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Painted:
-    """A picture that is there before its numbers are: `measure()` looks at it, once, in the painting thread."""
+    """A picture that is there before its numbers are: `measure()` looks at it, once, at a turn."""
 
     picture: NDArray[np.uint8]
     latent: NDArray[np.float32]
@@ -61,27 +62,32 @@ class Painted:
 
 
 class Painter:
-    """Paints faces of one workspace, in a thread of its own."""
+    """Paints faces of one workspace, away from the thread that answers."""
 
     def __init__(self, workspace: Workspace, *, threads: int | None = None) -> None:
         self.axes = workspace.axes
         self.canvas = workspace.canvas
-        self.chunk = max(1, min(8, CHUNK // workspace.generator.resolution**2))
         self._own: OrderedDict[bytes, NDArray[np.float32]] = OrderedDict()
         self._seeds: OrderedDict[int, NDArray[np.float32]] = OrderedDict()
         self._solutions: OrderedDict[tuple[object, ...], Solution] = OrderedDict()
-        wanted = threads or _threads()
-        self._pool = ThreadPoolExecutor(1, "tlgan-painter", initializer=_set_threads, initargs=(wanted,))
+        self.exact_cost = LOOKS * len(self.axes.features)  # pictures that one exact edit takes, about
+        self._turns = Turns(partial(_set_threads, threads or _threads()))
 
     async def run(self, task: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """`task(*args)` in the painting thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, lambda: task(*args, **kwargs))
+        """`task(*args)`, which takes milliseconds, at this client's turn."""
+        return await self._turns.frame(partial(task, *args, **kwargs))
+
+    async def long(
+        self, pictures: int, task: Callable[..., T], *args: Any, wanted: Callable[[], bool] = lambda: True
+    ) -> T:
+        """`task(*args)` in pieces, between frames. `pictures` and `wanted` as for `Turns.long`, and what it raises."""
+        return await self._turns.long(pictures, partial(task, *args), wanted)
 
     def close(self) -> None:
-        """Let the thread go."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Let the threads go."""
+        self._turns.close()
 
-    # -- what runs in the thread -------------------------------------------------------------------------------
+    # -- what runs at a turn ------------------------------------------------------------------------------------
 
     def latent_of(self, seed: int) -> NDArray[np.float32]:
         """Where face `seed` starts: [d]."""

@@ -18,6 +18,7 @@ from tlgan.io.streams import write
 
 from .app import create_app
 from .guard import LOOPBACK
+from .outside import Outside
 from .wire import MESSAGE_BYTES
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
 PORT = 8000
-MakeApp = Callable[..., "Starlette"]  # (what is served, hosts=, token=)
+MakeApp = Callable[..., "Starlette"]  # (what is served, hosts=, token=, outside=)
+PING = 20.0  # seconds between a websocket's pings, and for its answer
 
 
 def serve(
@@ -35,6 +37,7 @@ def serve(
     port: int = PORT,
     open_browser: bool = True,
     token: str | None = None,
+    outside: Outside | None = None,
     make_app: MakeApp = create_app,
     name: str = "studio",
 ) -> None:
@@ -42,15 +45,18 @@ def serve(
 
     `make_app` makes another page than the studio, called `name`, over whatever `workspace` then is.
 
-    On loopback no token is needed; bound elsewhere one is made (or `token` used) and is part of the printed address.
-    Raises `TlganError` where the port is taken or the host is not this machine's.
+    On loopback no token is needed; bound elsewhere, or reached from `outside`, one is made (or `token` used) and is part
+    of the printed address. Raises `TlganError` where the port is taken or the host is not this machine's.
     """
+    outside = outside or Outside()
     with listen(host, port) as listener:
-        token = _token(host, token)
-        server = _server(workspace, host, token, make_app)
-        address = _address(host, listener, token)
+        token = _token(host, token, outside)
+        server = _server(workspace, host, token, outside, make_app)
+        address = _address(host, listener, token, outside)
         with contextlib.suppress(TlganError, BrokenPipeError):  # the page is there, whoever reads this
             write(f"tlgan {name}: {address}")
+            for other in outside.addresses(token):
+                write(f"from outside: {other}")
             write("Ctrl-C stops it.")
         if open_browser and _has_desktop():
             threading.Thread(target=_open_when_ready, args=(server, address), daemon=True).start()
@@ -60,18 +66,25 @@ def serve(
 
 @contextlib.contextmanager
 def running(
-    workspace: Any, *, host: str = "127.0.0.1", port: int = 0, token: str | None = None, make_app: MakeApp = create_app
+    workspace: Any,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    token: str | None = None,
+    outside: Outside | None = None,
+    make_app: MakeApp = create_app,
 ) -> Iterator[str]:
     """The studio in a thread of its own, for scripts: `with running(workspace) as address:`. Port 0 takes a free one."""
+    outside = outside or Outside()
     with listen(host, port) as listener:
-        token = _token(host, token)
-        server = _server(workspace, host, token, make_app)
+        token = _token(host, token, outside)
+        server = _server(workspace, host, token, outside, make_app)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         try:
             while not server.started and thread.is_alive():
                 time.sleep(0.01)
-            yield _address(host, listener, token)
+            yield _address(host, listener, token, outside)
         finally:
             server.should_exit = True
             thread.join(timeout=10)
@@ -104,17 +117,21 @@ def listen(host: str, port: int) -> socket.socket:
 _TAKEN = (98, 48, 10048)  # EADDRINUSE on Linux, macOS, Windows
 
 
-def _server(workspace: Any, host: str, token: str | None, make_app: MakeApp) -> uvicorn.Server:
+def _server(workspace: Any, host: str, token: str | None, outside: Outside, make_app: MakeApp) -> uvicorn.Server:
     import uvicorn
+
+    from .door import Door
 
     hosts = LOOPBACK if host in LOOPBACK else None
     config = uvicorn.Config(
-        make_app(workspace, hosts=hosts, token=token),
+        make_app(workspace, hosts=hosts, token=token, outside=outside),
         log_level="warning",
         log_config=_LOGGING,
+        http=Door().protocol,
         ws_max_size=MESSAGE_BYTES,
+        ws_ping_interval=PING,
+        ws_ping_timeout=PING,
         ws_per_message_deflate=False,  # pictures don't shrink, and waiting for zlib costs a frame its time
-        limit_concurrency=128,
         timeout_graceful_shutdown=2,
         server_header=False,
     )
@@ -130,15 +147,15 @@ _LOGGING: dict[str, Any] = {
 }
 
 
-def _token(host: str, token: str | None) -> str | None:
-    return token if host in LOOPBACK or token else secrets.token_urlsafe(18)
+def _token(host: str, token: str | None, outside: Outside) -> str | None:
+    return token if token or (host in LOOPBACK and not outside) else secrets.token_urlsafe(18)
 
 
-def _address(host: str, listener: socket.socket, token: str | None) -> str:
+def _address(host: str, listener: socket.socket, token: str | None, outside: Outside) -> str:
     port = listener.getsockname()[1]
     name = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)
     name = f"[{name}]" if ":" in name else name
-    return f"http://{name}:{port}/" + (f"?token={token}" if token else "")
+    return f"http://{name}:{port}{outside.path}/" + (f"?token={token}" if token else "")
 
 
 def _has_desktop() -> bool:

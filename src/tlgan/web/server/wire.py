@@ -34,6 +34,7 @@ RAW_SIDE = 128  # up to this side pixels travel as they are: there is less to co
 
 MESSAGE_BYTES = 256 * 1024  # of one JSON message
 PNG_BYTES = 64 * 1024 * 1024  # of a dropped picture
+BODIES_BYTES = 256 * 1024 * 1024  # of all requests that are not answered yet
 GALLERY = 48  # pictures in one gallery
 STRIP = 15  # pictures in one strip
 FILM_FRAMES = 240
@@ -100,6 +101,14 @@ def face(message: Mapping[str, Any], key: str, axes: Axes, latent_of: Any) -> Ed
         return read_wishes(given, decode_latent(given["latent"], axes.latent_dim), None, axes)
     seed = integer(given, "seed", 0, SEEDS - 1)
     return read_wishes(given, latent_of(seed), seed, axes)
+
+
+def exact_faces(message: Json) -> int:
+    """How many faces of a message are exact edits: to paint these takes many looks at pictures."""
+    mix = message.get("mix")
+    places = [message, mix] if isinstance(mix, Mapping) else [message]
+    faces = [place.get(key) for place in places for key in ("face", "a", "b")]
+    return sum(isinstance(face, Mapping) and face.get("exact") is True and bool(face.get("asked")) for face in faces)
 
 
 def face_json(edit: Edit) -> Json:
