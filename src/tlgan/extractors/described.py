@@ -13,8 +13,8 @@ from .description import read_description
 _REMOTE = ("https:", "http:", "hf:", "pypi:", "npm:")
 
 
-def load_described(ref: str | Path) -> Extractor:
-    """The extractor that the description `ref` tells of. Raises TlganError for a file that is none."""
+def load_described(ref: str | Path, *, trust: bool = False) -> Extractor:
+    """The extractor that the description `ref` tells of; ``trust`` spares an ONNX file its trial. Raises TlganError for a file that is none."""
     path = Path(ref)
     try:
         text = path.read_text("utf-8")
@@ -35,7 +35,7 @@ def load_described(ref: str | Path) -> Extractor:
 
     if not description.model.startswith(_REMOTE):
         description = replace(description, model=str(path.parent / description.model))
-    made = load_onnx(description.model, description=description)
+    made = load_onnx(description.model, description=description, trust=trust)
     # A file of the hub is named by its contents: the description's own name says more.
     made.name = f"{path.stem}-{made.name.rpartition('-')[2]}"
     return made

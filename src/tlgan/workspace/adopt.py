@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from tlgan.errors import TlganError
 from tlgan.io.files import replacing
+from tlgan.io.hub import sha256_of
 
 from .settings import located
 
@@ -39,6 +40,7 @@ def adopt(
     """
     from tlgan.extractors import load_extractor
     from tlgan.extractors.described import load_described
+    from tlgan.extractors.onnx_file import OnnxExtractor
 
     folder = Path(folder)
     if bool(ref) == bool(texts):
@@ -61,9 +63,9 @@ def adopt(
     if not ref.endswith((".onnx", ".toml")) or not hasattr(extractor, "description"):
         return ref, extractor
     description = extractor.description
-    if hasattr(extractor, "file") and Path(description.model).is_file():
-        _copied(folder, extractor.file, f"{extractor.name}.onnx")
-        description = replace(description, model=f"{extractor.name}.onnx")
+    if isinstance(extractor, OnnxExtractor) and Path(description.model).is_file():
+        copy = folder / (_whole if extractor.needs_data else _copied)(folder, extractor.file, f"{extractor.name}.onnx")
+        description = replace(description, model=copy.name, sha256=sha256_of(copy))
     stored = _write(folder, extractor.name, description.to_toml())
     return stored, load_described(folder / stored) if description.kind == "onnx" else extractor
 
@@ -110,6 +112,23 @@ def _write(folder: Path, name: str, text: str) -> str:
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return f"{EXTRACTORS_FOLDER}/{path.name}"
+
+
+def _whole(folder: Path, source: Path, name: str) -> str:
+    """A copy of an ONNX file with the numbers that lie in files beside it inside."""
+    import onnx
+    from google.protobuf.message import EncodeError
+
+    target = folder / EXTRACTORS_FOLDER / name
+    try:
+        text = onnx.load(str(source)).SerializeToString()
+    except (EncodeError, ValueError) as error:
+        raise TlganError(
+            f"{source.name} is over the 2 GB that one ONNX file can hold: give it in half precision"
+        ) from error
+    with replacing(target) as temporary:
+        temporary.write_bytes(text)
+    return f"{EXTRACTORS_FOLDER}/{name}"
 
 
 def _copied(folder: Path, source: Path, name: str) -> str:

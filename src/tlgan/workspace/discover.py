@@ -23,7 +23,7 @@ from tlgan.samples import Source, draw, measure_part
 from .adopt import EXTRACTORS_FOLDER, adopt_all
 from .progress import Watcher
 from .settings import AXES_FILE, SETTINGS_FILE, Settings
-from .workspace import Workspace, open_workspace, settle
+from .workspace import Workspace, open_workspace, recorded_extractors, settle
 
 if TYPE_CHECKING:
     from tlgan.extractors.combined import CombinedExtractor
@@ -54,14 +54,18 @@ def discover(
     check_free(path)
     if load is None:
         settings = replace(settings, extractors=adopt_all(path, settings.extractors))
+    old = open_workspace(path).settings if (path / SETTINGS_FILE).exists() else None
+    if old is not None:
+        settings = replace(settings, sha256=old.sha256, accepted=old.accepted)
     workspace = Workspace(path, settings, trust=trust, on_download=watcher.download)
     watcher.stage(f"loading generator {settings.generator} and extractors {', '.join(settings.extractors)}")
     if load is not None:
         workspace.generator, workspace.extractor = load(settings)
     names = tuple(feature.name for feature in workspace.extractor.features)
     workspace.settings = settle(settings, workspace.generator, names)
-    if (path / SETTINGS_FILE).exists():
-        _check_same(open_workspace(path).settings, workspace)
+    if old is not None:
+        _check_same(old, workspace)
+    workspace.settings = recorded_extractors(workspace.settings, workspace.extractor)
     workspace.save_settings()
 
     learner = learn(workspace, watcher, sure)

@@ -13,7 +13,6 @@ import mmap
 import os
 import re
 import tempfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,16 +90,11 @@ def converted_blueprint(tensors: dict[str, TensorRecord], metadata: dict[str, st
         raise TlganError(f"its metadata is damaged: {type(error).__name__}") from error
     if not isinstance(options, dict) or not isinstance(source, dict):
         raise TlganError("its metadata is damaged: options and source are not dictionaries")
-    fingerprint = source.get("fingerprint")
-    if fingerprint is not None and not (isinstance(fingerprint, str) and re.fullmatch("[0-9a-f]{64}", fingerprint)):
-        raise TlganError("its metadata is damaged: the fingerprint is no sha256")
     return Blueprint(architecture, options, tensors, source)
 
 
-def write_blueprint(
-    blueprint: Blueprint, out: Path, *, half: bool = False, more: Mapping[str, Tensor] | None = None
-) -> None:
-    """Write a blueprint as safetensors, whole or not at all; `more` are further tensors.
+def write_blueprint(blueprint: Blueprint, out: Path, *, half: bool = False) -> None:
+    """Write a blueprint as safetensors, whole or not at all.
 
     `half` keeps floating-point numbers in float16 where it can hold them all, which makes the file half as large.
     """
@@ -114,7 +108,7 @@ def write_blueprint(
         "options": json.dumps(blueprint.options),
         "source": json.dumps(blueprint.source),
     }
-    tensors = {name: record.load() for name, record in blueprint.tensors.items()} | dict(more or {})
+    tensors = {name: record.load() for name, record in blueprint.tensors.items()}
     if half:
         tensors = {name: _halved(tensor) for name, tensor in tensors.items()}
     try:
