@@ -305,6 +305,23 @@ def convert(
     write(f"{written}: {written.stat().st_size / 1e6:.1f} MB, nothing in it can run")
 
 
+@app.command("move-generator")
+def move_generator(
+    workspace: WorkspaceArgument,
+    generator: Annotated[str, typer.Argument(metavar="GENERATOR", help="Where its generator is now.")],
+    accept: Annotated[
+        bool,
+        typer.Option("--accept", help="Take it although its fingerprint differs: you know it is the same network."),
+    ] = False,
+    trust: TrustOption = False,
+) -> None:
+    """Tell a workspace where its generator's file lies now."""
+    from tlgan.workspace.move import move_generator as move
+
+    moved = move(workspace, generator, accept=accept, trust=trust)
+    typer.echo(f"{workspace}: its generator is {moved.settings.generator}")
+
+
 @app.command()
 def doctor(json: JsonOption = False) -> None:
     """What this machine can do, and what is already in the cache."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from contextlib import nullcontext
 from importlib.metadata import EntryPoint
@@ -19,9 +17,9 @@ from .blueprint import Blueprint
 from .catalogue import KnownModel, known_model
 from .checkpoint import Checkpoint, read_checkpoint
 from .checkpoint.openvino_ir import xml_of
+from .fingerprint import with_options
 from .formats.converted import write_blueprint
 from .formats.kinds import blueprint_of, build, is_black_box
-from .nets.stylegan2 import average_to_keep
 
 ENTRY_POINTS = "tlgan.generators"
 _HF_REPOSITORY = re.compile(r"hf:[\w][\w.-]*/[\w][\w.-]*(?P<revision>@[\w./-]+)?")
@@ -38,13 +36,15 @@ def load_generator(
     truncation: float | None = None,
     trust: bool = False,
     progress: hub.Progress | None = None,
+    recorded: str = "",
     **options: Any,
 ) -> Generator:
     """The generator that `ref` names: a path, an address as `tlgan.io.hub.fetch` takes it, or a name of `known_models`.
 
     `network` chooses among the networks of a file ("G" the raw one; by default the averaged one), `truncation` is the
     psi where none is given later, `device` is torch's. `trust` is needed for files that hold code (TorchScript,
-    `torch.export`). Further options are the kind's own: `lod` (pg-GAN), `activation` and `output` (DCGAN),
+    `torch.export`) and spares an ONNX file its trial (`tlgan.io.trial`). `recorded` is a fingerprint that was written down
+    earlier: where it is the one that earlier versions computed of this very file, the generator keeps it. Further options are the kind's own: `lod` (pg-GAN), `activation` and `output` (DCGAN),
     `latent_dim` and `picture_range` (ONNX, TorchScript), or those of a third party's kind.
     Raises `TlganError` with one line where the file is not understood; nothing in a file is ever executed.
     """
@@ -52,7 +52,7 @@ def load_generator(
     if generator is None:
         path = fetch_generator(ref, progress=progress)
         name = _name_of(ref)
-        generator = _load(path, name, device=device, network=network, trust=trust, **options)
+        generator = _load(path, name, device=device, network=network, trust=trust, recorded=recorded, **options)
     if truncation is not None:
         if not isinstance(generator, LatentGenerator):
             raise TlganError(f"{generator.name} is of a third party's kind, which takes no default truncation")
@@ -120,18 +120,15 @@ def _assembled(model: KnownModel, progress: hub.Progress | None) -> Path:
 def convert_file(path: Path, out: Path, *, ref: str, network: str | None = None, half: bool = False) -> None:
     """Write the generator of the file at `path` as safetensors; `ref` is what the copy says it was made from.
 
-    Half precision makes other pictures, if only just, so such a copy has a fingerprint of its own.
+    Half precision is other numbers, so such a copy has a fingerprint of its own. The mean w of a file that lacks it is not
+    written either: it is computed where it is asked for, and a copy holds nothing that its original does not.
     """
     checkpoint = read_checkpoint(path)
     if is_black_box(checkpoint):
         raise TlganError(f"{path.name} is {checkpoint.container}, a graph rather than tensors: it can't be converted")
     blueprint = describe(checkpoint, network)
-    sha256 = hub.sha256_of(path)
-    source = {"ref": ref, "sha256": sha256, "fingerprint": sha256} | blueprint.source
-    if half:
-        source["fingerprint"] = hashlib.sha256(f"{source['fingerprint']} float16".encode()).hexdigest()
-    blueprint.source = source
-    write_blueprint(blueprint, out, half=half, more=average_to_keep(blueprint))
+    blueprint.source = {"ref": ref, "sha256": hub.sha256_of(path)} | blueprint.source
+    write_blueprint(blueprint, out, half=half)
 
 
 def _from_hub_repository(ref: str, revision: str, progress: hub.Progress | None) -> Path:
@@ -145,8 +142,9 @@ def _from_hub_repository(ref: str, revision: str, progress: hub.Progress | None)
     raise TlganError(f"{ref} has neither {' nor '.join(_HF_FILES)}: name its file, hf:owner/repo/file ({failure})")
 
 
-def _load(path: Path, name: str, *, device: str, network: str | None, trust: bool, **options: Any) -> Generator:
-    fingerprint = hub.sha256_of(path)
+def _load(
+    path: Path, name: str, *, device: str, network: str | None, trust: bool, recorded: str, **options: Any
+) -> Generator:
     try:
         checkpoint = read_checkpoint(path)
     except TlganError:
@@ -156,15 +154,17 @@ def _load(path: Path, name: str, *, device: str, network: str | None, trust: boo
         return generator
     common: dict[str, Any] = {"name": name, "device": device}
     if checkpoint.container == "onnx":
-        from .formats.onnx_files import OnnxGenerator
+        from .formats.onnx_files import load_onnx
 
-        return OnnxGenerator(path, fingerprint=fingerprint, **common, **options)
+        return load_onnx(path, trust=trust, **common, **options)
     if checkpoint.container == "openvino" and is_black_box(checkpoint):
         from .formats.openvino_files import OpenVinoGenerator
 
         return OpenVinoGenerator(checkpoint.tree, **common, **options)
     if checkpoint.container in ("torchscript", "torch-export"):
-        return _load_code(checkpoint, trust, fingerprint=fingerprint, **common, **options)
+        return _load_code(
+            checkpoint, trust, fingerprint=with_options(hub.sha256_of(path), options), **common, **options
+        )
     try:
         blueprint = describe(checkpoint, network)
     except TlganError:
@@ -172,18 +172,15 @@ def _load(path: Path, name: str, *, device: str, network: str | None, trust: boo
         if generator is None:
             raise
         return generator
-    chosen = {key: value for key, value in {"network": network, **options}.items() if value is not None}
-    fingerprint = blueprint.source.get("fingerprint") or fingerprint
-    if chosen:  # the same file with other options is another generator
-        fingerprint = hashlib.sha256(
-            f"{fingerprint} {json.dumps(chosen, sort_keys=True, default=str)}".encode()
-        ).hexdigest()
     try:
-        return build(blueprint, fingerprint=fingerprint, **common, **options)
+        generator = build(blueprint, **common, **options)
     except TlganError as error:
         raise TlganError(f"{path.name} can't be used: {error}") from error
     except DAMAGE as error:
         raise TlganError(f"{path.name} can't be used: it is damaged ({type(error).__name__})") from error
+    if recorded and recorded == with_options(hub.sha256_of(path), {"network": network, **options}):
+        generator.fingerprint = recorded
+    return generator
 
 
 def describe(checkpoint: Checkpoint, network: str | None) -> Blueprint:

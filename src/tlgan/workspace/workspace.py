@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import importlib
+import shlex
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -80,15 +81,23 @@ class Workspace:
         """The trained generator. Raises TlganError where the reference now leads to another one."""
         from tlgan.generators import load_generator
 
+        expected = self.settings.sha256
         with named_by(self.named_by, agreed=self.fetch):
             generator = load_generator(
-                self.settings.generator, device=_best_device(), trust=self.trust, progress=self.on_download
+                self.settings.generator,
+                device=_best_device(),
+                trust=self.trust,
+                progress=self.on_download,
+                recorded=expected,
             )
-        if self.settings.sha256 and generator.fingerprint != self.settings.sha256:
+        if expected and generator.fingerprint in self.settings.accepted:
+            generator.fingerprint = expected
+        if expected and generator.fingerprint != expected:
             raise TlganError(
-                f"{self.settings.generator} is now another generator ({generator.fingerprint[:12]}) than the one that "
-                f"workspace {self.path} was made with ({self.settings.sha256[:12]}): "
-                "put the old file back, or discover into a new folder"
+                f"{self.settings.generator} is another generator ({generator.fingerprint[:12]}) than the one that "
+                f"workspace {self.path} was made with ({expected[:12]}): put the old file back, discover into another "
+                "folder (-o), or, if you know that both hold the same network, run tlgan move-generator "
+                f"{shlex.quote(str(self.path))} {shlex.quote(self.settings.generator)} --accept"
             )
         return self.with_preview(generator)
 
@@ -103,8 +112,18 @@ class Workspace:
     @cached_property
     def extractor(self) -> CombinedExtractor:
         """All extractors of the workspace as one."""
+        from tlgan.extractors.base import fingerprint_of
+
         with named_by(self.named_by, agreed=self.fetch):
-            return load_extractors(self.settings.extractors, self.path, trust=self.trust)
+            loaded = load_extractors(self.settings.extractors, self.path, trust=self.trust)
+        recorded = dict(self.settings.extractor_sha256)
+        for ref, part in zip(self.settings.extractors, loaded.parts, strict=True):
+            if recorded.get(ref) not in (None, fingerprint_of(part)):
+                raise TlganError(
+                    f"extractor {ref} is another one ({fingerprint_of(part)[:12]}) than workspace {self.path} was made "
+                    f"with ({recorded[ref][:12]}): put the old one back, or discover into another folder (-o)"
+                )
+        return loaded
 
     @cached_property
     def axes(self) -> Axes:
@@ -294,6 +313,20 @@ def load_extractors(refs: Sequence[str], *folders: Path, trust: bool = False) ->
     return CombinedExtractor([load_stored(located(ref, *folders), trust=trust) for ref in refs])
 
 
+def recorded_extractors(settings: Settings, extractor: CombinedExtractor) -> Settings:
+    """The settings with the fingerprints of the extractors in use."""
+    from tlgan.extractors.base import fingerprint_of
+
+    known = ((ref, fingerprint_of(part)) for ref, part in zip(settings.extractors, extractor.parts, strict=True))
+    return replace(settings, extractor_sha256=tuple((ref, sha256) for ref, sha256 in known if sha256))
+
+
+def from_anywhere(ref: str) -> str:
+    """A generator's reference that is the same from any working directory."""
+    local = Path(ref)
+    return str(local.resolve()) if local.is_file() else ref
+
+
 def settle(settings: Settings, generator: Generator, feature_names: tuple[str, ...]) -> Settings:
     """Settings with every open choice made: fingerprint, space, base axes. Raises TlganError for an impossible one."""
     space = settings.space or ("w" if "w" in generator.spaces else "z")
@@ -309,8 +342,7 @@ def settle(settings: Settings, generator: Generator, feature_names: tuple[str, .
     base = settings.base
     if base is None:
         base = tuple(name for name in DEFAULT_BASE if name in feature_names)
-    local = Path(settings.generator)
-    ref = str(local.resolve()) if local.is_file() else settings.generator  # the same from any working directory
+    ref = from_anywhere(settings.generator)
     return replace(settings, generator=ref, sha256=generator.fingerprint, space=space, base=base, resolution=resolution)
 
 

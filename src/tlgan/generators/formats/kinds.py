@@ -10,6 +10,7 @@ from tlgan.generators.blueprint import Blueprint
 from tlgan.generators.checkpoint import Checkpoint, ObjectRecord, TensorRecord, summary
 from tlgan.generators.checkpoint.persistence import Module
 from tlgan.generators.checkpoint.state_dicts import State, choose, network_names, state_dicts
+from tlgan.generators.fingerprint import of_blueprint
 from tlgan.generators.nets.dcgan import DCGAN, is_dcgan, read_dcgan
 from tlgan.generators.nets.mobilestylegan import MobileStyleGAN
 from tlgan.generators.nets.mobilestylegan_ir import is_mobilestylegan, read_mobilestylegan
@@ -88,8 +89,9 @@ def blueprint_of(checkpoint: Checkpoint, network: str | None = None) -> Blueprin
     raise TlganError(f"{checkpoint.path.name} holds {_summary(tree)}, no generator that is known: {_EXPECTED}")
 
 
-def build(blueprint: Blueprint, *, name: str, fingerprint: str, device: str = "cpu", **options: Any) -> LatentGenerator:
-    """The generator of a blueprint. `options` are the architecture's own, such as pg-GAN's `lod`."""
+def build(blueprint: Blueprint, *, name: str, device: str = "cpu", **options: Any) -> LatentGenerator:
+    """The generator of a blueprint, known by what it is built from. `options` are the architecture's own, such as
+    pg-GAN's `lod`."""
     architecture = ARCHITECTURES.get(blueprint.architecture)
     if architecture is None:
         raise TlganError(
@@ -103,7 +105,7 @@ def build(blueprint: Blueprint, *, name: str, fingerprint: str, device: str = "c
     for key, value in options.items():
         if value is not None:
             blueprint.options[key] = value
-    return architecture(blueprint, name=name, fingerprint=fingerprint, device=device)
+    return architecture(blueprint, name=name, fingerprint=of_blueprint(blueprint), device=device)
 
 
 def _of_safetensors(checkpoint: Checkpoint, network: str | None) -> Blueprint:
