@@ -167,7 +167,6 @@ def make_world(folder: Path) -> None:
     for layer in layers:
         module.append(torch.nn.ConvTranspose2d(*layer)).append(torch.nn.ReLU())
     torch.save(module[:-1].state_dict(), folder / "g.pth")
-    (folder / "features.py").write_text(_FEATURES)
     rng = np.random.default_rng(0)
     from PIL import Image
 
@@ -183,7 +182,7 @@ def make_world(folder: Path) -> None:
 
 def tlgan(*arguments: str) -> int:
     """A verb of the command line, in this process; its exit code."""
-    from tlgan.cli import main
+    from tlgan.cli.app import main
 
     try:
         main(list(arguments))
@@ -204,8 +203,8 @@ def add(folder: Path) -> int:
 
 def label(folder: Path) -> int:
     """The last clicks of thirty, and the slider that comes of them."""
-    from tlgan.cli import _guarded
-    from tlgan.labelling import Session
+    from tlgan.cli.app import _guarded
+    from tlgan.web.label import Session
 
     def session() -> None:
         asked = Session(folder / "ws", "reddish", extractor="features:corners", pool=60)
@@ -229,7 +228,7 @@ def half_labelled(folder: Path) -> None:
 
 def train(folder: Path) -> int:
     """An extractor from forty pictures, in two steps."""
-    from tlgan.files import replacing
+    from tlgan.io.files import replacing
     from tlgan.training import train as training
 
     def export(path: Path, network: Any, *_: Any) -> None:
@@ -244,8 +243,8 @@ def train(folder: Path) -> int:
 
 def publish(folder: Path, version: str = "new") -> int:
     """A site in place of another one."""
-    from tlgan.cli import _guarded
-    from tlgan.publish.files import SiteFiles
+    from tlgan.cli.app import _guarded
+    from tlgan.web.publish.files import SiteFiles
 
     site = SiteFiles()
     site.add("index.html", f"<p>{version}")
@@ -256,8 +255,8 @@ def publish(folder: Path, version: str = "new") -> int:
 
 def workspace_view(folder: Path) -> Any:
     """Settings, sliders, clicks and samples as `tlgan` reads them; None before there is a workspace."""
-    from tlgan.sampling import SampleStore
-    from tlgan.step import held
+    from tlgan.samples import SampleStore
+    from tlgan.io.step import held
     from tlgan.workspace import AXES_FILE, SETTINGS_FILE, open_workspace
 
     path = folder / "ws"
@@ -273,7 +272,7 @@ def workspace_view(folder: Path) -> Any:
 def training_view(folder: Path) -> Any:
     """The results, where all are there."""
     from tlgan.extractors import load_extractor
-    from tlgan.step import held
+    from tlgan.io.step import held
 
     made = folder / "made"
     files = [held(made, f"warm.{ending}") for ending in ("onnx", "safetensors", "md")]
@@ -368,7 +367,10 @@ def try_out(name: str, faults: tuple[str, ...], points: int, rng: random.Random,
     start.mkdir(parents=True)
     os.environ["TLGAN_CACHE"] = str(scratch / "cache")
     os.chdir(start)
-    sys.path[:] = ["", *sys.path]
+    modules = scratch / "modules"  # in one place for all copies: where a function lies is a part of its permission
+    modules.mkdir(exist_ok=True)
+    (modules / "features.py").write_text(_FEATURES)
+    sys.path.insert(0, str(modules))
     code, said, _ = in_child(lambda: (make_world(start), command.before(start)) and None)
     assert code == 0, said
     view = lambda folder: in_child(lambda: command.view(folder))  # noqa: E731
@@ -435,9 +437,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     torch.set_num_threads(1)  # a forked process has none of its parent's threads
-    import tlgan.evaluation.report
-    import tlgan.labelling
-    import tlgan.publish
+    import tlgan.workspace.report
+    import tlgan.web.label
+    import tlgan.web.publish
     import tlgan.training  # noqa: F401
 
     rng = random.Random(options.seed)
