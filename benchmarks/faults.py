@@ -81,7 +81,10 @@ class Disk:
         real_sync, real_open, real_file = os.fsync, os.open, io.open
 
         def sync(descriptor: Any) -> None:
-            self._point("fsync", os.readlink(f"/proc/self/fd/{descriptor if isinstance(descriptor, int) else descriptor.fileno()}"))
+            self._point(
+                "fsync",
+                os.readlink(f"/proc/self/fd/{descriptor if isinstance(descriptor, int) else descriptor.fileno()}"),
+            )
             real_sync(descriptor)
 
         def opened(path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
@@ -193,7 +196,9 @@ def tlgan(*arguments: str) -> int:
 
 def discover(folder: Path) -> int:
     """Two parts of samples, one extractor."""
-    return tlgan("discover", "g.pth", "-e", "features:corners", "--max-samples", "1100", "--sure", "1", "-o", str(folder / "ws"))
+    return tlgan(
+        "discover", "g.pth", "-e", "features:corners", "--max-samples", "1100", "--sure", "1", "-o", str(folder / "ws")
+    )
 
 
 def add(folder: Path) -> int:
@@ -255,8 +260,8 @@ def publish(folder: Path, version: str = "new") -> int:
 
 def workspace_view(folder: Path) -> Any:
     """Settings, sliders, clicks and samples as `tlgan` reads them; None before there is a workspace."""
-    from tlgan.samples import SampleStore
     from tlgan.io.step import held
+    from tlgan.samples import SampleStore
     from tlgan.workspace import AXES_FILE, SETTINGS_FILE, open_workspace
 
     path = folder / "ws"
@@ -266,7 +271,14 @@ def workspace_view(folder: Path) -> Any:
     axes = workspace.axes
     canvas = workspace.canvas  # all that is named can be loaded
     rows = len(list((path / "samples").glob("part-*"))), SampleStore.open(path / "samples").recipe.seed
-    return [workspace.settings.to_toml(), rows, canvas.extractor.name.partition("-")[0], axes.names, axes.directions, axes.effects]
+    return [
+        workspace.settings.to_toml(),
+        rows,
+        canvas.extractor.name.partition("-")[0],
+        axes.names,
+        axes.directions,
+        axes.effects,
+    ]
 
 
 def training_view(folder: Path) -> Any:
@@ -332,7 +344,11 @@ def in_child(action: Callable[[], Any]) -> tuple[int, str, Any]:
         printed.seek(0)
         result.seek(0)
         code = os.waitstatus_to_exitcode(status)
-        return code, printed.read().decode("utf-8", "replace"), torch.load(result, weights_only=False) if code == 0 else None
+        return (
+            code,
+            printed.read().decode("utf-8", "replace"),
+            torch.load(result, weights_only=False) if code == 0 else None,
+        )
 
 
 def same(one: Any, other: Any) -> bool:
@@ -371,7 +387,12 @@ def try_out(name: str, faults: tuple[str, ...], points: int, rng: random.Random,
     modules.mkdir(exist_ok=True)
     (modules / "features.py").write_text(_FEATURES)
     sys.path.insert(0, str(modules))
-    code, said, _ = in_child(lambda: (make_world(start), command.before(start)) and None)
+
+    def begin() -> None:
+        make_world(start)
+        command.before(start)
+
+    code, said, _ = in_child(begin)
     assert code == 0, said
     view = lambda folder: in_child(lambda: command.view(folder))  # noqa: E731
     old = view(start)[2]
@@ -383,7 +404,7 @@ def try_out(name: str, faults: tuple[str, ...], points: int, rng: random.Random,
             return command.run(whole), disk.seen
 
         code, said, found = in_child(counted)
-        assert code == 0 and found[0] == 0, said
+        assert (code, found[0]) == (0, 0), said
         kinds = Counter(found[1])
         code, said, new = view(whole)
         assert code == 0, said
@@ -437,10 +458,6 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     torch.set_num_threads(1)  # a forked process has none of its parent's threads
-    import tlgan.workspace.report
-    import tlgan.web.label
-    import tlgan.web.publish
-    import tlgan.training  # noqa: F401
 
     rng = random.Random(options.seed)
     bad = False

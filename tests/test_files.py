@@ -72,9 +72,9 @@ def test_what_the_system_refuses_is_one_line_and_leaves_nothing(
         raise OSError(getattr(errno, error), os.strerror(getattr(errno, error)))
 
     monkeypatch.setattr(os, "replace", refused)
-    with pytest.raises(TlganError, match="disk is full" if error == "ENOSPC" else "could not be written"):
-        with replacing(tmp_path / "a.txt") as temporary:
-            temporary.write_text("new")
+    expected = "disk is full" if error == "ENOSPC" else "could not be written"
+    with pytest.raises(TlganError, match=expected), replacing(tmp_path / "a.txt") as temporary:
+        temporary.write_text("new")
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a.txt", "old")]
 
 
