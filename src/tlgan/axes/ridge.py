@@ -91,7 +91,7 @@ def ridge(folds: Sequence[Moments], priors: Mapping[str, np.ndarray]) -> Estimat
         whole=_Path.of(one + other, root, np.float64).fit(strength),
         unseen=unseen,
         halves=fits,
-        r2=1 - misses.sum(axis=0),
+        r2=np.where(np.isfinite(total), 1 - misses.sum(axis=0), 0.0),
         calibration=_calibration(unseen, folds),
         gains=len(folds) * (halved - misses) / np.log2(2 * (len(folds) - 1) / len(folds)),
         strength=strength,

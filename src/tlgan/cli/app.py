@@ -110,12 +110,16 @@ def discover(
         list[str] | None, typer.Option(help='A sentence as a feature: "smiling | frowning"; repeatable.')
     ] = None,
     model: Annotated[str, typer.Option(help="Text-image model for --text: hf:owner/repo or a folder.")] = "",
-    space: Annotated[str, typer.Option(help="Latent space of the axes, z or w; empty takes the better one.")] = "",
+    space: Annotated[
+        str, typer.Option(help="Latent space of the axes, z or w; empty takes w where there is one.")
+    ] = "",
     truncation: Annotated[float, typer.Option(help="Truncation psi of the sampled pictures.")] = 1.0,
     label: Annotated[int | None, typer.Option(help="Class, for a conditional generator.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the samples.")] = 0,
     max_samples: Annotated[int, typer.Option(min=1, help="Stop there even if some axes are not sure yet.")] = 20_000,
-    sure: Annotated[float, typer.Option(min=0.0, max=1.0, help="Split-half cosine that counts as sure.")] = 0.95,
+    sure: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Split-half agreement that counts as sure; 1 draws all.")
+    ] = 0.95,
     resolution: Annotated[
         int | None, typer.Option(min=1, help="Paint samples this small, in pixels; faster for large generators.")
     ] = None,
