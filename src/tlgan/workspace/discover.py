@@ -26,7 +26,7 @@ from .adopt import adopt_all
 from .progress import Watcher
 from .settings import AXES_FILE, EXTRACTORS_FOLDER, PREVIEW_FILE, SETTINGS_FILE, Settings
 from .whole import WHOLE, corrected
-from .workspace import Workspace, load_extractors, open_workspace, recorded_extractors, settle, writing_into
+from .workspace import Workspace, open_workspace, recorded_extractors, settle, writing_into
 
 if TYPE_CHECKING:
     from tlgan.extractors.combined import CombinedExtractor
@@ -73,12 +73,10 @@ def discover(
         old = open_workspace(path).settings if held(path, SETTINGS_FILE).exists() else None
         if old is not None:
             settings = replace(settings, sha256=old.sha256, accepted=old.accepted)
-        workspace = Workspace(path, settings, trust=trust, on_download=watcher.download)
+        workspace = Workspace(path, settings, trust=trust, on_download=watcher.download, staged=step.stage)
         watcher.stage(f"loading generator {settings.generator} and extractors {', '.join(settings.extractors)}")
         if load is not None:
             workspace.generator, workspace.extractor = load(settings)
-        else:
-            workspace.extractor = load_extractors(settings.extractors, step.stage, path, trust=trust)
         if preview is not None:
             _train_preview(workspace, preview, watcher)
         names = tuple(feature.name for feature in workspace.extractor.features)

@@ -59,17 +59,19 @@ class Workspace:
         fetch: bool = False,
         named_by: Path | None = None,
         on_download: Progress | None = None,
+        staged: Path | None = None,
     ) -> None:
         """``trust`` lets a generator's file hold code (TorchScript); it is never read from the folder, which may come
         from a stranger. ``named_by``: the file that the settings were read from, if any; what it names is fetched
         only with ``fetch`` or where a person agrees. ``on_download(done, total)`` hears of bytes as a generator is
-        fetched."""
+        fetched. ``staged``: a folder with files of extractors that are not in their place yet."""
         self.path = Path(path)
         self.settings = settings
         self.trust = trust
         self.fetch = fetch
         self.named_by = named_by
         self.on_download = on_download
+        self.staged = staged
 
     @property
     def name(self) -> str:
@@ -115,7 +117,8 @@ class Workspace:
         from tlgan.extractors.base import fingerprint_of
 
         with named_by(self.named_by, agreed=self.fetch):
-            loaded = load_extractors(self.settings.extractors, self.path, trust=self.trust)
+            folders = [folder for folder in (self.staged, self.path) if folder is not None]
+            loaded = load_extractors(self.settings.extractors, *folders, trust=self.trust)
         recorded = dict(self.settings.extractor_sha256)
         for ref, part in zip(self.settings.extractors, loaded.parts, strict=True):
             if recorded.get(ref) not in (None, fingerprint_of(part)):
