@@ -35,16 +35,16 @@ class Settings:
 
     generator: str
     sha256: str = ""
-    accepted: tuple[str, ...] = ()
     space: str = ""
     truncation: float = 1.0
     label: int | None = None
     extractors: tuple[str, ...] = DEFAULT_EXTRACTORS
-    extractor_sha256: tuple[tuple[str, str], ...] = ()
     seed: int = 0
     max_samples: int = 20_000
     base: tuple[str, ...] | None = None
     resolution: int | None = None
+    accepted: tuple[str, ...] = ()
+    extractor_sha256: tuple[tuple[str, str], ...] = ()
 
     def to_toml(self) -> str:
         """As the text of `tlgan.toml`."""
