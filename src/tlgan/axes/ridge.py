@@ -39,7 +39,7 @@ class _Path:
     def of(cls, moments: Moments, root: np.ndarray, kind: type = np.float32) -> _Path:
         """``root`` [d] or [d, d]: slopes = root · (normal numbers of equal variance). Single precision is enough to choose
         by, and takes half the time."""
-        scatter = _left(root, _left(root, moments.latent_scatter).T).astype(kind)
+        scatter: np.ndarray = _left(root, _left(root, moments.latent_scatter).T).astype(kind)
         scale, basis = np.linalg.eigh(scatter)
         target = basis.T @ _left(root, moments.cross_scatter)
         back = root[:, None] * basis if root.ndim == 1 else root @ basis

@@ -204,7 +204,11 @@ class Studio:
     async def state(self, request: Request) -> Response:
         """POST {face}: the whole state as it is kept in a PNG, with the latent that it is resolved to."""
         message = await _body(request)
-        return JSONResponse(to_json(await self.painter.run(self._resolved, message), self.axes))
+        cost = wire.exact_faces(message) * self.painter.exact_cost
+        edit = await (
+            self.painter.long(cost, self._resolved, message) if cost else self.painter.run(self._resolved, message)
+        )
+        return JSONResponse(to_json(edit, self.axes))
 
     async def open(self, request: Request) -> Response:
         """POST a state (JSON) or a PNG with one inside: the face. Another generator's is refused by name."""
