@@ -113,7 +113,10 @@ def discover(
     space: Annotated[
         str, typer.Option(help="Latent space of the axes, z or w; empty takes w where there is one.")
     ] = "",
-    truncation: Annotated[float, typer.Option(help="Truncation psi of the sampled pictures.")] = 1.0,
+    truncation: Annotated[
+        float | None,
+        typer.Option(help="Truncation psi of the sampled pictures; 1 unless the generator is known to need less."),
+    ] = None,
     label: Annotated[int | None, typer.Option(help="Class, for a conditional generator.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the samples.")] = 0,
     max_samples: Annotated[int, typer.Option(min=1, help="Stop there even if some axes are not sure yet.")] = 20_000,

@@ -202,7 +202,7 @@ class _Search:
             space=settings.space,
             base=settings.base or (),
             seed=settings.seed,
-            truncation=settings.truncation,
+            truncation=settings.psi,
             label=settings.label,
             extractors=settings.extractors,
         )

@@ -105,7 +105,7 @@ def _find_axes(workspace: Workspace, watcher: Watcher, sure: float) -> None:
         space=chosen.space,
         base=chosen.base or (),
         seed=chosen.seed,
-        truncation=chosen.truncation,
+        truncation=chosen.psi,
         label=chosen.label,
         extractors=chosen.extractors,
     )

@@ -26,7 +26,8 @@ class Settings:
 
     ``generator``: reference as `load_generator` takes it; ``sha256``: its fingerprint, checked at every opening;
     ``accepted``: fingerprints of other files that a person has said hold the same network;
-    ``space``: "z", "w" or "" for the better one there is; ``truncation`` and ``label`` of the sampled pictures;
+    ``space``: "z", "w" or "" for the better one there is; ``truncation`` (None: what suits the generator, else
+    1) and ``label`` of the sampled pictures;
     ``extractors``: references as `load_extractor` takes them, or files inside the workspace; ``extractor_sha256``: pairs
     of a reference and its fingerprint, of those that are read from files, checked at every opening; ``seed`` of the samples and
     ``max_samples`` their cap; ``resolution``: side of the sampled pictures, None for what the generator paints;
@@ -36,7 +37,7 @@ class Settings:
     generator: str
     sha256: str = ""
     space: str = ""
-    truncation: float = 1.0
+    truncation: float | None = None
     label: int | None = None
     extractors: tuple[str, ...] = DEFAULT_EXTRACTORS
     seed: int = 0
@@ -45,6 +46,11 @@ class Settings:
     resolution: int | None = None
     accepted: tuple[str, ...] = ()
     extractor_sha256: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def psi(self) -> float:
+        """The truncation in force."""
+        return 1.0 if self.truncation is None else self.truncation
 
     def to_toml(self) -> str:
         """As the text of `tlgan.toml`."""
@@ -58,7 +64,7 @@ class Settings:
         generator["ref"], generator["sha256"] = self.generator, self.sha256
         if self.accepted:
             generator["accepted"] = list(self.accepted)
-        generator["space"], generator["truncation"] = self.space, self.truncation
+        generator["space"], generator["truncation"] = self.space, self.psi
         if self.label is not None:
             generator["label"] = self.label
         document["generator"] = generator

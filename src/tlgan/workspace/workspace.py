@@ -174,7 +174,7 @@ class Workspace:
             seed=self.settings.seed,
             extractors=tuple(part.name for part in extractor.parts),
             features=tuple(feature.name for feature in extractor.features),
-            truncation=self.settings.truncation,
+            truncation=self.settings.psi,
             label=self.settings.label,
             thumbnail=thumbnail,
             part_rows=part_rows,
@@ -332,6 +332,8 @@ def from_anywhere(ref: str) -> str:
 
 def settle(settings: Settings, generator: Generator, feature_names: tuple[str, ...]) -> Settings:
     """Settings with every open choice made: fingerprint, space, base axes. Raises TlganError for an impossible one."""
+    from tlgan.generators import known_model
+
     space = settings.space or ("w" if "w" in generator.spaces else "z")
     if space not in generator.spaces or space == "w+":
         choices = " or ".join(repr(s) for s in generator.spaces if s != "w+")
@@ -345,8 +347,17 @@ def settle(settings: Settings, generator: Generator, feature_names: tuple[str, .
     base = settings.base
     if base is None:
         base = tuple(name for name in DEFAULT_BASE if name in feature_names)
-    ref = from_anywhere(settings.generator)
-    return replace(settings, generator=ref, sha256=generator.fingerprint, space=space, base=base, resolution=resolution)
+    known = known_model(settings.generator)
+    psi = settings.truncation if settings.truncation is not None else known.truncation if known else 1.0
+    return replace(
+        settings,
+        generator=from_anywhere(settings.generator),
+        sha256=generator.fingerprint,
+        space=space,
+        truncation=psi,
+        base=base,
+        resolution=resolution,
+    )
 
 
 def _best_device() -> str:
