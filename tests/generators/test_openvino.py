@@ -85,7 +85,7 @@ def test_strips_paint_what_the_whole_network_does(tmp_path, widths, monkeypatch)
         for side in generator.feature_sides:
             plain = generator.features(w.clone().requires_grad_(), space="w+", noise=noise, side=side).detach()
             features = generator.features(w, space="w+", noise=noise, side=side)
-            torch.testing.assert_close(features, plain, atol=1e-4, rtol=1e-4)
+            torch.testing.assert_close(features, plain, atol=1e-5 * float(plain.abs().max()), rtol=1e-4)
 
 
 def test_a_copy_paints_the_same(pair, tmp_path):
