@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from tlgan.editing.resolve import needs_looks
+from tlgan.editing.resolve import needs_looks, resolved
 from tlgan.errors import TlganError
 from tlgan.generators.interrupt import PaintingCalledOff, calling_off
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from starlette.datastructures import Headers
 
-    from tlgan.editing import Edit, Solution
+    from tlgan.editing import Edit
 
 PAGES = 256  # websockets at once
 MUTE, SILENT = 2.0, 60.0  # seconds after which one that never asked, and one that asked before, gives way to a newcomer
@@ -130,15 +130,14 @@ class Live:
                     measured = time.monotonic()
                     latent, whole = "mix" in message or edit.exact, self.painter.sketches
                     await _send_words(socket, identity, frame, final=not (refining or whole), latent=latent)
-                    solution = None
                     if refining and not await newest.within(REST):  # several looks: not while the hand still moves
                         cost, quality = self.painter.exact_cost, wire.quality(message, edit, "live")
                         frame = await self.painter.long(cost, self.painter.refined, edit, quality, wanted=newest.none)
                         await _send_picture(socket, identity, frame.picture, size)
                         await _send_words(socket, identity, frame, final=not whole, latent=True)
-                        solution = self.painter.solution(edit, quality)
+                        edit = resolved(edit, self.painter.solution(edit, quality), quality)
                     if whole and not await newest.within(SETTLED):
-                        frame = await self._whole(edit, solution, newest)
+                        frame = await self._whole(edit, newest)
                         await _send_picture(socket, identity, frame.picture, size)
                         await _send_words(socket, identity, frame, final=True, latent=latent)
                 except WebSocketDisconnect:
@@ -152,12 +151,12 @@ class Live:
                     line = str(error).partition("\n")[0][:200]
                     await socket.send_json({"id": identity, "error": f"this face could not be painted: {line}"})
 
-    async def _whole(self, edit: Edit, solution: Solution | None, newest: Newest) -> Frame:
+    async def _whole(self, edit: Edit, newest: Newest) -> Frame:
         """The whole picture of a face whose small one is shown; given up for a newer request."""
 
         def work() -> Frame:
             with calling_off(lambda: not newest.none()):
-                return self.painter.frame(edit, solution)
+                return self.painter.frame(edit)
 
         return await self.painter.long(1, work, wanted=newest.none)
 

@@ -112,10 +112,9 @@ class Painter:
         """`paint`, small where the generator has a head for it: what a moving hand is shown."""
         return self.paint(edit, small=True)
 
-    def frame(self, edit: Edit, solution: Solution | None = None, quality: str = "final") -> Frame:
-        """The whole picture, of a `solution` where it is known, and what is measured on it."""
-        painted = self.paint(edit) if solution is None else self._paint(edit, solution, quality)
-        return painted.measure()
+    def frame(self, edit: Edit) -> Frame:
+        """The whole picture at once, and what is measured on it."""
+        return self.paint(edit).measure()
 
     def refined(self, edit: Edit, quality: str = "live") -> Frame:
         """The face as `resolve` has it at that quality, small where that can be, and what is measured on it."""
