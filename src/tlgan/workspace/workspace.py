@@ -271,8 +271,11 @@ class Workspace:
     def refresh(self) -> None:
         """Take over what other writers made of the folder since it was opened; networks that stay are not loaded again."""
         settings = open_workspace(self.path).settings
-        if settings.extractors != self.settings.extractors:
-            self.__dict__.pop("extractor", None)
+        if settings.extractors != self.settings.extractors and "extractor" in self.__dict__:
+            here = dict(zip(self.settings.extractors, self.extractor.parts, strict=False))
+            added = [ref for ref in settings.extractors if ref not in here]
+            here |= zip(added, load_extractors(added, self.path, trust=self.trust).parts, strict=True) if added else {}
+            self.extractor = type(self.extractor)([here[ref] for ref in settings.extractors])
         self.settings = settings
         for derived in ("axes", "canvas"):
             self.__dict__.pop(derived, None)
