@@ -9,6 +9,7 @@ latent. `tlgan.training.picture_head` trains one for any generator that has feat
 from __future__ import annotations
 
 import json
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -104,9 +105,15 @@ class TrainedHead:
         self.fingerprint = digest.hexdigest()
 
     def __call__(self, features: Tensor, latents: Tensor) -> Tensor:
-        """Features [n, C, side, side], latents z [n, d] or w+ [n, rows, d] -> [n, channels, resolution, resolution]."""
-        pictures: Tensor = self.network(features, latents)
-        return pictures
+        """Features [n, C, side, side], latents z [n, d] or w+ [n, rows, d] -> [n, channels, resolution, resolution].
+
+        Without gradients in bfloat16 where the processor has it: a quarter of the time, .14 grey levels off.
+        """
+        exported = torch.compiler.is_compiling() or torch.jit.is_tracing()
+        plain = exported or torch.is_grad_enabled() or features.device.type != "cpu" or not bfloat16_is_quick()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=not plain):
+            pictures: Tensor = self.network(features, latents)
+        return pictures.float()
 
     def to(self, device: str | torch.device) -> TrainedHead:
         """The same head where a generator paints; moved in place."""
@@ -127,6 +134,13 @@ class TrainedHead:
         tensors = {name: value.half().contiguous() for name, value in self.network.state_dict().items()}
         with replacing(path) as temporary:
             save_file(tensors, temporary, metadata)
+
+
+@cache
+def bfloat16_is_quick() -> bool:
+    """Whether the processor multiplies matrices of bfloat16 in hardware (AMX)."""
+    supported = getattr(torch.cpu, "_is_amx_tile_supported", None)
+    return bool(supported and supported())
 
 
 def load_head(path: Path) -> TrainedHead:

@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from tlgan.errors import TlganError
 from tlgan.extractors import Extractor
 from tlgan.generators import LatentGenerator
-from tlgan.generators.picture_head import SCALE, HeadNetwork, TrainedHead
+from tlgan.generators.picture_head import SCALE, HeadNetwork, TrainedHead, bfloat16_is_quick
 from tlgan.io.files import replacing
 
 _PART = 50  # pairs a file
@@ -218,7 +218,7 @@ def _train(pairs: Pairs, generator: LatentGenerator, measures: list[Any], tell: 
     for step in range(first, recipe.steps):
         chosen = np.random.default_rng((recipe.seed, step)).choice(used, recipe.batch)
         features, latents, wanted, logits = pairs.rows(np.sort(chosen))
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=_bfloat16_is_quick()):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=bfloat16_is_quick()):
             painted = network(features, latents)
         loss = _loss(painted.float(), wanted, logits, measures if step >= _WARM else [], spread)
         optimizer.zero_grad()
@@ -244,12 +244,6 @@ def _train(pairs: Pairs, generator: LatentGenerator, measures: list[Any], tell: 
     # in the half precision that its file keeps, so that what is measured is what is loaded
     network.load_state_dict({name: value.half().float() for name, value in average.items()})
     return network
-
-
-def _bfloat16_is_quick() -> bool:
-    """Whether the processor multiplies matrices of bfloat16 in hardware (AMX)."""
-    supported = getattr(torch.cpu, "_is_amx_tile_supported", None)
-    return bool(supported and supported())
 
 
 def _loss(painted: Tensor, wanted: Tensor, logits: Tensor, measures: list[Any], spread: Tensor) -> Tensor:
