@@ -200,3 +200,50 @@ def test_an_entry_point_takes_its_scheme_and_files_that_nobody_knows(tmp_path, m
         load_generator(tmp_path / "b.bin")
     with pytest.raises(TlganError, match="makes no generator of that"):
         load_generator("stripes:else")
+
+
+# -- graphs that don't paint the same twice ------------------------------------------------------------------------
+
+
+class Noisy(nn.Module):
+    def forward(self, x):
+        return x + torch.randn_like(x) * 0.3
+
+
+def unsteady(*inside):
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Linear(12, 32), nn.BatchNorm1d(32), *inside, nn.Linear(32, 3 * 64), nn.Unflatten(1, (3, 8, 8)), nn.Tanh()
+    )
+
+
+def test_a_graph_exported_in_training_mode_or_with_noise_inside_is_refused(tmp_path):
+    example = normal(4, 12)
+    torch.jit.trace(unsteady().train(), example, check_trace=False).save(str(tmp_path / "train.pt"))
+    torch.jit.trace(unsteady(Noisy()).eval(), example, check_trace=False).save(str(tmp_path / "noise.pt"))
+    with pytest.raises(TlganError, match=r"when others are beside it.*\.eval\(\)"):
+        load_generator(tmp_path / "train.pt", trust=True)
+    with pytest.raises(TlganError, match="each time it is given the same latent"):
+        load_generator(tmp_path / "noise.pt", trust=True)
+    with pytest.raises(TlganError, match="each time it is given the same latent"):
+        wrap_generator(unsteady(Noisy()), latent_dim=12)
+    assert wrap_generator(unsteady(), latent_dim=12).resolution == 8  # a module is put in evaluation mode
+    onnx = pytest.importorskip("onnx")
+    helper = onnx.helper
+    constants = [
+        onnx.numpy_helper.from_array(normal(12, 48).numpy(), "weight"),
+        onnx.numpy_helper.from_array(np.array([-1, 3, 4, 4], dtype=np.int64), "shape"),
+    ]
+    nodes = [
+        helper.make_node("MatMul", ["z", "weight"], ["mixed"]),
+        helper.make_node("ReduceMean", ["mixed"], ["mean"], axes=[0], keepdims=1),
+        helper.make_node("Sub", ["mixed", "mean"], ["centred"]),
+        helper.make_node("Reshape", ["centred", "shape"], ["picture"]),
+    ]
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(nodes, "g", [value("z", 1, ["n", 12])], [value("picture", 1, ["n", 3, 4, 4])], constants)
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), tmp_path / "train.onnx"
+    )
+    with pytest.raises(TlganError, match="when others are beside it"):
+        load_generator(tmp_path / "train.onnx")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import warnings
+from collections.abc import Mapping
 from contextlib import nullcontext
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from tlgan.errors import TlganError
+from tlgan.errors import AssumedWarning, TlganError
 from tlgan.io import consent, hub
 from tlgan.io.isolation import entry_points, load
 
@@ -20,13 +23,20 @@ from .catalogue import KnownModel, known_model
 from .checkpoint import Checkpoint, read_checkpoint
 from .checkpoint.openvino_ir import xml_of
 from .formats.converted import write_blueprint
-from .formats.kinds import blueprint_of, build, is_black_box
+from .formats.kinds import blueprint_of, build, is_black_box, with_options
+from .nets.dcgan import planned
 from .nets.stylegan2 import average_to_keep
 
 ENTRY_POINTS = "tlgan.generators"
 _HF_REPOSITORY = re.compile(r"hf:[\w][\w.-]*/[\w][\w.-]*(?P<revision>@[\w./-]+)?")
 # no damage that is known ends in these; what isn't known still ends in one line
 DAMAGE = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+GRAPH_OPTIONS = {
+    "onnx": ("latent_input", "output", "latent_dim", "picture_range"),
+    "openvino": ("latent_input", "output", "latent_dim", "picture_range"),
+    "torchscript": ("latent_dim", "picture_range", "fixed_batch"),
+    "torch-export": ("latent_dim", "picture_range", "fixed_batch"),
+}
 _HF_FILES = ("model.safetensors", "pytorch_model.bin")  # what PyTorchModelHubMixin writes
 
 
@@ -44,8 +54,9 @@ def load_generator(
 
     `network` chooses among the networks of a file ("G" the raw one; by default the averaged one), `truncation` is the
     psi where none is given later, `device` is torch's. `trust` is needed for files that hold code (TorchScript,
-    `torch.export`). Further options are the kind's own: `lod` (pg-GAN), `activation` and `output` (DCGAN),
-    `latent_dim` and `picture_range` (ONNX, TorchScript), or those of a third party's kind.
+    `torch.export`). Further options are the kind's own: `lod` (pg-GAN), `activation`, `output`, `layers`, `norm`,
+    `norm_last` and `epsilon` (DCGAN), `latent_dim` and `picture_range` (ONNX, TorchScript), or those of a third
+    party's kind. `AssumedWarning` says what a file leaves open and was taken by custom.
     Raises `TlganError` with one line where the file is not understood; nothing in a file is ever executed.
     """
     generator = _from_plugin_scheme(str(ref), device=device, network=network, **options)
@@ -53,6 +64,16 @@ def load_generator(
         path = fetch_generator(ref, progress=progress)
         name = _name_of(ref)
         generator = _load(path, name, device=device, network=network, trust=trust, **options)
+    chosen = chosen_options(network, options)
+    if isinstance(generator, LatentGenerator):
+        generator.given = chosen
+        if generator.assumed and known_model(str(ref)) is None:
+            warnings.warn(
+                f"{generator.name}: the file doesn't say everything about its layers; assumed "
+                f"{', '.join(generator.assumed)}. `tlgan inspect --try FILE` paints the other candidates",
+                AssumedWarning,
+                stacklevel=2,
+            )
     if truncation is not None:
         if not isinstance(generator, LatentGenerator):
             raise TlganError(f"{generator.name} is of a third party's kind, which takes no default truncation")
@@ -117,7 +138,15 @@ def _assembled(model: KnownModel, progress: hub.Progress | None) -> Path:
     )
 
 
-def convert_file(path: Path, out: Path, *, ref: str, network: str | None = None, half: bool = False) -> None:
+def convert_file(
+    path: Path,
+    out: Path,
+    *,
+    ref: str,
+    network: str | None = None,
+    half: bool = False,
+    options: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
     """Write the generator of the file at `path` as safetensors; `ref` is what the copy says it was made from.
 
     Half precision makes other pictures, if only just, so such a copy has a fingerprint of its own.
@@ -125,9 +154,13 @@ def convert_file(path: Path, out: Path, *, ref: str, network: str | None = None,
     checkpoint = read_checkpoint(path)
     if is_black_box(checkpoint):
         raise TlganError(f"{path.name} is {checkpoint.container}, a graph rather than tensors: it can't be converted")
-    blueprint = describe(checkpoint, network)
+    blueprint = with_options(describe(checkpoint, network), path.name, options)
+    if blueprint.architecture == "dcgan":
+        planned(blueprint)  # a copy that couldn't be painted is not written
     sha256 = hub.sha256_of(path)
     source = {"ref": ref, "sha256": sha256, "fingerprint": sha256} | blueprint.source
+    if chosen := chosen_options(network, options):
+        source["fingerprint"] = fingerprint_with(source["fingerprint"], chosen)
     if half:
         source["fingerprint"] = hashlib.sha256(f"{source['fingerprint']} float16".encode()).hexdigest()
     blueprint.source = source
@@ -155,16 +188,8 @@ def _load(path: Path, name: str, *, device: str, network: str | None, trust: boo
             raise
         return generator
     common: dict[str, Any] = {"name": name, "device": device}
-    if checkpoint.container == "onnx":
-        from .formats.onnx_files import OnnxGenerator
-
-        return OnnxGenerator(path, fingerprint=fingerprint, **common, **options)
-    if checkpoint.container == "openvino" and is_black_box(checkpoint):
-        from .formats.openvino_files import OpenVinoGenerator
-
-        return OpenVinoGenerator(checkpoint.tree, **common, **options)
-    if checkpoint.container in ("torchscript", "torch-export"):
-        return _load_code(checkpoint, trust, fingerprint=fingerprint, **common, **options)
+    if is_black_box(checkpoint):
+        return _load_graph(checkpoint, trust, fingerprint, chosen_options(network, options), common)
     try:
         blueprint = describe(checkpoint, network)
     except TlganError:
@@ -172,12 +197,7 @@ def _load(path: Path, name: str, *, device: str, network: str | None, trust: boo
         if generator is None:
             raise
         return generator
-    chosen = {key: value for key, value in {"network": network, **options}.items() if value is not None}
-    fingerprint = blueprint.source.get("fingerprint") or fingerprint
-    if chosen:  # the same file with other options is another generator
-        fingerprint = hashlib.sha256(
-            f"{fingerprint} {json.dumps(chosen, sort_keys=True, default=str)}".encode()
-        ).hexdigest()
+    fingerprint = fingerprint_with(blueprint.source.get("fingerprint") or fingerprint, chosen_options(network, options))
     try:
         return build(blueprint, fingerprint=fingerprint, **common, **options)
     except TlganError as error:
@@ -192,6 +212,39 @@ def describe(checkpoint: Checkpoint, network: str | None) -> Blueprint:
         return blueprint_of(checkpoint, network)
     except DAMAGE as error:
         raise TlganError(f"{checkpoint.path.name} can't be used: it is damaged ({type(error).__name__})") from error
+
+
+def chosen_options(network: str | None, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that were really given, `network` among them."""
+    return {key: value for key, value in {"network": network, **options}.items() if value is not None}
+
+
+def fingerprint_with(fingerprint: str, chosen: Mapping[str, Any]) -> str:
+    """The fingerprint of a file under options: the same file with other options is another generator."""
+    if not chosen:
+        return fingerprint
+    return hashlib.sha256(f"{fingerprint} {json.dumps(chosen, sort_keys=True, default=str)}".encode()).hexdigest()
+
+
+def _load_graph(
+    checkpoint: Checkpoint, trust: bool, fingerprint: str, chosen: dict[str, Any], common: dict[str, Any]
+) -> Generator:
+    """A file that brings its own graph."""
+    known = GRAPH_OPTIONS[checkpoint.container]
+    if unknown := sorted(chosen.keys() - set(known)):
+        raise TlganError(
+            f"{checkpoint.path.name} has no option {', '.join(unknown)}: {checkpoint.container} has {', '.join(known)}"
+        )
+    if checkpoint.container == "openvino":
+        from .formats.openvino_files import OpenVinoGenerator
+
+        return OpenVinoGenerator(checkpoint.tree, **common, **chosen)
+    fingerprint = fingerprint_with(fingerprint, chosen)
+    if checkpoint.container == "onnx":
+        from .formats.onnx_files import OnnxGenerator
+
+        return OnnxGenerator(checkpoint.path, fingerprint=fingerprint, **common, **chosen)
+    return _load_code(checkpoint, trust, fingerprint=fingerprint, **common, **chosen)
 
 
 def _load_code(checkpoint: Checkpoint, trust: bool, **options: Any) -> Generator:

@@ -241,7 +241,9 @@ def _check_same(old: Settings, workspace: Workspace) -> None:
                 f"workspace {workspace.path} was made with {name} {_words(before)}, now {_words(now)} is asked: "
                 "choose another folder with -o"
             )
-    workspace.settings = replace(new, generator=old.generator if old.sha256 == new.sha256 else new.generator)
+    # The same generator under a path that leads somewhere is where it lies now.
+    moved = new.generator != old.generator and Path(new.generator).is_file()
+    workspace.settings = new if moved else replace(new, generator=old.generator)
 
 
 def _words(value: object) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tlgan.errors import TlganError
+from tlgan.generators.options import checked_options
 from tlgan.io.step import held
 
 SETTINGS_FILE = "tlgan.toml"
@@ -28,6 +29,7 @@ class Settings:
     ``space``: "z", "w" or "" for the better one there is; ``truncation`` and ``label`` of the sampled pictures;
     ``extractors``: references as `load_extractor` takes them, or files inside the workspace; ``seed`` of the samples and
     ``max_samples`` their cap; ``resolution``: side of the sampled pictures, None for what the generator paints;
+    ``options``: of the generator, as `load_generator` takes them (`network`, `activation`, `picture_range` ...);
     ``base``: axes that every other axis is kept clear of (None: male and young, where there are such features).
     """
 
@@ -41,6 +43,7 @@ class Settings:
     max_samples: int = 20_000
     base: tuple[str, ...] | None = None
     resolution: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def to_toml(self) -> str:
         """As the text of `tlgan.toml`."""
@@ -55,6 +58,10 @@ class Settings:
         generator["space"], generator["truncation"] = self.space, self.truncation
         if self.label is not None:
             generator["label"] = self.label
+        if self.options:
+            generator["options"] = {
+                key: list(value) if isinstance(value, tuple) else value for key, value in self.options.items()
+            }
         document["generator"] = generator
         document["extractors"] = {"refs": list(self.extractors)}
         samples = tomlkit.table()
@@ -86,7 +93,18 @@ class Settings:
             max_samples=table.get("samples", "max", int, 20_000),
             base=tuple(table.get("axes", "base", list, [])),
             resolution=table.get("samples", "resolution", int, None),
+            options=checked_options(table.get("generator", "options", dict, {}), f"{where}: generator.options"),
         )
+
+
+def generator_ref(ref: str, folder: Path) -> str:
+    """A generator's reference as `load_generator` takes it: a relative path is looked up beside `tlgan.toml` first.
+
+    Raises TlganError where links lead out of the workspace.
+    """
+    if Path(ref).is_absolute() or ".." in Path(ref).parts or not (folder / ref).is_file():
+        return ref
+    return str(held(folder, ref))
 
 
 def located(ref: str, *folders: Path) -> str:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import importlib
+import shlex
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tlgan.errors import TlganError
+from tlgan.errors import AssumedWarning, TlganError
 from tlgan.io.consent import named_by
 from tlgan.io.files import replacing, sweep, to_read
 from tlgan.io.lock import LOCK, locked
@@ -31,6 +32,7 @@ from .settings import (
     SAMPLES_FOLDER,
     SETTINGS_FILE,
     Settings,
+    generator_ref,
     located,
 )
 
@@ -80,10 +82,22 @@ class Workspace:
         """The trained generator. Raises TlganError where the reference now leads to another one."""
         from tlgan.generators import load_generator
 
-        with named_by(self.named_by, agreed=self.fetch):
-            generator = load_generator(
-                self.settings.generator, device=_best_device(), trust=self.trust, progress=self.on_download
-            )
+        ref = generator_ref(self.settings.generator, self.path)
+        try:
+            with named_by(self.named_by, agreed=self.fetch), warnings.catch_warnings():
+                if self.settings.sha256:  # what the file leaves open was said when the workspace was made
+                    warnings.simplefilter("ignore", AssumedWarning)
+                generator = load_generator(
+                    ref, device=_best_device(), trust=self.trust, progress=self.on_download, **self.settings.options
+                )
+        except TlganError as error:
+            if self.named_by is None or Path(ref).exists() or ":" in ref:
+                raise
+            raise TlganError(
+                f"{error}. Workspace {self.path} names it in {self.named_by} (generator.ref): if the file lies elsewhere "
+                f"now, `tlgan discover {shlex.quote('NEW/' + Path(ref).name)} -o {shlex.quote(str(self.path))}` takes "
+                "the new path over"
+            ) from error
         if self.settings.sha256 and generator.fingerprint != self.settings.sha256:
             raise TlganError(
                 f"{self.settings.generator} is now another generator ({generator.fingerprint[:12]}) than the one that "
@@ -311,7 +325,16 @@ def settle(settings: Settings, generator: Generator, feature_names: tuple[str, .
         base = tuple(name for name in DEFAULT_BASE if name in feature_names)
     local = Path(settings.generator)
     ref = str(local.resolve()) if local.is_file() else settings.generator  # the same from any working directory
-    return replace(settings, generator=ref, sha256=generator.fingerprint, space=space, base=base, resolution=resolution)
+    options = settings.options or getattr(generator, "given", {})
+    return replace(
+        settings,
+        generator=ref,
+        sha256=generator.fingerprint,
+        space=space,
+        base=base,
+        resolution=resolution,
+        options=dict(options),
+    )
 
 
 def _best_device() -> str:

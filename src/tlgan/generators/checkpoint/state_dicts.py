@@ -54,8 +54,8 @@ def without_prefix(state: State) -> State:
     """The same tensors without what `DataParallel` or an outer module put before every name."""
     for _ in range(_WRAPPERS):
         prefix = next((p for p in _PREFIXES if all(name.startswith(p) for name in state)), None)
-        if prefix is None:
-            break
+        if prefix is None or (prefix == "model." and all(name[len(prefix) :][:1].isdigit() for name in state)):
+            break  # an `nn.Sequential` called model is part of a published network's names
         state = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
     return state
 

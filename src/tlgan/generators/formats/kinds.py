@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from tlgan.errors import TlganError
@@ -96,14 +97,21 @@ def build(blueprint: Blueprint, *, name: str, fingerprint: str, device: str = "c
             f"{name} is of the architecture {blueprint.architecture[:40]!r}: expected one of {', '.join(ARCHITECTURES)}; "
             "a newer tlgan may know it"
         )
-    unknown = set(options) - set(architecture.load_options)
-    if unknown:
-        known = ", ".join(architecture.load_options) or "none"
-        raise TlganError(f"{name} has no option {', '.join(sorted(unknown))}: a {blueprint.architecture} has {known}")
+    return architecture(with_options(blueprint, name, options), name=name, fingerprint=fingerprint, device=device)
+
+
+def with_options(blueprint: Blueprint, name: str, options: Mapping[str, Any]) -> Blueprint:
+    """The blueprint with options set. Raises TlganError where its architecture has no such option."""
+    known = ARCHITECTURES[blueprint.architecture].load_options if blueprint.architecture in ARCHITECTURES else ()
+    if unknown := set(options) - set(known):
+        raise TlganError(
+            f"{name} has no option {', '.join(sorted(unknown))}: a {blueprint.architecture[:40]} has "
+            f"{', '.join(known) or 'none'}"
+        )
     for key, value in options.items():
         if value is not None:
-            blueprint.options[key] = value
-    return architecture(blueprint, name=name, fingerprint=fingerprint, device=device)
+            blueprint.options[key] = list(value) if isinstance(value, tuple) else value
+    return blueprint
 
 
 def _of_safetensors(checkpoint: Checkpoint, network: str | None) -> Blueprint:
