@@ -43,6 +43,14 @@ class Step:
     norm_last: bool | None = None  # is the normalisation behind the activation? None where the names don't say
     hidden: int = 0  # layers without tensors between this one and the next, where the names tell
 
+    def __str__(self) -> str:
+        return shown(self.owner)
+
+
+def shown(name: str) -> str:
+    """A module's name for a message: names come from the file, and may be of any length."""
+    return name if len(name) <= 60 else f"{name[:28]}...{name[-28:]}"
+
 
 @dataclass
 class Geometry:
@@ -137,12 +145,12 @@ def steps_of(shapes: Shapes) -> list[Step]:
         shape = shapes.get(f"{owner}.{weight}" if owner else weight, ()) if weight else ()
         if _CONDITIONAL.search(owner):
             raise TlganError(
-                f"it takes a class label ({owner}), and its tensors don't say how: export it to ONNX or TorchScript, "
+                f"it takes a class label ({shown(owner)}), and its tensors don't say how: export it to ONNX or TorchScript, "
                 "or wrap it in Python with tlgan.wrap_generator"
             )
         if _RESIDUAL.search(owner):
             raise TlganError(
-                f"it has branches ({owner}), and its tensors don't say how they are joined: export it to ONNX or "
+                f"it has branches ({shown(owner)}), and its tensors don't say how they are joined: export it to ONNX or "
                 "TorchScript, or wrap it in Python with tlgan.wrap_generator"
             )
         gap = _gap(last, owner)
@@ -156,7 +164,7 @@ def steps_of(shapes: Shapes) -> list[Step]:
                 _allow_reshaping(steps[-2])
             continue
         if not steps:
-            raise TlganError(f"its first layer ({owner or 'without a name'}) has no weight of 2 or 4 sizes")
+            raise TlganError(f"its first layer ({shown(owner) or 'without a name'}) has no weight of 2 or 4 sizes")
         gap_after += gap or 0
         if leaves == ["weight"] and not steps[-1].slopes:
             steps[-1].slopes = owner
@@ -165,7 +173,7 @@ def steps_of(shapes: Shapes) -> list[Step]:
             steps[-1].norm, steps[-1].running = owner, "running_mean" in leaves
             steps[-1].norm_last = bool(steps[-1].slopes) or (None if gap is None else gap > 0)
         else:
-            raise TlganError(f"{owner or 'a tensor'} is neither a layer of a chain nor a normalisation")
+            raise TlganError(f"{shown(owner) or 'a tensor'} is neither a layer of a chain nor a normalisation")
     return steps
 
 
@@ -305,12 +313,12 @@ def plan(shapes: Shapes, options: Mapping[str, Any]) -> Plan:
         raise TlganError(f"norm is {str(norm)[:30]!r}: expected batch or instance")
     if norm == "batch" and (lacking := next((s for s in steps if s.norm and not s.running), None)):
         raise TlganError(
-            f"the normalisation {lacking.norm} holds no running statistics: give norm=instance if it is of each picture "
+            f"the normalisation {shown(lacking.norm)} holds no running statistics: give norm=instance if it is of each picture "
             "alone; one that needs the rest of the batch can't be painted the same twice"
         )
     if not given and norm == "batch" and (vague := next((s for s in steps[:-1] if s.hidden > 1), None)):
         raise TlganError(
-            f"{vague.hidden} layers without tensors follow {vague.norm or vague.owner}: upsampling, dropout or instance "
+            f"{vague.hidden} layers without tensors follow {shown(vague.norm or vague.owner)}: upsampling, dropout or instance "
             f"normalisation (norm=instance) are not in the file; {_LAYERS_HELP}"
         )
     found = Plan(
@@ -369,7 +377,7 @@ def _usual(convolutions: Sequence[Step], linear: Sequence[Step]) -> list[str]:
             words.append(f"t2p{kernel // 2 - 1}")
         else:
             raise TlganError(
-                f"the tensors don't determine how {step.owner} (kernel {kernel}) is applied: its stride, its padding, and "
+                f"the tensors don't determine how {step} (kernel {kernel}) is applied: its stride, its padding, and "
                 f"whether upsampling comes before it are not in the file; {_LAYERS_HELP}"
             )
     if words == ["t1p0", "t2p1", "t2p1", "t2p1"] and convolutions[-1].shape[1] == 1:
@@ -392,7 +400,7 @@ def _sizes(
     rest = list(zip(convolutions, geometry, strict=True))
     for step, _ in rest:
         if step.shape[2] != step.shape[3]:
-            raise TlganError(f"{step.owner} has a kernel of {step.shape[2]}x{step.shape[3]}: expected a square one")
+            raise TlganError(f"{step} has a kernel of {step.shape[2]}x{step.shape[3]}: expected a square one")
     if linear:
         first, applied = rest[0]
         channels = first.shape[0 if applied.kind == "t" else 1]
@@ -410,10 +418,10 @@ def _sizes(
     for step, applied in rest:
         takes, gives = step.shape[:2] if applied.kind == "t" else step.shape[1::-1]
         if takes != channels:
-            raise TlganError(f"{step.owner} of shape {list(step.shape)} doesn't follow {channels} channels")
+            raise TlganError(f"{step} of shape {list(step.shape)} doesn't follow {channels} channels")
         side, channels = applied.side(side, step.shape[2]), gives
         if not 1 <= side <= MAX_RESOLUTION:
-            raise TlganError(f"{step.owner} paints {side} px: expected 1 to {MAX_RESOLUTION}")
+            raise TlganError(f"{step} paints {side} px: expected 1 to {MAX_RESOLUTION}")
     if channels not in (1, 3, 4):
         raise TlganError(f"the last layer paints {channels} channels: expected 1, 3, or 4 with transparency")
     return *start, side, channels

@@ -19,7 +19,7 @@ from tlgan.generators.base import LatentGenerator
 from tlgan.generators.blueprint import Blueprint
 from tlgan.generators.checkpoint.state_dicts import State
 
-from .chain import Geometry, Plan, Step, looks_like_chain, modules_of, plain_names, plan
+from .chain import Geometry, Plan, Step, looks_like_chain, modules_of, plain_names, plan, shown
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": F.relu,
@@ -174,7 +174,7 @@ class DCGAN(LatentGenerator):
             weight = weight[:, :, crop : crop + chosen.side, crop : crop + chosen.side]
             picture = (chosen.channels, chosen.side, chosen.side)
             if weight.shape[1:] != picture:
-                raise TlganError(f"{step.owner} paints no {chosen.side} px from one pixel")
+                raise TlganError(f"{step} paints no {chosen.side} px from one pixel")
             weight = weight.reshape(len(weight), -1)
             bias = None if bias is None else bias.repeat_interleave(chosen.side**2)
             gives = chosen.channels
@@ -221,7 +221,7 @@ class DCGAN(LatentGenerator):
         elif right is not None and norm is not None and norm.ndim == right.ndim:
             kept = [axis for axis in range(right.ndim) if norm.shape[axis] == 1]
             return right * (norm / right.square().sum(dim=kept, keepdim=True).sqrt())
-        raise TlganError(f"the weight of {step.owner} is kept in parts that don't fit together")
+        raise TlganError(f"the weight of {step} is kept in parts that don't fit together")
 
     def _normalisation(
         self, blueprint: Blueprint, index: int, gives: int, picture: tuple[int, ...]
@@ -239,7 +239,7 @@ class DCGAN(LatentGenerator):
         sizes = {tuple(tensor.shape) for tensor in parts.values()}
         width = next(iter(sizes))[0] if len(sizes) == 1 and len(next(iter(sizes))) == 1 else -1
         if width not in (gives, *picture[:1]) or ("running_mean" in parts) != ("running_var" in parts):
-            raise TlganError(f"the normalisation {step.norm} doesn't follow {gives} channels")
+            raise TlganError(f"the normalisation {shown(step.norm)} doesn't follow {gives} channels")
         scale = parts.get("weight", torch.ones(width, dtype=torch.double))
         shift = parts.get("bias", torch.zeros(width, dtype=torch.double))
         if not chosen.instance:
@@ -266,7 +266,7 @@ class DCGAN(LatentGenerator):
         if step.slopes:
             slopes = self._tensor(blueprint, f"{step.slopes}.weight")
             if slopes is None or slopes.ndim != 1:
-                raise TlganError(f"{step.slopes} is no PReLU: expected one slope, or one a channel")
+                raise TlganError(f"{shown(step.slopes)} is no PReLU: expected one slope, or one a channel")
             slopes = slopes.to("cpu")
             return lambda x: F.prelu(x, slopes.to(x.device))
         kind, _, slope = self._plan.activations[index].partition(":")
