@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tlgan.cli.demo import DEFAULT_GENERATOR
+from tlgan.cli.demo import OFFLINE_GENERATOR
 from tlgan.extractors import Feature, load_extractor
 from tlgan.extractors.head import save_head
 from tlgan.workspace import Settings, open_workspace
@@ -53,7 +53,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        source = options.workspace or discover(folder / "faces", Settings(DEFAULT_GENERATOR)).path
+        source = options.workspace or discover(folder / "faces", Settings(OFFLINE_GENERATOR)).path
         refs = {
             "head on celeba40": write_head(folder / "mixed.safetensors"),
             "ONNX": write_onnx(folder / "untrained.onnx"),

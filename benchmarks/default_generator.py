@@ -25,7 +25,7 @@ from sklearn.metrics import r2_score, roc_auc_score
 from torch import Tensor
 
 import tlgan
-from tlgan.cli.demo import DEFAULT_GENERATOR
+from tlgan.cli.demo import OFFLINE_GENERATOR
 from tlgan.evaluation.evaluate import evaluate
 from tlgan.evaluation.statistics import frechet_distance
 from tlgan.extractors import load_extractor
@@ -162,7 +162,7 @@ def compare(refs: list[str], count: int, held: Tensor | None, known: Tensor | No
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("generators", nargs="*", default=[DEFAULT_GENERATOR], help="names, files or addresses")
+    parser.add_argument("generators", nargs="*", default=[OFFLINE_GENERATOR], help="names, files or addresses")
     parser.add_argument("--faces", type=int, default=10_000, help="drawn of each generator")
     parser.add_argument("--photographs", type=Path, help="Parquet or folder, for the Fréchet distance")
     parser.add_argument("--place", type=float, default=0.7, help="where their square is cut (see train_generator.py)")

@@ -129,7 +129,7 @@ def read_whole(name: str, data: bytes, path: Path | None = None) -> str:
     try:
         blueprint = blueprint_of(parse_checkpoint(path or Path(name), memoryview(data)))
         sizes_of(blueprint)
-        build(blueprint, name=name, fingerprint="")
+        build(blueprint, name=name)
     except TlganError as error:
         line = str(error)
         assert "\n" not in line, f"more than one line: {line!r}"

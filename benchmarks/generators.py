@@ -3,6 +3,9 @@
     python benchmarks/generators.py pace          milliseconds a picture, by kind, size, batch and threads
     python benchmarks/generators.py breakdown     which operations a StyleGAN2 and a pg-GAN spend their time in
     python benchmarks/generators.py ways          one layer in every way that was considered; ONNX Runtime on a whole network
+    python benchmarks/generators.py faces1024 [FOLDER]
+                                                  whole pictures beside OpenVINO's, in turn; FOLDER holds SynthesisNetwork.xml
+                                                  and .bin, and OpenVINO is to be installed (else only ours are timed)
 
 All networks have the released sizes and random weights. The package keeps the way that wins on a CPU: features are
 scaled instead of weights, filters run along one axis at a time. `tests/generators/official.py` holds the readable
@@ -209,15 +212,56 @@ def _onnx(side: int) -> None:
     print(f"pg-GAN {side} px, ms a picture: torch {ours:.1f}, ONNX Runtime {theirs:.1f}")
 
 
+# -- faces1024 beside OpenVINO -------------------------------------------------------------------------------------
+
+
+def faces1024(options: argparse.Namespace) -> None:
+    """One picture at a time, the ways in turn: the fastest of all rounds, as wall clock and as processor time."""
+    generator = load_generator("faces1024")
+    w = generator.sample(1, seed=0, space="w")  # type: ignore[union-attr]
+    asking = w.clone().requires_grad_()  # the differentiable network, which is also what runs on a GPU
+    runs: dict[str, Callable[[], object]] = {
+        "ours, whole picture": lambda: generator.synthesize(w, space="w"),
+        "ours, differentiable": lambda: generator.synthesize(asking, space="w"),
+        "ours, features at 32 px": lambda: generator.features(w, space="w", side=32),  # type: ignore[union-attr]
+    }
+    if options.folder is not None:
+        runs["OpenVINO, whole picture"] = _openvino(options.folder, w)
+    best = {name: [float("inf")] * 2 for name in runs}
+    for _ in range(options.rounds + 1):  # the first is spoilt by what is made once
+        for name, run in runs.items():
+            began, busy = time.perf_counter(), time.process_time()
+            run()
+            taken = time.perf_counter() - began, time.process_time() - busy
+            best[name] = [min(pair) for pair in zip(best[name], taken, strict=True)]
+    print(f"faces1024, one picture, {torch.get_num_threads()} threads, best of {options.rounds}: ms of wall clock, CPU")
+    for name, (wall, busy) in best.items():
+        print(f"  {name:<26} {wall * 1000:>8.0f} {busy * 1000:>8.0f}")
+
+
+def _openvino(folder: Path, w: Tensor) -> Callable[[], object]:
+    import openvino
+
+    core = openvino.Core()
+    exact = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
+    model = core.compile_model(core.read_model(folder / "SynthesisNetwork.xml"), "CPU", exact)
+    request, latents = model.create_infer_request(), w.numpy()
+    ours = load_generator(folder / "SynthesisNetwork.xml").synthesize(w, space="w").numpy()
+    assert np.abs(request.infer([latents])[model.output(0)] - ours).max() < 1e-3, "the pictures differ"
+    return lambda: request.infer([latents])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["pace", "breakdown", "ways"])
+    parser.add_argument("what", choices=["pace", "breakdown", "ways", "faces1024"])
+    parser.add_argument("folder", nargs="?", type=Path, help="of the networks as OpenVINO IR, for faces1024")
+    parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--kind", nargs="+", default=["pg-GAN", "StyleGAN2", "StyleGAN3-t", "StyleGAN3-r"])
     parser.add_argument("--side", type=int, nargs="+", default=[256])
     parser.add_argument("--batch", type=int, nargs="+", default=[4, 1])
     parser.add_argument("--threads", type=int, nargs="+", default=sorted({1, torch.get_num_threads()}))
     options = parser.parse_args()
-    {"pace": pace, "breakdown": breakdown, "ways": ways}[options.what](options)
+    {"pace": pace, "breakdown": breakdown, "ways": ways, "faces1024": faces1024}[options.what](options)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import torch
 
 import tlgan
 from tlgan.axes import AxisLearner
-from tlgan.cli.demo import DEFAULT_GENERATOR
+from tlgan.cli.demo import OFFLINE_GENERATOR
 from tlgan.extractors import Extractor, Feature
 from tlgan.extractors.head import embedding_of
 from tlgan.generators import Generator
@@ -57,7 +57,7 @@ def cosines(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--generator", default=DEFAULT_GENERATOR)
+    parser.add_argument("--generator", default=OFFLINE_GENERATOR)
     parser.add_argument("--samples", type=int, default=11_000, help="rows; `discover` draws so many by itself")
     parser.add_argument("--flipped", type=float, default=0.1)
     parser.add_argument("--json", action="store_true")

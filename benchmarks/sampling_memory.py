@@ -29,10 +29,10 @@ def run(generator: str, extractor: str, samples: int) -> None:
 
 
 def main() -> None:
-    from tlgan.cli.demo import DEFAULT_GENERATOR
+    from tlgan.cli.demo import OFFLINE_GENERATOR
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--generator", default=DEFAULT_GENERATOR)
+    parser.add_argument("--generator", default=OFFLINE_GENERATOR)
     parser.add_argument("--extractor", default="colour")
     parser.add_argument("--samples", type=int, nargs="+", default=[20_000, 200_000])
     parser.add_argument("--only", type=int, help=argparse.SUPPRESS)

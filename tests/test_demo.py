@@ -1,4 +1,4 @@
-"""What a newcomer gets: the default generator and extractors, from nothing to sliders, without a network."""
+"""What a newcomer gets where nothing can be fetched: the generator that ships, from nothing to sliders."""
 
 from __future__ import annotations
 
@@ -8,24 +8,44 @@ import numpy as np
 import pytest
 import torch
 
-from tlgan import load_generator
-from tlgan.cli.demo import DEFAULT_GENERATOR, demo_workspace
+from tlgan import TlganError, load_generator
+from tlgan.cli.demo import DEFAULT_GENERATOR, OFFLINE_GENERATOR, demo_workspace
 from tlgan.generators import known_model
 from tlgan.io import hub
 from tlgan.workspace import Workspace
+from tlgan.workspace.progress import Watcher
 
 
 @pytest.fixture(scope="module")
 def faces(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    def unreachable(*_: object, **__: object) -> Path:
+        raise TlganError("the package index can't be reached")
+
+    class Told(Watcher):
+        def stage(self, words: str) -> None:
+            stages.append(words)
+
+    stages: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hub, "fetch", lambda ref, **_: pytest.fail(f"the demo wanted to fetch {ref}"))
-        workspace, made = demo_workspace(tmp_path_factory.mktemp("demo") / "faces")
+        patch.setattr(hub, "fetch", unreachable)
+        patch.setattr(hub, "fetch_members", unreachable)
+        workspace, made = demo_workspace(tmp_path_factory.mktemp("demo") / "faces", watcher=Told())
     assert made
+    assert "can't be reached" in stages[0]
+    assert f"going on with {OFFLINE_GENERATOR}" in stages[0]
     return workspace
 
 
-def test_the_default_generator_ships_with_the_package_and_is_small() -> None:
+def test_the_default_generator_is_pinned_to_the_last_byte() -> None:
     model = known_model(DEFAULT_GENERATOR)
+    assert model is not None
+    assert model.archive_sha256 is not None
+    assert all(len(sha256) == 64 for sha256 in model.members.values())
+    assert len(model.members) == 4
+
+
+def test_the_offline_generator_ships_with_the_package_and_is_small() -> None:
+    model = known_model(OFFLINE_GENERATOR)
     assert model is not None
     assert model.packaged_file is not None
     assert model.cached
@@ -34,7 +54,7 @@ def test_the_default_generator_ships_with_the_package_and_is_small() -> None:
 
 
 def test_it_paints_unlike_faces_within_the_range_of_pictures() -> None:
-    generator = load_generator(DEFAULT_GENERATOR)
+    generator = load_generator(OFFLINE_GENERATOR)
     x = generator.synthesize(generator.sample(64, seed=3))
     assert tuple(x.shape) == (64, 3, generator.resolution, generator.resolution)
     assert float((x.abs() > 1.1).float().mean()) < 0.05

@@ -43,7 +43,9 @@ def test_no_verb_is_documented_that_does_not_exist() -> None:
 
 def test_every_setting_is_documented() -> None:
     text = (ROOT / "docs" / "workspace.md").read_text()
-    written = Settings("x", label=1, base=("a",), resolution=64).to_toml()
+    written = Settings(
+        "x", accepted=("a",), label=1, extractor_sha256=(("a", "b"),), base=("a",), resolution=64
+    ).to_toml()
     table = ""
     for line in written.splitlines():
         if line.startswith("["):

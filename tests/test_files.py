@@ -9,9 +9,9 @@ import stat
 from pathlib import Path
 
 import pytest
-from tlgan.files import appearing, discard, is_temporary, replacing, sweep, temporary_beside, to_read, to_write
 
 from tlgan.errors import TlganError
+from tlgan.io.files import appearing, discard, is_temporary, replacing, sweep, temporary_beside, to_read, to_write
 
 HOME = "this is somebody's start-up file"
 
@@ -47,7 +47,7 @@ def test_temporary_names_can_not_be_guessed(tmp_path: Path) -> None:
 def test_a_link_of_a_temporary_name_is_not_followed(
     tmp_path: Path, outside: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tlgan.files.secrets.token_hex", lambda size: "0" * 2 * size)  # even where it is guessed
+    monkeypatch.setattr("tlgan.io.files.secrets.token_hex", lambda size: "0" * 2 * size)  # even where it is guessed
     temporary_beside(tmp_path / "a.txt").symlink_to(outside)
     with pytest.raises(TlganError, match=r"a\.txt could not be written"), replacing(tmp_path / "a.txt") as temporary:
         temporary.write_text("evil")
@@ -72,9 +72,9 @@ def test_what_the_system_refuses_is_one_line_and_leaves_nothing(
         raise OSError(getattr(errno, error), os.strerror(getattr(errno, error)))
 
     monkeypatch.setattr(os, "replace", refused)
-    with pytest.raises(TlganError, match="disk is full" if error == "ENOSPC" else "could not be written"):
-        with replacing(tmp_path / "a.txt") as temporary:
-            temporary.write_text("new")
+    expected = "disk is full" if error == "ENOSPC" else "could not be written"
+    with pytest.raises(TlganError, match=expected), replacing(tmp_path / "a.txt") as temporary:
+        temporary.write_text("new")
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a.txt", "old")]
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from drawn_faces import ATTRIBUTES, FEATURES, DrawnFaces, FaceReader
 
-from tlgan.editing import Canvas, Edit, refine, solve
+from tlgan.editing import QUALITIES, Canvas, Edit, Editor, refine, resolve, solve
 from tlgan.errors import TlganError
 from tlgan.evaluation import METHODS, Evaluation, Method, Truth, evaluate
 from tlgan.evaluation.bench import Bench
@@ -81,6 +81,22 @@ def test_every_method_is_tried_and_none_harms_the_picture(drawn: tuple[Canvas, T
         assert score.got.low <= score.got.value <= score.got.high
         assert np.isfinite([score.frechet, score.norm, score.seconds]).all()
         assert sum(entry.edits for entry in score.dependency) <= 6 * 3
+
+
+def test_what_ships_is_judged(drawn: tuple[Canvas, Truth]) -> None:
+    """Every quality has a method, and the method's latents are those that the quality gives to anybody."""
+    canvas, _ = drawn
+    assert {method.quality for method in METHODS.values() if not method.identity} - {""} == set(QUALITIES)
+    starts, asks = canvas.sample(3, seed=8), np.array([1.0, -1.0, 0.5])
+    for method in METHODS.values():
+        if method.identity or not method.quality:
+            continue
+        judged = method.latents(canvas, starts, ATTRIBUTES[0], asks, ATTRIBUTES[:3])
+        for start, ask, latent in zip(starts, asks, judged, strict=True):
+            edit = Edit(start, {ATTRIBUTES[0]: float(ask)}, frozenset(ATTRIBUTES[1:3]), exact=True)
+            np.testing.assert_allclose(latent, resolve(canvas, edit, method.quality).latent, atol=2e-3)
+            if method.quality == "final":
+                np.testing.assert_allclose(latent, Editor(canvas, edit).latent, atol=2e-3)
 
 
 def test_an_evaluation_travels_as_json(found: Evaluation) -> None:

@@ -12,6 +12,8 @@ from tlgan.errors import TlganError
 from tlgan.extractors import Extractor, load_extractor
 from tlgan.extractors.description import read_description
 from tlgan.extractors.onnx_file import framed
+from tlgan.io.hub import sha256_of
+from tlgan.workspace.adopt import adopt
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -318,6 +320,49 @@ def test_nan_from_a_model_is_named(tmp_path: Path) -> None:
     path = write_model(tmp_path / "m.onnx", weights=np.full((3, 1), np.nan))
     with pytest.raises(TlganError, match="gave nan for 'm'"):
         load_extractor(str(path), kind="numbers").extract(red())
+
+
+def beside(path: Path) -> Path:
+    """The same model with its numbers in a file beside it."""
+    onnx.save(onnx.load(str(path)), str(path), save_as_external_data=True, location="m.data", size_threshold=60)
+    return path
+
+
+def test_numbers_beside_the_model_count_and_come_along(tmp_path: Path) -> None:
+    path = beside(write_model(tmp_path / "m.onnx", end="Sigmoid"))
+    first = load_extractor(str(path))
+    (tmp_path / "w").mkdir()
+    stored, adopted = adopt(tmp_path / "w", str(path))
+    assert torch.equal(adopted.extract(red()), first.extract(red()))
+    numbers = bytearray((tmp_path / "m.data").read_bytes())
+    numbers[:4] = np.float32(5).tobytes()
+    (tmp_path / "m.data").write_bytes(numbers)
+    second = load_extractor(str(path))
+    assert second.fingerprint != first.fingerprint  # type: ignore[attr-defined]
+    assert second.name != first.name
+    (tmp_path / "m.data").unlink()  # the workspace needs neither file
+    again = load_extractor(str(tmp_path / "w" / stored))
+    assert again.fingerprint == adopted.fingerprint  # type: ignore[attr-defined]
+    assert torch.equal(again.extract(red()), first.extract(red()))
+
+
+def test_a_pin_covers_the_numbers_beside_the_model(tmp_path: Path) -> None:
+    path = beside(write_model(tmp_path / "m.onnx", end="Sigmoid"))
+    (tmp_path / "a.toml").write_text(f'model = "m.onnx"\nsha256 = "{sha256_of(path)}"\n')
+    with pytest.raises(TlganError, match=r"does not cover m\.data, which holds its numbers: write") as caught:
+        load_extractor(str(tmp_path / "a.toml"))
+    whole = str(caught.value).partition("write ")[2][:64]
+    (tmp_path / "a.toml").write_text(f'model = "m.onnx"\nsha256 = "{whole}"\n')
+    assert len(load_extractor(str(tmp_path / "a.toml")).features) == 3
+    (tmp_path / "a.toml").write_text(f'model = "m.onnx"\nsha256 = "{"0" * 64}"\n')
+    with pytest.raises(TlganError, match="it is another file, or damaged"):
+        load_extractor(str(tmp_path / "a.toml"))
+
+
+def test_what_the_numbers_mean_is_part_of_what_an_extractor_is(tmp_path: Path) -> None:
+    path = str(write_model(tmp_path / "m.onnx", end="Sigmoid"))
+    one, other = load_extractor(path, labels=["a", "b", "c"]), load_extractor(path, labels=["b", "a", "c"])
+    assert one.fingerprint != other.fingerprint  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model", b"\x08\x07" + bytes(50)])

@@ -20,6 +20,9 @@ TYPES = {np.float32: "f32", np.float16: "f16", np.int64: "i64", np.int32: "i32"}
 PRECISIONS = {"f32": "FP32", "f16": "FP16", "i64": "I64", "i32": "I32"}
 
 
+ROOT = math.sqrt(0.5)
+
+
 class Network:
     """Layers one after another; each call returns (layer, port, shape) for the next ones."""
 
@@ -88,7 +91,7 @@ class Network:
         x = self.binary("Add", x, self.random(1, 1, side, side, scale=0.3))
         return self.activate(self.binary("Add", x, self.random(1, channels, 1, 1, scale=0.3)))
 
-    def haar(self, x, low=math.sqrt(0.5)):
+    def haar(self, x, low=ROOT):
         channels = x[2][1] // 4
         sides = x[2][2:]
         mean, rest = self.add(
@@ -169,7 +172,7 @@ def mapping(dim=12, depth=3, slope=0.2, **options) -> Network:
     return net
 
 
-def synthesis(dim=12, widths=(16, 16, 8), channels=3, low=math.sqrt(0.5), **options) -> Network:
+def synthesis(dim=12, widths=(16, 16, 8), channels=3, low=ROOT, **options) -> Network:
     """w [1, dim] -> a picture [1, channels, 8 * 2^b, ...], b blocks of `widths[1:]` channels each."""
     net = Network(**options)
     w = net.add("Parameter", [], [(1, dim)], shape=f"1, {dim}", element_type="f32")

@@ -61,6 +61,7 @@ def given_edit(edit: Edit) -> dict[str, Any]:
         "latent": [float(value) for value in edit.latent],
         "asked": dict(edit.asked),
         "locks": sorted(edit.locks),
+        "soft": dict(edit.soft),
         "exact": edit.exact,
     }
 
@@ -111,6 +112,11 @@ EDITS: dict[str, dict[str, Any]] = {
     "several and locks": {
         "asked": {"feature_0": 1.0, "feature_5": -0.7},
         "locks": frozenset({"feature_2", "feature_8"}),
+    },
+    "soft locks": {
+        "asked": {"feature_0": 1.5},
+        "locks": frozenset({"feature_2"}),
+        "soft": {"feature_2": 1.0, "feature_3": 0.5, "feature_6": 40.0},
     },
     "a lock on what moves": {"asked": {"feature_0": 1.0}, "locks": frozenset({"feature_0", "feature_3"})},
     "all others": {"asked": {"feature_4": 2.0}, "locks": frozenset(f"feature_{row}" for row in range(9) if row != 4)},

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from test_algebra import OPEN, given_axes, given_edit
 
-from tlgan.editing import Edit
-from tlgan.editing.exact import refine
+from tlgan.editing import QUALITIES, Edit, resolve
 from tlgan.workspace import Workspace
 
 pytestmark = pytest.mark.browser
@@ -24,22 +23,31 @@ const look = async (latent) => {
   const other = axes.positions([levels[1], 2 * levels[0], 0]);
   return { plain, mean: plain.map((value, k) => (given.symmetric[k] ? (value + other[k]) / 2 : value)) };
 };
-const { latent, reached, share } = await refine(axes, edit, look, given.looks);
+const { latent, reached, share } = await refine(axes, edit, look, axes.facts.looks[given.quality]);
 return [Array.from(latent), Array.from(reached), share];
 """
 
 
 @pytest.mark.parametrize(
-    ("asked", "locks"),
-    [({"left": 1.2}, {"right_bright"}), ({"left": -0.8, "right_bright": 0.5}, set()), ({"left": 30.0}, set())],
+    ("asked", "locks", "soft"),
+    [
+        ({"left": 1.2}, {"right_bright"}, {}),
+        ({"left": -0.8, "right_bright": 0.5}, set(), {}),
+        ({"left": 30.0}, set(), {}),
+        ({"left": 1.0}, set(), {"right_bright": 0.7}),
+    ],
 )
-def test_the_same_iteration(halves: Workspace, javascript: Callable[..., Any], asked: Any, locks: Any) -> None:
+@pytest.mark.parametrize("quality", QUALITIES)
+def test_the_same_iteration(
+    halves: Workspace, javascript: Callable[..., Any], asked: Any, locks: Any, soft: Any, quality: str
+) -> None:
     axes = halves.axes
-    edit = Edit(halves.canvas.start(0), asked=asked, locks=frozenset(locks), exact=True)
+    edit = Edit(halves.canvas.start(0), asked=asked, locks=frozenset(locks), soft=soft, exact=True)
     assert not halves.canvas.differentiable(np.array([0, 1]))
-    wanted = refine(halves.canvas, edit, 4)
+    wanted = resolve(halves.canvas, edit, quality)
+    assert wanted.by == "looks"
     directions = halves.generator.module.directions.tolist()  # type: ignore[attr-defined]
-    given = {**given_axes(axes), "edit": given_edit(edit), "directions": directions, "looks": 4}
+    given = {**given_axes(axes), "edit": given_edit(edit), "directions": directions, "quality": quality}
     given["symmetric"] = halves.canvas.symmetric.tolist()
     latent, reached, share = javascript(OPEN + LOOK, **given)
     np.testing.assert_allclose(latent, wanted.latent, atol=2e-3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -72,6 +73,66 @@ def test_enough_stops_after_the_part_that_said_so(tmp_path: Path) -> None:
     store = SampleStore(tmp_path, recipe())
     held = draw(halves_generator(), CombinedExtractor([HalvesExtractor()]), store, stop=1000, enough=enough)
     assert held == store.rows() == 200
+
+
+class Counting(HalvesExtractor):
+    """Counts the pictures it sees, and is interrupted at one of them."""
+
+    def __init__(self, interrupted_after: int = 10**9) -> None:
+        self.seen, self.left = 0, interrupted_after
+
+    def extract(self, images):  # type: ignore[no-untyped-def]
+        if self.seen >= self.left:
+            raise KeyboardInterrupt
+        self.seen += len(images)
+        return super().extract(images)
+
+
+def test_rows_are_drawn_and_judged_in_pieces_that_add_up_to_parts(tmp_path: Path) -> None:
+    whole, pieces = SampleStore(tmp_path / "whole", recipe()), SampleStore(tmp_path / "pieces", recipe())
+    run(whole, 230)
+    seen: list[int] = []
+
+    def enough(latents: np.ndarray, features: np.ndarray) -> bool:
+        seen.append(len(latents))
+        return sum(seen) >= 230
+
+    draw(halves_generator(), CombinedExtractor([Counting()]), pieces, stop=1000, enough=enough, piece=30)
+    assert seen == [30, 30, 30, 10, 30, 30, 30, 10, 30]
+    assert [pieces.inspect(number)[1] for number in range(3)] == [100, 100, 30]
+    np.testing.assert_array_equal(arrays(whole)[0], arrays(pieces)[0])
+    np.testing.assert_allclose(arrays(whole)[1][:, :2], arrays(pieces)[1][:, :2], atol=1e-6)
+    assert pd.read_parquet(pieces.parts()[1])["index"].tolist() == list(range(100, 200))
+
+
+def test_an_interrupt_loses_no_piece_that_was_painted_and_none_is_painted_twice(tmp_path: Path) -> None:
+    whole, cut = SampleStore(tmp_path / "whole", recipe()), SampleStore(tmp_path / "cut", recipe())
+    run(whole, 150)
+    first, second = Counting(interrupted_after=60), Counting()
+    with pytest.raises(KeyboardInterrupt):
+        draw(halves_generator(), CombinedExtractor([first]), cut, stop=150, enough=lambda *_: False, piece=20)
+    assert cut.rows() == 60
+    draw(halves_generator(), CombinedExtractor([second]), cut, stop=150, enough=lambda *_: False, piece=20)
+    assert first.seen + second.seen == 150
+    np.testing.assert_array_equal(arrays(whole)[0], arrays(cut)[0])
+    np.testing.assert_allclose(arrays(whole)[1][:, :2], arrays(cut)[1][:, :2], atol=1e-6)
+
+
+def test_a_part_that_takes_long_is_written_on_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, held = SampleStore(tmp_path, recipe()), []
+
+    def enough(latents: np.ndarray, features: np.ndarray) -> bool:
+        held.append(store.rows())
+        return False
+
+    options = {"stop": 100, "enough": enough, "piece": 20}
+    draw(halves_generator(), CombinedExtractor([Counting()]), store, **options)  # type: ignore[arg-type]
+    assert set(held) <= {0, 100}
+    (tmp_path / part_name(0)).unlink()
+    held.clear()
+    monkeypatch.setattr(sys.modules["tlgan.samples.draw"], "KEEP_SECONDS", 0.0)
+    draw(halves_generator(), CombinedExtractor([Counting()]), store, **options)  # type: ignore[arg-type]
+    assert max(held) >= 60  # all but what is being written
 
 
 def test_a_slice_reads_only_its_rows(tmp_path: Path) -> None:

@@ -92,10 +92,10 @@ def test_a_fault_while_painting_is_said_and_the_stream_goes_on(
     painter = app.state.studio.painter
     plain = painter.paint
 
-    def broken(edit: Any) -> Any:
+    def broken(edit: Any, **options: Any) -> Any:
         if edit.asked:
             raise RuntimeError("out of memory\nand more")
-        return plain(edit)
+        return plain(edit, **options)
 
     monkeypatch.setattr(painter, "paint", broken)
     headers = {"host": "127.0.0.1:8000"}
@@ -116,10 +116,10 @@ def test_the_newest_wins_and_stale_ones_are_never_painted(cartoons: Workspace, m
     painted: list[float] = []
     quick = painter.paint
 
-    def slow(edit: Any) -> Any:
+    def slow(edit: Any, **options: Any) -> Any:
         painted.append(edit.asked.get("smiling", 0.0))
         time.sleep(0.15)
-        return quick(edit)
+        return quick(edit, **options)
 
     monkeypatch.setattr(painter, "paint", slow)
     headers = {"host": "127.0.0.1:8000"}

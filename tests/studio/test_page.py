@@ -469,6 +469,37 @@ def test_a_saved_png_remembers_and_brings_the_face_back(page: Any, cartoons: Wor
     assert _row(page, "age").locator(".lock").get_attribute("aria-pressed") == "true"
 
 
+def test_a_saved_exact_face_is_the_face_that_was_seen(page: Any, cartoons: Workspace, tmp_path: Path) -> None:
+    page.evaluate("window.studio.set({smiling: 1.2})")
+    page.keyboard.press("x")
+    with page.expect_download() as download:
+        page.keyboard.press("s")  # at once: what is saved waits for the picture that is still on its way
+    download.value.save_as(tmp_path / "saved.png")
+    _settled(page)
+    shown, state = _pixels(page), read_png((tmp_path / "saved.png").read_bytes())
+    assert (state["exact"], state["asked"]) == (True, {"smiling": 1.2})
+    assert state["reached"]["quality"] == "live"
+    picture = np.asarray(Image.open(tmp_path / "saved.png").convert("RGB")).astype(int)
+    again = cartoons.editor_from_png(tmp_path / "saved.png")
+    assert np.abs(picture - again.picture()).mean() <= 1
+
+    page.keyboard.press("0")
+    _settled(page)
+    assert np.abs(_pixels(page) - shown).mean() > 1
+    page.keyboard.press("Control+z")
+    _settled(page)
+    assert np.array_equal(_pixels(page), shown)  # undone to what was seen, without a look
+
+    page.click("#share")
+    link = page.evaluate("location.href")
+    assert "&to=" in link
+    page.goto("about:blank")
+    page.goto(link)
+    page.wait_for_selector("html[data-ready]")
+    _settled(page)
+    assert np.abs(_pixels(page) - shown).mean() <= 1
+
+
 def _drop(page: Any, path: Path) -> None:
     data = base64.b64encode(path.read_bytes()).decode()
     page.evaluate(

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -191,18 +192,14 @@ class Axes:
                     f"{path} has axes of format {metadata['format']}, this tlgan reads {FORMAT}: discover again"
                 )
             features = tuple(Feature(**feature) for feature in metadata["features"])
-            plain = {key: metadata[key] for key in _PLAIN}
+            plain: dict[str, Any] = {key: metadata[key] for key in _PLAIN}
             plain["base"], plain["extractors"] = tuple(plain["base"]), tuple(plain["extractors"])
             plain |= {key: metadata[key] for key in _LATER if key in metadata}
             if plain.get("mean_r2") is not None:
                 value, low, high = plain["mean_r2"]
                 plain["mean_r2"] = float(value), float(low), float(high)
-            axes = cls(
-                features=features,
-                **plain,
-                **{key: arrays.get(key) for key in _OPTIONAL},
-                **{k: arrays[k] for k in _ARRAYS},
-            )
+            plain |= {key: arrays.get(key) for key in _OPTIONAL} | {key: arrays[key] for key in _ARRAYS}
+            axes = cls(features=features, **plain)
         except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
             raise TlganError(f"{path} is not an axes file of tlgan ({error}): run `tlgan discover` again") from error
         if axes.directions.ndim != 2 or len(axes.directions) != len(features):

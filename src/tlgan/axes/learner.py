@@ -125,9 +125,8 @@ class AxisLearner:
         survey_responses, survey_latents = self.survey()
         predicted = self._unseen(estimate, survey_latents)
         errors, mean_error = r2_errors(survey_responses, predicted)
-        fraction = np.sqrt(len(survey_latents) / self._rows)
-        half = Z95 * fraction * errors
-        mean_r2 = float(progress.r2.mean())
+        width = Z95 * float(np.sqrt(len(survey_latents) / self._rows))
+        half, mean_half, mean_r2 = width * errors, width * mean_error, float(progress.r2.mean())
         whole = self._in_latents(estimate.whole)
         population = self.population or Metric.around_zero(survey_latents)
         return Axes(
@@ -143,7 +142,7 @@ class AxisLearner:
             quantiles=np.quantile(survey_responses, QUANTILE_LEVELS, axis=0).T.astype(np.float32),
             r2=progress.r2.astype(np.float32),
             r2_interval=np.stack([progress.r2 - half, progress.r2 + half], axis=1).astype(np.float32),
-            mean_r2=(mean_r2, mean_r2 - Z95 * fraction * mean_error, mean_r2 + Z95 * fraction * mean_error),
+            mean_r2=(mean_r2, mean_r2 - mean_half, mean_r2 + mean_half),
             auc=axis_auc(self.features, survey_responses, predicted),
             calibration=estimate.calibration.astype(np.float32),
             agreement=progress.agreement.astype(np.float32),

@@ -6,6 +6,7 @@ the mean and covariance of w don't wait for the samples, and are as good for 300
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +15,8 @@ from .metric import Metric
 from .moments import Moments
 
 if TYPE_CHECKING:
+    import torch
+
     from tlgan.samples import Source
 
 #: Latents that are mapped: in 512 dimensions the variance along any direction is then known to about 1 %, those of
@@ -53,7 +56,7 @@ def priors(source: Source) -> dict[str, np.ndarray]:
     styles). Style slopes of equal variance in every layer make that of w vary as the sum of Aᵀ A: what moves no style
     moves no feature. (Eigenvectors of the same matrix are the directions of SeFa, Shen and Zhou 2021.)
     """
-    named = getattr(source.generator, "style_maps", list)
+    named: Callable[[], list[torch.Tensor]] = getattr(source.generator, "style_maps", list)
     maps = named() if source.space == "w" else []
     if not maps:
         return {}

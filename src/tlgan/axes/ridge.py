@@ -39,7 +39,7 @@ class _Path:
     def of(cls, moments: Moments, root: np.ndarray, kind: type = np.float32) -> _Path:
         """``root`` [d] or [d, d]: slopes = root · (normal numbers of equal variance). Single precision is enough to choose
         by, and takes half the time."""
-        scatter = _left(root, _left(root, moments.latent_scatter).T).astype(kind)
+        scatter: np.ndarray = _left(root, _left(root, moments.latent_scatter).T).astype(kind)
         scale, basis = np.linalg.eigh(scatter)
         target = basis.T @ _left(root, moments.cross_scatter)
         back = root[:, None] * basis if root.ndim == 1 else root @ basis
@@ -91,7 +91,7 @@ def ridge(folds: Sequence[Moments], priors: Mapping[str, np.ndarray]) -> Estimat
         whole=_Path.of(one + other, root, np.float64).fit(strength),
         unseen=unseen,
         halves=fits,
-        r2=1 - misses.sum(axis=0),
+        r2=np.where(np.isfinite(total), 1 - misses.sum(axis=0), 0.0),
         calibration=_calibration(unseen, folds),
         gains=len(folds) * (halved - misses) / np.log2(2 * (len(folds) - 1) / len(folds)),
         strength=strength,

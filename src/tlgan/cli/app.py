@@ -109,12 +109,19 @@ def discover(
         list[str] | None, typer.Option(help='A sentence as a feature: "smiling | frowning"; repeatable.')
     ] = None,
     model: Annotated[str, typer.Option(help="Text-image model for --text: hf:owner/repo or a folder.")] = "",
-    space: Annotated[str, typer.Option(help="Latent space of the axes, z or w; empty takes the better one.")] = "",
-    truncation: Annotated[float, typer.Option(help="Truncation psi of the sampled pictures.")] = 1.0,
+    space: Annotated[
+        str, typer.Option(help="Latent space of the axes, z or w; empty takes w where there is one.")
+    ] = "",
+    truncation: Annotated[
+        float | None,
+        typer.Option(help="Truncation psi of the sampled pictures; 1 unless the generator is known to need less."),
+    ] = None,
     label: Annotated[int | None, typer.Option(help="Class, for a conditional generator.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the samples.")] = 0,
     max_samples: Annotated[int, typer.Option(min=1, help="Stop there even if some axes are not sure yet.")] = 20_000,
-    sure: Annotated[float, typer.Option(min=0.0, max=1.0, help="Split-half cosine that counts as sure.")] = 0.95,
+    sure: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Split-half agreement that counts as sure; 1 draws all.")
+    ] = 0.95,
     resolution: Annotated[
         int | None, typer.Option(min=1, help="Paint samples this small, in pixels; faster for large generators.")
     ] = None,
@@ -326,6 +333,23 @@ def convert(
             generator, out, network=network, half=half, progress=progress, **parse_options(option or ())
         )
     write(f"{written}: {written.stat().st_size / 1e6:.1f} MB, nothing in it can run")
+
+
+@app.command("move-generator")
+def move_generator(
+    workspace: WorkspaceArgument,
+    generator: Annotated[str, typer.Argument(metavar="GENERATOR", help="Where its generator is now.")],
+    accept: Annotated[
+        bool,
+        typer.Option("--accept", help="Take it although its fingerprint differs: you know it is the same network."),
+    ] = False,
+    trust: TrustOption = False,
+) -> None:
+    """Tell a workspace where its generator's file lies now."""
+    from tlgan.workspace.move import move_generator as move
+
+    moved = move(workspace, generator, accept=accept, trust=trust)
+    typer.echo(f"{workspace}: its generator is {moved.settings.generator}")
 
 
 @app.command()

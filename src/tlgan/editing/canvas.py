@@ -45,6 +45,19 @@ class Canvas:
         self.axes = axes
         self.source = Source(generator, axes.space, axes.truncation, axes.label, resolution)
 
+    @property
+    def side(self) -> int:
+        """Pixels a side of the pictures."""
+        return self.source.resolution or self.generator.resolution
+
+    @cached_property
+    def small(self) -> Canvas:
+        """The same faces painted small by the generator's picture head; this canvas itself where there is none."""
+        head = getattr(self.generator, "head", None)
+        if head is None or self.side <= head.resolution:
+            return self
+        return Canvas(self.generator, self.extractor, self.axes, resolution=head.resolution)
+
     def start(self, seed: int) -> np.ndarray:
         """The latent float32 [d] of face number `seed`, in the space of the axes."""
         latent: np.ndarray = self.sample(1, seed=seed)[0]

@@ -1,6 +1,7 @@
 """One way from an edit to its latent, whoever asks: Python, command line, studio, published page and evaluation.
 
-A plain edit is one linear solve. An exact edit looks at pictures and corrects, and how often is its *quality*. An edit
+A plain edit is one linear solve. An exact edit looks at pictures and corrects, at small ones
+where the generator has a head for them, and how often is its *quality*. An edit
 that holds a reached latent is resolved already: nothing is computed, and nothing is looked at.
 """
 
@@ -47,7 +48,7 @@ def resolve_all(canvas: Canvas, edits: Sequence[Edit], quality: str = "final") -
 
 def resolving(canvas: Canvas, edits: Sequence[Edit], quality: str = "final") -> Generator[None, None, list[Solution]]:
     """`resolve_all` in steps: it yields after every look, so that other work can go in between."""
-    effort = quality_named(quality)
+    effort, canvas = quality_named(quality), canvas.small
     looked = [edit for edit in edits if needs_looks(edit)]
     refined = iter((yield from refining(canvas, looked, effort.looks, gradients=effort.gradients)))
     return [next(refined) if needs_looks(edit) else _at_once(canvas, edit) for edit in edits]

@@ -6,6 +6,8 @@ pictures only through this interface, so anything that can name what is in a pic
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
@@ -46,9 +48,19 @@ class Feature:
             )
 
 
+def identity(*parts: str) -> str:
+    """sha256 over texts, in their order: what an extractor is known by (its `fingerprint`) from those of its parts."""
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def fingerprint_of(extractor: object) -> str:
+    """sha256 over all that an extractor's numbers depend on; "" for one that is code (built in, or a function)."""
+    return str(getattr(extractor, "fingerprint", ""))
+
+
 @runtime_checkable
 class Extractor(Protocol):
-    """Pictures in, named numbers out."""
+    """Pictures in, named numbers out. One that is read from files has a `fingerprint` too, see `fingerprint_of`."""
 
     @property
     def name(self) -> str:

@@ -14,18 +14,18 @@ from .description import Description, read_description
 _REMOTE = ("https:", "http:", "hf:", "pypi:", "npm:")
 
 
-def load_described(ref: str | Path) -> Extractor:
-    """The extractor that the description `ref` tells of. Raises TlganError for a file that is none."""
+def load_described(ref: str | Path, *, trust: bool = False) -> Extractor:
+    """The extractor that the description `ref` tells of; ``trust`` spares an ONNX file its trial. Raises TlganError for a file that is none."""
     path = Path(ref)
     try:
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise TlganError(f"the description {path} can't be read: {error}") from error
     with named_by(path):
-        return _loaded(path, read_description(text, str(path)))
+        return _loaded(path, read_description(text, str(path)), trust)
 
 
-def _loaded(path: Path, description: Description) -> Extractor:
+def _loaded(path: Path, description: Description, trust: bool) -> Extractor:
     if not description.model:
         raise TlganError(f'{path} names no model: expected model = "...", a file beside it or a reference')
     if description.kind == "classifier":
@@ -40,7 +40,7 @@ def _loaded(path: Path, description: Description) -> Extractor:
 
     if not description.model.startswith(_REMOTE):
         description = replace(description, model=str(path.parent / description.model))
-    made = load_onnx(description.model, description=description)
+    made = load_onnx(description.model, description=description, trust=trust)
     # A file of the hub is named by its contents: the description's own name says more.
     made.name = f"{path.stem}-{made.name.rpartition('-')[2]}"
     return made

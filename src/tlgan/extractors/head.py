@@ -7,7 +7,6 @@ changed.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -19,10 +18,11 @@ from safetensors.torch import save
 from torch import Tensor
 
 from tlgan.errors import TlganError
+from tlgan.io import hub
 from tlgan.io.consent import named_by
 from tlgan.io.files import replacing
 
-from .base import Extractor, Feature
+from .base import Extractor, Feature, fingerprint_of, identity
 from .images import BATCH, check_images
 from .registry import load_stored
 from .values import check_values
@@ -34,7 +34,10 @@ _SAME = 0.999  # cosine: the same network in another precision or on another pro
 class LinearHead:
     """logit = weight · embedding + bias: one probability. ``weight`` [e], ``bias`` []."""
 
-    def __init__(self, backbone: Extractor, feature: Feature, weight: Tensor, bias: Tensor, name: str) -> None:
+    def __init__(
+        self, backbone: Extractor, feature: Feature, weight: Tensor, bias: Tensor, name: str, fingerprint: str
+    ) -> None:
+        self.fingerprint = fingerprint
         self.backbone = backbone
         self.features = (feature,)
         self.input_size = backbone.input_size
@@ -114,8 +117,8 @@ def load_head(ref: str | Path) -> LinearHead:
             f"{path.name} was fitted on another version of {backbone_ref!r}: run `tlgan label` again (the clicks are kept)"
         )
     kind = DifferentiableHead if hasattr(backbone, "logits") else LinearHead
-    digest = hashlib.sha256(tensors["weight"].numpy().tobytes()).hexdigest()
-    return kind(backbone, feature, tensors["weight"], tensors["bias"], f"{path.stem}-{digest[:8]}")
+    known = identity(hub.sha256_of(path), fingerprint_of(backbone))
+    return kind(backbone, feature, tensors["weight"], tensors["bias"], f"{path.stem}-{known[:8]}", known)
 
 
 def _probe(backbone: Extractor) -> Tensor:

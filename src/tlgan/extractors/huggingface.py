@@ -8,7 +8,6 @@ not cropped at the centre: a generator's pictures are framed already.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import re
@@ -23,7 +22,7 @@ from torch import Tensor, nn
 from tlgan.errors import TlganError
 from tlgan.io import consent, hub
 
-from .base import Feature
+from .base import Feature, identity
 from .description import ADDED, Description, Head, feature_name, readable, unique_names
 from .images import check_images, prepare
 from .values import check_values
@@ -52,14 +51,15 @@ class Scaling:
 class Classifier:
     """An image classifier of `transformers` as an extractor that can be differentiated."""
 
-    def __init__(self, model: nn.Module, scaling: Scaling, heads: Sequence[Head], ref: str, name: str) -> None:
+    def __init__(self, model: nn.Module, scaling: Scaling, heads: Sequence[Head], ref: str, fingerprint: str) -> None:
         self.model = model.eval().requires_grad_(False)
         self.scaling = scaling
         self.heads = tuple(heads)
         self.features: tuple[Feature, ...] = tuple(head.feature for head in heads)
         self.input_size: int | None = scaling.size
-        self.name = name
+        self.name = model_name(ref, fingerprint)
         self.description = Description(kind="classifier", model=ref, heads=self.heads)
+        self.fingerprint = identity(fingerprint, Description(kind="classifier", heads=self.heads).to_toml())
 
     def extract(self, images: Tensor) -> Tensor:
         """[n, C, H, W] in [-1, 1] -> float32 [n, f]."""
@@ -107,7 +107,7 @@ def load_classifier(ref: str | Path, *, heads: Sequence[Head] | None = None) -> 
         ) from error
     if heads is None:
         heads = _heads(model.config)
-    return Classifier(model, scaling_of(folder, model.config), heads, str(ref), model_name(ref, folder))
+    return Classifier(model, scaling_of(folder, model.config), heads, str(ref), folder_fingerprint(folder))
 
 
 #: How every model is loaded: no code from the repository, no pickles, no network behind the caller's back.
@@ -190,12 +190,16 @@ def scaling_of(folder: Path, config: Any) -> Scaling:
     return Scaling(int(side), factor, mean, sd)
 
 
-def model_name(ref: str | Path, folder: Path) -> str:
-    """A short name that changes with the weights: the repository's name and eight digits of its configuration."""
-    sizes = sorted((path.name, path.stat().st_size) for path in folder.glob("*.safetensors"))
-    text = json.dumps(sizes) + (folder / "config.json").read_text("utf-8", "replace") + str(ref)
+def model_name(ref: str | Path, fingerprint: str) -> str:
+    """A short name that changes with the model: the repository's name and eight digits of its fingerprint."""
     stem = str(ref).partition("@")[0].rstrip("/").rpartition("/")[2]
-    return f"{feature_name(stem)}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+    return f"{feature_name(stem)}-{fingerprint[:8]}"
+
+
+def folder_fingerprint(folder: Path) -> str:
+    """sha256 over the names and bytes of all files of a model that may be read: weights, settings and words."""
+    files = sorted({path for pattern in _WANTED for path in folder.glob(pattern) if path.is_file()})
+    return identity(*(f"{path.name} {hub.sha256_of(path)}" for path in files))
 
 
 def pooled(output: Any) -> Tensor:

@@ -18,8 +18,9 @@ from torch import Tensor
 
 from tlgan.errors import TlganError
 from tlgan.io import hub
+from tlgan.io.trial import Tried, try_onnx
 
-from .base import Feature
+from .base import Feature, identity
 from .description import (
     ADDED,
     METADATA_KEY,
@@ -37,6 +38,8 @@ from .values import check_values
 
 KINDS = ("multi-label", "classes", "numbers")
 EMBEDDING = "embedding"
+_OPEN = 224  # pixels: a model is tried on pictures of that side where nothing says another one
+_TRIED = (1, 4)  # rows of the batches that a model is tried on
 _IMAGENET = InputPlan(mean=(0.485, 0.456, 0.406), sd=(0.229, 0.224, 0.225))
 _DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
 
@@ -44,8 +47,12 @@ _DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(u
 class OnnxExtractor:
     """An ONNX model as an extractor. ``file`` is the model, ``description`` everything it is run with."""
 
-    def __init__(self, session: Any, description: Description, name: str, file: Path, assumed: Sequence[str]) -> None:
+    def __init__(
+        self, session: Any, description: Description, name: str, file: Path, tried: Tried, assumed: Sequence[str]
+    ) -> None:
         self._session = session
+        self.fingerprint = identity(tried.fingerprint, replace(description, model="", sha256="").to_toml())
+        self.needs_data = bool(tried.data)  # are its numbers in other files beside it?
         self.title = Path(description.model).name
         entry = session.get_inputs()[0]
         self._input, self._dtype = entry.name, _DTYPES[entry.type]
@@ -129,28 +136,34 @@ def load_onnx(
     kind: str = "",
     size: int = 0,
     description: Description | None = None,
+    trust: bool = False,
 ) -> OnnxExtractor:
     """An ONNX file (path, or any reference the hub takes) as an extractor.
 
     ``labels``: a text file with one label a line, or the labels; ``kind``: "multi-label" (a sigmoid each), "classes"
     (one softmax) or "numbers", where the file does not tell; ``size``: side of its input, where its shape is open.
-    ``description`` replaces the TOML beside the file. Raises TlganError, in one line, for a model that does not take
+    ``description`` replaces the TOML beside the file; ``trust`` spares the file its trial (`tlgan.io.trial`). Raises TlganError, in one line, for a model that does not take
     one batch of pictures or gives something else than rows of numbers.
     """
-    file = hub.fetch(ref, sha256=description.sha256 if description and description.sha256 else None)
     title = Path(str(ref)).name
-    session = _session(file, title)
+    pin = description.sha256 if description else ""
+    file = hub.fetch(ref, sha256=pin if pin and not Path(ref).is_file() else None)
+    written = description or _beside(file)
+    side = size or (written.input.size if written else 0) or _OPEN
+    tried = try_onnx(file, title, rows=_TRIED, side=side, trust=trust)
+    _check_pin(pin, tried, title)
+    session = _session(file)
     _check_inputs(session, title)
-    written = description or _beside(file) or _inside(session, title)
+    written = written or _inside(session, title)
     facts = read_graph(file)
     assumed: list[str] = []
     plan = _input_plan(session, title, written, facts, size, assumed)
     stem = feature_name(Path(str(ref)).stem)
-    draft = Description(model=str(ref), sha256=hub.sha256_of(file), input=plan)
+    draft = Description(model=str(ref), sha256=tried.fingerprint, input=plan)
     if written is not None and written.heads and labels is None and not kind:
         heads = written.heads
     else:
-        probe = OnnxExtractor(session, draft, stem, file, ())
+        probe = OnnxExtractor(session, draft, stem, file, tried, ())
         heads = _heads(probe, facts, _labels(labels, title), kind, stem, assumed)
     outputs = [entry.name for entry in session.get_outputs()]
     for head in heads:
@@ -158,7 +171,7 @@ def load_onnx(
             raise TlganError(f"{title} has no output {head.output!r}: it has {', '.join(outputs)}")
     made = OnnxEmbedder if EMBEDDING in outputs else OnnxExtractor
     whole = replace(draft, heads=unique_names(heads, title))
-    return made(session, whole, f"{stem}-{draft.sha256[:8]}", file, assumed)
+    return made(session, whole, f"{stem}-{draft.sha256[:8]}", file, tried, assumed)
 
 
 def framed(images: Tensor, crop: tuple[float, float, float, float], height: int, width: int) -> Tensor:
@@ -178,20 +191,27 @@ def framed(images: Tensor, crop: tuple[float, float, float, float], height: int,
     return images.clamp(-1, 1)
 
 
-def _session(file: Path, title: str) -> Any:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise TlganError(f"{title} needs onnxruntime: pip install 'tlgan[onnx]'") from error
+def _check_pin(pin: str, tried: Tried, title: str) -> None:
+    """Raise TlganError where a description pins another file, or not all of it."""
+    if pin in ("", tried.fingerprint):
+        return
+    if pin == tried.sha256:
+        raise TlganError(
+            f"the sha256 of {title} does not cover {', '.join(tried.data)}, which holds its numbers: write "
+            f"{tried.fingerprint}, which covers both"
+        )
+    raise TlganError(f"{title} has sha256 {tried.fingerprint}, expected {pin}: it is another file, or damaged")
+
+
+def _session(file: Path) -> Any:
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     # A thread that spins between pictures takes a core from what prepares the next ones.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 4
-    try:
-        return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # the runtime has its own exceptions, one for each of its failures
-        raise TlganError(f"{title} can't be read as an ONNX model: {_line(error)}") from error
+    return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
 
 
 def _check_inputs(session: Any, title: str) -> None:

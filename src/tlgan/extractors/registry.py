@@ -36,6 +36,7 @@ ENDINGS = {
     ".toml": "tlgan.extractors.described:load_described",
     ".safetensors": "tlgan.extractors.trained:load_safetensors",
 }
+TRIED = (".onnx", ".toml")  #: endings whose loaders take ``trust``: ONNX files are tried before they are loaded
 REPOSITORIES = "tlgan.extractors.huggingface:load_classifier"
 
 _MODULE_REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
@@ -85,7 +86,7 @@ def load_stored(ref: str, *, trust: bool = False) -> Extractor:
                 f"a file asks to run the Python function {ref!r}, {why}: if you know it, load it once yourself, "
                 f"tlgan.load_extractor({ref!r}), in the folder it lies in, or pass --trust"
             )
-    return _load_named(ref, {})
+    return _load_named(ref, {"trust": True} if trust and PurePath(ref).suffix in TRIED else {})
 
 
 def names_code(ref: str) -> bool:

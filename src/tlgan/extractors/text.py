@@ -19,9 +19,9 @@ from torch import Tensor
 
 from tlgan.errors import TlganError
 
-from .base import Feature
+from .base import Feature, identity
 from .description import ADDED, Description, Prompt, feature_name
-from .huggingface import SAFE, Scaling, folder_of, import_transformers, line, model_name, scaling_of
+from .huggingface import SAFE, Scaling, folder_fingerprint, folder_of, import_transformers, line, model_name, scaling_of
 from .images import check_images
 from .values import check_values
 
@@ -44,6 +44,7 @@ class TextPrompts:
         text = "\n".join(f"{p.text}|{p.against}" for p in prompts)
         self.name = f"text-{hashlib.sha256((model.name + text).encode()).hexdigest()[:8]}"
         self.description = Description(kind="text", model=model.ref, prompts=self.prompts)
+        self.fingerprint = identity(model.fingerprint, Description(kind="text", prompts=self.prompts).to_toml())
         towards = model.embed_text([p.text for p in prompts]) - model.embed_text([p.against for p in prompts])
         self._towards = towards * model.scale  # (f, e)
 
@@ -66,11 +67,11 @@ class TextPrompts:
 class _TextImageModel:
     """The two towers of one model."""
 
-    def __init__(self, model: Any, tokenizer: Any, scaling: Scaling, ref: str, name: str) -> None:
+    def __init__(self, model: Any, tokenizer: Any, scaling: Scaling, ref: str, fingerprint: str) -> None:
         self.model = model.eval().requires_grad_(False)
         self.tokenizer = tokenizer
         self.scaling = scaling
-        self.ref, self.name = ref, name
+        self.ref, self.name, self.fingerprint = ref, model_name(ref, fingerprint), fingerprint
         self.scale = float(model.logit_scale.detach().exp()) if hasattr(model, "logit_scale") else 100.0
 
     def embed_images(self, images: Tensor) -> Tensor:
@@ -124,7 +125,7 @@ def _load(ref: str) -> _TextImageModel:
         raise TlganError(
             f"{ref} is a {type(model).__name__}: expected a model of pictures and words, like CLIP or SigLIP"
         )
-    return _TextImageModel(model, tokenizer, scaling_of(folder, model.config), ref, model_name(ref, folder))
+    return _TextImageModel(model, tokenizer, scaling_of(folder, model.config), ref, folder_fingerprint(folder))
 
 
 def _unit(features: Any) -> Tensor:

@@ -6,7 +6,6 @@ architectures the numbers belong to; nothing else in the file is looked at.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -19,10 +18,11 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from tlgan.errors import TlganError
+from tlgan.io import hub
 from tlgan.io.files import replacing
 
 from . import head
-from .base import Extractor, Feature
+from .base import Extractor, Feature, identity
 from .images import BATCH, check_images, prepare
 from .networks import ARCHITECTURES, folded
 from .values import check_values
@@ -44,7 +44,9 @@ class TrainedNetwork:
         architecture: str,
         input_size: int,
         name: str,
+        fingerprint: str = "",
     ) -> None:
+        self.fingerprint = fingerprint
         self.module = module.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._network: Any = folded(self.module)
         self.features = tuple(features)
@@ -127,5 +129,7 @@ def load_safetensors(ref: str | Path) -> Extractor:
     except (ValueError, KeyError, TypeError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise TlganError(f"{path} does not describe an extractor known here ({reason}): {expected}") from error
-    digest = hashlib.sha256(b"".join(value.numpy().tobytes() for value in state.values())).hexdigest()
-    return TrainedNetwork(network, features, groups, description["architecture"], size, f"{path.stem}-{digest[:8]}")
+    known = identity(metadata[METADATA_KEY], hub.sha256_of(path))
+    return TrainedNetwork(
+        network, features, groups, description["architecture"], size, f"{path.stem}-{known[:8]}", fingerprint=known
+    )

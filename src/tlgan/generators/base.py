@@ -28,7 +28,7 @@ class Generator(Protocol):
     """A trained generator, whatever file it came in. Pictures are float32 [n, C, H, W], nominal range [-1, 1]."""
 
     name: str
-    fingerprint: str  # sha256 of the file, or of the parameters of a wrapped module
+    fingerprint: str  # sha256 of structure and numbers, see `fingerprint`; the same for the same pictures
     latent_dim: int  # d of z
     w_dim: int  # d of w; 0 where there is no w
     num_ws: int  # layers of w+; 0 where there is no w

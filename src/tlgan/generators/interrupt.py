@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from tlgan import pieces
+
 _unwanted: ContextVar[Callable[[], bool] | None] = ContextVar("tlgan_unwanted", default=None)
 
 
@@ -32,7 +34,8 @@ def calling_off(unwanted: Callable[[], bool]) -> Iterator[None]:
 
 
 def still_wanted() -> None:
-    """Raise `PaintingCalledOff` where the picture at work is no longer wanted. Called between blocks."""
+    """Between blocks: let others go first, and raise `PaintingCalledOff` where the picture is no longer wanted."""
+    pieces.done()
     unwanted = _unwanted.get()
     if unwanted is not None and unwanted():
         raise PaintingCalledOff("this picture was called off")

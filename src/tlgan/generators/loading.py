@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 import warnings
 from collections.abc import Mapping
@@ -22,10 +20,10 @@ from .blueprint import Blueprint
 from .catalogue import KnownModel, known_model
 from .checkpoint import Checkpoint, read_checkpoint
 from .checkpoint.openvino_ir import xml_of
+from .fingerprint import with_options
 from .formats.converted import write_blueprint
-from .formats.kinds import blueprint_of, build, is_black_box, with_options
+from .formats.kinds import blueprint_of, build, is_black_box, set_options
 from .nets.dcgan import planned
-from .nets.stylegan2 import average_to_keep
 
 ENTRY_POINTS = "tlgan.generators"
 _HF_REPOSITORY = re.compile(r"hf:[\w][\w.-]*/[\w][\w.-]*(?P<revision>@[\w./-]+)?")
@@ -48,25 +46,27 @@ def load_generator(
     truncation: float | None = None,
     trust: bool = False,
     progress: hub.Progress | None = None,
+    recorded: str = "",
     **options: Any,
 ) -> Generator:
     """The generator that `ref` names: a path, an address as `tlgan.io.hub.fetch` takes it, or a name of `known_models`.
 
     `network` chooses among the networks of a file ("G" the raw one; by default the averaged one), `truncation` is the
     psi where none is given later, `device` is torch's. `trust` is needed for files that hold code (TorchScript,
-    `torch.export`). Further options are the kind's own: `lod` (pg-GAN), `activation`, `output`, `layers`, `norm`,
-    `norm_last` and `epsilon` (DCGAN), `latent_dim` and `picture_range` (ONNX, TorchScript), or those of a third
-    party's kind. `AssumedWarning` says what a file leaves open and was taken by custom.
+    `torch.export`) and spares an ONNX file its trial (`tlgan.io.trial`). `recorded` is a fingerprint that was written down
+    earlier: where it is the one that earlier versions computed of this very file, the generator keeps it. Further options
+    are the kind's own: `lod` (pg-GAN), `activation`, `output`, `layers`, `norm`, `norm_last` and `epsilon` (DCGAN),
+    `latent_dim` and `picture_range` (ONNX, TorchScript), or those of a third party's kind. `AssumedWarning` says what a
+    file leaves open and was taken by custom.
     Raises `TlganError` with one line where the file is not understood; nothing in a file is ever executed.
     """
     generator = _from_plugin_scheme(str(ref), device=device, network=network, **options)
     if generator is None:
         path = fetch_generator(ref, progress=progress)
         name = _name_of(ref)
-        generator = _load(path, name, device=device, network=network, trust=trust, **options)
-    chosen = chosen_options(network, options)
+        generator = _load(path, name, device=device, network=network, trust=trust, recorded=recorded, **options)
     if isinstance(generator, LatentGenerator):
-        generator.given = chosen
+        generator.given = chosen_options(network, options)
         if generator.assumed and known_model(str(ref)) is None:
             warnings.warn(
                 f"{generator.name}: the file doesn't say everything about its layers; assumed "
@@ -149,22 +149,17 @@ def convert_file(
 ) -> None:
     """Write the generator of the file at `path` as safetensors; `ref` is what the copy says it was made from.
 
-    Half precision makes other pictures, if only just, so such a copy has a fingerprint of its own.
+    Half precision is other numbers, so such a copy has a fingerprint of its own. The mean w of a file that lacks it is not
+    written either: it is computed where it is asked for, and a copy holds nothing that its original does not.
     """
     checkpoint = read_checkpoint(path)
     if is_black_box(checkpoint):
         raise TlganError(f"{path.name} is {checkpoint.container}, a graph rather than tensors: it can't be converted")
-    blueprint = with_options(describe(checkpoint, network), path.name, options)
+    blueprint = set_options(describe(checkpoint, network), path.name, options)
     if blueprint.architecture == "dcgan":
         planned(blueprint)  # a copy that couldn't be painted is not written
-    sha256 = hub.sha256_of(path)
-    source = {"ref": ref, "sha256": sha256, "fingerprint": sha256} | blueprint.source
-    if chosen := chosen_options(network, options):
-        source["fingerprint"] = fingerprint_with(source["fingerprint"], chosen)
-    if half:
-        source["fingerprint"] = hashlib.sha256(f"{source['fingerprint']} float16".encode()).hexdigest()
-    blueprint.source = source
-    write_blueprint(blueprint, out, half=half, more=average_to_keep(blueprint))
+    blueprint.source = {"ref": ref, "sha256": hub.sha256_of(path)} | blueprint.source
+    write_blueprint(blueprint, out, half=half)
 
 
 def _from_hub_repository(ref: str, revision: str, progress: hub.Progress | None) -> Path:
@@ -178,8 +173,9 @@ def _from_hub_repository(ref: str, revision: str, progress: hub.Progress | None)
     raise TlganError(f"{ref} has neither {' nor '.join(_HF_FILES)}: name its file, hf:owner/repo/file ({failure})")
 
 
-def _load(path: Path, name: str, *, device: str, network: str | None, trust: bool, **options: Any) -> Generator:
-    fingerprint = hub.sha256_of(path)
+def _load(
+    path: Path, name: str, *, device: str, network: str | None, trust: bool, recorded: str, **options: Any
+) -> Generator:
     try:
         checkpoint = read_checkpoint(path)
     except TlganError:
@@ -189,7 +185,7 @@ def _load(path: Path, name: str, *, device: str, network: str | None, trust: boo
         return generator
     common: dict[str, Any] = {"name": name, "device": device}
     if is_black_box(checkpoint):
-        return _load_graph(checkpoint, trust, fingerprint, chosen_options(network, options), common)
+        return _load_graph(checkpoint, trust, chosen_options(network, options), common)
     try:
         blueprint = describe(checkpoint, network)
     except TlganError:
@@ -197,13 +193,15 @@ def _load(path: Path, name: str, *, device: str, network: str | None, trust: boo
         if generator is None:
             raise
         return generator
-    fingerprint = fingerprint_with(blueprint.source.get("fingerprint") or fingerprint, chosen_options(network, options))
     try:
-        return build(blueprint, fingerprint=fingerprint, **common, **options)
+        generator = build(blueprint, **common, **options)
     except TlganError as error:
         raise TlganError(f"{path.name} can't be used: {error}") from error
     except DAMAGE as error:
         raise TlganError(f"{path.name} can't be used: it is damaged ({type(error).__name__})") from error
+    if recorded and recorded == with_options(hub.sha256_of(path), chosen_options(network, options)):
+        generator.fingerprint = recorded
+    return generator
 
 
 def describe(checkpoint: Checkpoint, network: str | None) -> Blueprint:
@@ -219,31 +217,22 @@ def chosen_options(network: str | None, options: Mapping[str, Any]) -> dict[str,
     return {key: value for key, value in {"network": network, **options}.items() if value is not None}
 
 
-def fingerprint_with(fingerprint: str, chosen: Mapping[str, Any]) -> str:
-    """The fingerprint of a file under options: the same file with other options is another generator."""
-    if not chosen:
-        return fingerprint
-    return hashlib.sha256(f"{fingerprint} {json.dumps(chosen, sort_keys=True, default=str)}".encode()).hexdigest()
-
-
-def _load_graph(
-    checkpoint: Checkpoint, trust: bool, fingerprint: str, chosen: dict[str, Any], common: dict[str, Any]
-) -> Generator:
+def _load_graph(checkpoint: Checkpoint, trust: bool, chosen: dict[str, Any], common: dict[str, Any]) -> Generator:
     """A file that brings its own graph."""
     known = GRAPH_OPTIONS[checkpoint.container]
     if unknown := sorted(chosen.keys() - set(known)):
         raise TlganError(
             f"{checkpoint.path.name} has no option {', '.join(unknown)}: {checkpoint.container} has {', '.join(known)}"
         )
+    if checkpoint.container == "onnx":
+        from .formats.onnx_files import load_onnx
+
+        return load_onnx(checkpoint.path, trust=trust, **common, **chosen)
     if checkpoint.container == "openvino":
         from .formats.openvino_files import OpenVinoGenerator
 
         return OpenVinoGenerator(checkpoint.tree, **common, **chosen)
-    fingerprint = fingerprint_with(fingerprint, chosen)
-    if checkpoint.container == "onnx":
-        from .formats.onnx_files import OnnxGenerator
-
-        return OnnxGenerator(checkpoint.path, fingerprint=fingerprint, **common, **chosen)
+    fingerprint = with_options(hub.sha256_of(checkpoint.path), chosen)
     return _load_code(checkpoint, trust, fingerprint=fingerprint, **common, **chosen)
 
 

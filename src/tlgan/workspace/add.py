@@ -30,7 +30,7 @@ from tlgan.samples import SampleStore, Source, measured
 from .adopt import adopt
 from .progress import Watcher
 from .settings import AXES_FILE, REPORT_FILE, located
-from .workspace import Workspace, open_workspace, writing_into
+from .workspace import Workspace, open_workspace, recorded_extractors, writing_into
 
 if TYPE_CHECKING:
     from tlgan.extractors import Extractor
@@ -141,9 +141,10 @@ def add_extractor(
 def _grown(workspace: Workspace, ref: str, extractor: Extractor) -> Workspace:
     """The workspace with one extractor more, not yet written."""
     settings = replace(workspace.settings, extractors=(*workspace.settings.extractors, ref))
-    grown = Workspace(workspace.path, settings)
+    combined = CombinedExtractor([*workspace.extractor.parts, extractor])
+    grown = Workspace(workspace.path, recorded_extractors(settings, combined))
     grown.generator = workspace.generator
-    grown.extractor = CombinedExtractor([*workspace.extractor.parts, extractor])
+    grown.extractor = combined
     return grown
 
 
@@ -201,7 +202,7 @@ class _Search:
             space=settings.space,
             base=settings.base or (),
             seed=settings.seed,
-            truncation=settings.truncation,
+            truncation=settings.psi,
             label=settings.label,
             extractors=settings.extractors,
         )

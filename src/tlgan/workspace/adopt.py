@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from tlgan.errors import TlganError
 from tlgan.io.files import replacing, to_write
+from tlgan.io.hub import sha256_of
 from tlgan.io.step import Step
 
 from .settings import EXTRACTORS_FOLDER, located
@@ -41,6 +42,7 @@ def adopt(
     """
     from tlgan.extractors import load_extractor
     from tlgan.extractors.described import load_described
+    from tlgan.extractors.onnx_file import OnnxExtractor
 
     folder = Path(folder)
     place = step.path if step else lambda name: to_write(folder, name)
@@ -60,13 +62,14 @@ def adopt(
     if path.is_file() and path.resolve().is_relative_to(folder.resolve()):
         return path.resolve().relative_to(folder.resolve()).as_posix(), extractor
     if ref.endswith(".safetensors") and path.is_file():
-        return _copied(place, path, f"{extractor.name}.safetensors"), extractor
+        copy = _copied(place, path, f"{extractor.name}.safetensors")
+        return f"{EXTRACTORS_FOLDER}/{copy.name}", extractor
     if not ref.endswith((".onnx", ".toml")) or not hasattr(extractor, "description"):
         return ref, extractor
     description = extractor.description
-    if hasattr(extractor, "file") and Path(description.model).is_file():
-        _copied(place, extractor.file, f"{extractor.name}.onnx")
-        description = replace(description, model=f"{extractor.name}.onnx")
+    if isinstance(extractor, OnnxExtractor) and Path(description.model).is_file():
+        copy = (_whole if extractor.needs_data else _copied)(place, extractor.file, f"{extractor.name}.onnx")
+        description = replace(description, model=copy.name, sha256=sha256_of(copy))
     stored, written = _write(place, extractor.name, description.to_toml())
     return stored, load_described(written) if description.kind == "onnx" else extractor
 
@@ -118,10 +121,26 @@ def _write(place: Callable[[str], Path], name: str, text: str) -> tuple[str, Pat
     return stored, path
 
 
-def _copied(place: Callable[[str], Path], source: Path, name: str) -> str:
-    stored = f"{EXTRACTORS_FOLDER}/{name}"
-    target = place(stored)
+def _whole(place: Callable[[str], Path], source: Path, name: str) -> Path:
+    """A copy of an ONNX file with the numbers that lie in files beside it inside."""
+    import onnx
+    from google.protobuf.message import EncodeError
+
+    target = place(f"{EXTRACTORS_FOLDER}/{name}")
+    try:
+        text = onnx.load(str(source)).SerializeToString()
+    except (EncodeError, ValueError) as error:
+        raise TlganError(
+            f"{source.name} is over the 2 GB that one ONNX file can hold: give it in half precision"
+        ) from error
+    with replacing(target) as temporary:
+        temporary.write_bytes(text)
+    return target
+
+
+def _copied(place: Callable[[str], Path], source: Path, name: str) -> Path:
+    target = place(f"{EXTRACTORS_FOLDER}/{name}")
     if not (target.exists() and target.samefile(source)):
         with replacing(target) as temporary:
             shutil.copyfile(source, temporary)
-    return stored
+    return target

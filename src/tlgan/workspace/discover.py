@@ -26,7 +26,7 @@ from .adopt import adopt_all
 from .progress import Watcher
 from .settings import AXES_FILE, EXTRACTORS_FOLDER, PREVIEW_FILE, SETTINGS_FILE, Settings
 from .whole import WHOLE, corrected
-from .workspace import Workspace, load_extractors, open_workspace, settle, writing_into
+from .workspace import Workspace, open_workspace, recorded_extractors, settle, writing_into
 
 if TYPE_CHECKING:
     from tlgan.extractors.combined import CombinedExtractor
@@ -70,18 +70,21 @@ def discover(
         if load is None:
             told: Any = {"texts": texts, "model": model, "labels": labels, "kind": kind, "size": size}
             settings = replace(settings, extractors=adopt_all(path, settings.extractors, step=step, **told))
-        workspace = Workspace(path, settings, trust=trust, on_download=watcher.download)
+        old = open_workspace(path).settings if held(path, SETTINGS_FILE).exists() else None
+        if old is not None:
+            given = settings.options or old.options
+            settings = replace(settings, sha256=old.sha256, accepted=old.accepted, options=given)
+        workspace = Workspace(path, settings, trust=trust, on_download=watcher.download, staged=step.stage)
         watcher.stage(f"loading generator {settings.generator} and extractors {', '.join(settings.extractors)}")
         if load is not None:
             workspace.generator, workspace.extractor = load(settings)
-        else:
-            workspace.extractor = load_extractors(settings.extractors, step.stage, path, trust=trust)
         if preview is not None:
             _train_preview(workspace, preview, watcher)
         names = tuple(feature.name for feature in workspace.extractor.features)
         workspace.settings = settle(settings, workspace.generator, names)
-        if held(path, SETTINGS_FILE).exists():
-            _check_same(open_workspace(path).settings, workspace)
+        if old is not None:
+            _check_same(old, workspace)
+        workspace.settings = recorded_extractors(workspace.settings, workspace.extractor)
         workspace.save_settings(step)
         if not held(path, AXES_FILE).exists():
             step.take()  # samples that are drawn from here on belong to these settings
@@ -103,7 +106,7 @@ def _find_axes(workspace: Workspace, watcher: Watcher, sure: float) -> None:
         space=chosen.space,
         base=chosen.base or (),
         seed=chosen.seed,
-        truncation=chosen.truncation,
+        truncation=chosen.psi,
         label=chosen.label,
         extractors=chosen.extractors,
     )

@@ -26,8 +26,11 @@ class Settings:
     """What `tlgan.toml` holds.
 
     ``generator``: reference as `load_generator` takes it; ``sha256``: its fingerprint, checked at every opening;
-    ``space``: "z", "w" or "" for the better one there is; ``truncation`` and ``label`` of the sampled pictures;
-    ``extractors``: references as `load_extractor` takes them, or files inside the workspace; ``seed`` of the samples and
+    ``accepted``: fingerprints of other files that a person has said hold the same network;
+    ``space``: "z", "w" or "" for the better one there is; ``truncation`` (None: what suits the generator, else
+    1) and ``label`` of the sampled pictures;
+    ``extractors``: references as `load_extractor` takes them, or files inside the workspace; ``extractor_sha256``: pairs
+    of a reference and its fingerprint, of those that are read from files, checked at every opening; ``seed`` of the samples and
     ``max_samples`` their cap; ``resolution``: side of the sampled pictures, None for what the generator paints;
     ``options``: of the generator, as `load_generator` takes them (`network`, `activation`, `picture_range` ...);
     ``base``: axes that every other axis is kept clear of (None: male and young, where there are such features).
@@ -36,14 +39,21 @@ class Settings:
     generator: str
     sha256: str = ""
     space: str = ""
-    truncation: float = 1.0
+    truncation: float | None = None
     label: int | None = None
     extractors: tuple[str, ...] = DEFAULT_EXTRACTORS
     seed: int = 0
     max_samples: int = 20_000
     base: tuple[str, ...] | None = None
     resolution: int | None = None
+    accepted: tuple[str, ...] = ()
+    extractor_sha256: tuple[tuple[str, str], ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def psi(self) -> float:
+        """The truncation in force."""
+        return 1.0 if self.truncation is None else self.truncation
 
     def to_toml(self) -> str:
         """As the text of `tlgan.toml`."""
@@ -55,7 +65,9 @@ class Settings:
         )
         generator = tomlkit.table()
         generator["ref"], generator["sha256"] = self.generator, self.sha256
-        generator["space"], generator["truncation"] = self.space, self.truncation
+        if self.accepted:
+            generator["accepted"] = list(self.accepted)
+        generator["space"], generator["truncation"] = self.space, self.psi
         if self.label is not None:
             generator["label"] = self.label
         if self.options:
@@ -63,7 +75,13 @@ class Settings:
                 key: list(value) if isinstance(value, tuple) else value for key, value in self.options.items()
             }
         document["generator"] = generator
-        document["extractors"] = {"refs": list(self.extractors)}
+        extractors = tomlkit.table()
+        extractors["refs"] = list(self.extractors)
+        if self.extractor_sha256:
+            known = tomlkit.inline_table()
+            known.update(self.extractor_sha256)
+            extractors["sha256"] = known
+        document["extractors"] = extractors
         samples = tomlkit.table()
         samples["seed"], samples["max"] = self.seed, self.max_samples
         if self.resolution is not None:
@@ -85,15 +103,17 @@ class Settings:
         return cls(
             generator=table.get("generator", "ref", str),
             sha256=table.get("generator", "sha256", str, ""),
+            accepted=tuple(table.get("generator", "accepted", list, [])),
             space=table.get("generator", "space", str, ""),
             truncation=float(table.get("generator", "truncation", (int, float), 1.0)),
             label=table.get("generator", "label", int, None),
             extractors=tuple(table.get("extractors", "refs", list, list(DEFAULT_EXTRACTORS))),
+            extractor_sha256=tuple(table.get("extractors", "sha256", dict, {}).items()),
             seed=table.get("samples", "seed", int, 0),
             max_samples=table.get("samples", "max", int, 20_000),
             base=tuple(table.get("axes", "base", list, [])),
             resolution=table.get("samples", "resolution", int, None),
-            options=checked_options(table.get("generator", "options", dict, {}), f"{where}: generator.options"),
+            options=checked_options(table.get("generator", "options", Mapping, {}), f"{where}: generator.options"),
         )
 
 
@@ -130,8 +150,8 @@ class _Reader:
         if value is ...:
             raise TlganError(f"{self.where} has no entry {table}.{key}: write it, or discover again")
         ok = value is default or (isinstance(value, kind) and not (isinstance(value, bool) and kind is not bool))
-        if ok and kind is list:
-            ok = all(isinstance(entry, str) for entry in value)
+        if ok and kind in (list, dict):
+            ok = all(isinstance(entry, str) for entry in (value.values() if kind is dict else value))
         if not ok:
             raise TlganError(f"{self.where}: {table}.{key} is {value!r}, which is not what belongs there")
         return value

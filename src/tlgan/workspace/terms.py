@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from .settings import Settings
 
 _GENERATORS = {
+    "faces1024": (
+        "MobileStyleGAN (S. Belousov 2021), taught by NVIDIA's StyleGAN2 for FFHQ: photographs of people from Flickr, CC "
+        "BY-NC-SA 4.0. The teacher's weights were for non-commercial use; treat what it paints so too. It shows mostly "
+        "adults who look into the camera, as its photographs did"
+    ),
     "photo64": (
         "trained for this project on 8,000 photographs of CelebA (celebrities of the web before 2015), which are for "
         "non-commercial research, and so is what it paints. It shows mostly young, smiling, light-skinned faces, since "

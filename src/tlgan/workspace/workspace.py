@@ -60,17 +60,19 @@ class Workspace:
         fetch: bool = False,
         named_by: Path | None = None,
         on_download: Progress | None = None,
+        staged: Path | None = None,
     ) -> None:
         """``trust`` lets a generator's file hold code (TorchScript); it is never read from the folder, which may come
         from a stranger. ``named_by``: the file that the settings were read from, if any; what it names is fetched
         only with ``fetch`` or where a person agrees. ``on_download(done, total)`` hears of bytes as a generator is
-        fetched."""
+        fetched. ``staged``: a folder with files of extractors that are not in their place yet."""
         self.path = Path(path)
         self.settings = settings
         self.trust = trust
         self.fetch = fetch
         self.named_by = named_by
         self.on_download = on_download
+        self.staged = staged
 
     @property
     def name(self) -> str:
@@ -82,27 +84,34 @@ class Workspace:
         """The trained generator. Raises TlganError where the reference now leads to another one."""
         from tlgan.generators import load_generator
 
-        ref = generator_ref(self.settings.generator, self.path)
+        ref, expected = generator_ref(self.settings.generator, self.path), self.settings.sha256
         try:
             with named_by(self.named_by, agreed=self.fetch), warnings.catch_warnings():
-                if self.settings.sha256:  # what the file leaves open was said when the workspace was made
+                if expected:  # what the file leaves open was said when the workspace was made
                     warnings.simplefilter("ignore", AssumedWarning)
                 generator = load_generator(
-                    ref, device=_best_device(), trust=self.trust, progress=self.on_download, **self.settings.options
+                    ref,
+                    device=_best_device(),
+                    trust=self.trust,
+                    progress=self.on_download,
+                    recorded=expected,
+                    **self.settings.options,
                 )
         except TlganError as error:
             if self.named_by is None or Path(ref).exists() or ":" in ref:
                 raise
             raise TlganError(
                 f"{error}. Workspace {self.path} names it in {self.named_by} (generator.ref): if the file lies elsewhere "
-                f"now, `tlgan discover {shlex.quote('NEW/' + Path(ref).name)} -o {shlex.quote(str(self.path))}` takes "
-                "the new path over"
+                f"now, run tlgan move-generator {shlex.quote(str(self.path))} {shlex.quote('NEW/' + Path(ref).name)}"
             ) from error
-        if self.settings.sha256 and generator.fingerprint != self.settings.sha256:
+        if expected and generator.fingerprint in self.settings.accepted:
+            generator.fingerprint = expected
+        if expected and generator.fingerprint != expected:
             raise TlganError(
-                f"{self.settings.generator} is now another generator ({generator.fingerprint[:12]}) than the one that "
-                f"workspace {self.path} was made with ({self.settings.sha256[:12]}): "
-                "put the old file back, or discover into a new folder"
+                f"{self.settings.generator} is another generator ({generator.fingerprint[:12]}) than the one that "
+                f"workspace {self.path} was made with ({expected[:12]}): put the old file back, discover into another "
+                "folder (-o), or, if you know that both hold the same network, run tlgan move-generator "
+                f"{shlex.quote(str(self.path))} {shlex.quote(self.settings.generator)} --accept"
             )
         return self.with_preview(generator)
 
@@ -117,8 +126,19 @@ class Workspace:
     @cached_property
     def extractor(self) -> CombinedExtractor:
         """All extractors of the workspace as one."""
+        from tlgan.extractors.base import fingerprint_of
+
         with named_by(self.named_by, agreed=self.fetch):
-            return load_extractors(self.settings.extractors, self.path, trust=self.trust)
+            folders = [folder for folder in (self.staged, self.path) if folder is not None]
+            loaded = load_extractors(self.settings.extractors, *folders, trust=self.trust)
+        recorded = dict(self.settings.extractor_sha256)
+        for ref, part in zip(self.settings.extractors, loaded.parts, strict=True):
+            if recorded.get(ref) not in (None, fingerprint_of(part)):
+                raise TlganError(
+                    f"extractor {ref} is another one ({fingerprint_of(part)[:12]}) than workspace {self.path} was made "
+                    f"with ({recorded[ref][:12]}): put the old one back, or discover into another folder (-o)"
+                )
+        return loaded
 
     @cached_property
     def axes(self) -> Axes:
@@ -166,7 +186,7 @@ class Workspace:
             seed=self.settings.seed,
             extractors=tuple(part.name for part in extractor.parts),
             features=tuple(feature.name for feature in extractor.features),
-            truncation=self.settings.truncation,
+            truncation=self.settings.psi,
             label=self.settings.label,
             thumbnail=thumbnail,
             part_rows=part_rows,
@@ -308,8 +328,24 @@ def load_extractors(refs: Sequence[str], *folders: Path, trust: bool = False) ->
     return CombinedExtractor([load_stored(located(ref, *folders), trust=trust) for ref in refs])
 
 
+def recorded_extractors(settings: Settings, extractor: CombinedExtractor) -> Settings:
+    """The settings with the fingerprints of the extractors in use."""
+    from tlgan.extractors.base import fingerprint_of
+
+    known = ((ref, fingerprint_of(part)) for ref, part in zip(settings.extractors, extractor.parts, strict=True))
+    return replace(settings, extractor_sha256=tuple((ref, sha256) for ref, sha256 in known if sha256))
+
+
+def from_anywhere(ref: str) -> str:
+    """A generator's reference that is the same from any working directory."""
+    local = Path(ref)
+    return str(local.resolve()) if local.is_file() else ref
+
+
 def settle(settings: Settings, generator: Generator, feature_names: tuple[str, ...]) -> Settings:
     """Settings with every open choice made: fingerprint, space, base axes. Raises TlganError for an impossible one."""
+    from tlgan.generators import known_model
+
     space = settings.space or ("w" if "w" in generator.spaces else "z")
     if space not in generator.spaces or space == "w+":
         choices = " or ".join(repr(s) for s in generator.spaces if s != "w+")
@@ -323,17 +359,17 @@ def settle(settings: Settings, generator: Generator, feature_names: tuple[str, .
     base = settings.base
     if base is None:
         base = tuple(name for name in DEFAULT_BASE if name in feature_names)
-    local = Path(settings.generator)
-    ref = str(local.resolve()) if local.is_file() else settings.generator  # the same from any working directory
-    options = settings.options or getattr(generator, "given", {})
+    known = known_model(settings.generator)
+    psi = settings.truncation if settings.truncation is not None else known.truncation if known else 1.0
     return replace(
         settings,
-        generator=ref,
+        generator=from_anywhere(settings.generator),
         sha256=generator.fingerprint,
         space=space,
+        truncation=psi,
         base=base,
         resolution=resolution,
-        options=dict(options),
+        options=dict(settings.options or getattr(generator, "given", {})),
     )
 
 

@@ -43,12 +43,13 @@ class Allowance:
     """What reading one file may cost, so that a small file can't ask for gigabytes or minutes.
 
     Work is counted in units of about one pickle opcode (0.4 microseconds, at most 100 bytes); copied tensor bytes are
-    counted against the size of the file, since honest tensors don't share their storage many times over.
+    counted against the size of the file, since honest tensors don't share their storage many times over. They are read
+    twice: for the fingerprint, and into the network.
     """
 
     def __init__(self, file_size: int, mapped: mmap.mmap | None = None, units: int = 1_000_000) -> None:
         self._units = units
-        self._bytes = int(1.5 * file_size) + 2**24
+        self._bytes = 2 * (int(1.5 * file_size) + 2**24)
         self._mapped = mapped
         self._unreleased = 0
 

@@ -30,7 +30,7 @@ from tlgan.generators.options import written
 from tlgan.io import hub
 from tlgan.io.files import replacing
 
-from .kinds import with_options
+from .kinds import set_options
 
 _SIDES = (16, 28, 32, 48, 64, 96, 128, 192, 256, 512)  # usual sides, pixels
 _MOST_GEOMETRIES = 12
@@ -162,7 +162,7 @@ def _side(convolutions: Sequence[Sequence[int]], linear: Sequence[Sequence[int]]
 def _candidate(blueprint: Blueprint, options: dict[str, Any]) -> Candidate | None:
     """One way, painted; None where the tensors don't fit it."""
     try:
-        made = DCGAN(with_options(blueprint, "the file", options), name="candidate", fingerprint="")
+        made = DCGAN(set_options(blueprint, "the file", options), name="candidate", fingerprint="")
     except TlganError:
         return None
     z = torch.from_numpy(sample_latents(_PROBES, made.latent_dim, seed=0))

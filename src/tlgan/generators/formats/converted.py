@@ -11,7 +11,6 @@ import json
 import math
 import mmap
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,16 +89,11 @@ def converted_blueprint(tensors: dict[str, TensorRecord], metadata: dict[str, st
         raise TlganError(f"its metadata is damaged: {type(error).__name__}") from error
     if not isinstance(options, dict) or not isinstance(source, dict):
         raise TlganError("its metadata is damaged: options and source are not dictionaries")
-    fingerprint = source.get("fingerprint")
-    if fingerprint is not None and not (isinstance(fingerprint, str) and re.fullmatch("[0-9a-f]{64}", fingerprint)):
-        raise TlganError("its metadata is damaged: the fingerprint is no sha256")
     return Blueprint(architecture, options, tensors, source)
 
 
-def write_blueprint(
-    blueprint: Blueprint, out: Path, *, half: bool = False, more: Mapping[str, Tensor] | None = None
-) -> None:
-    """Write a blueprint as safetensors, whole or not at all; `more` are further tensors.
+def write_blueprint(blueprint: Blueprint, out: Path, *, half: bool = False) -> None:
+    """Write a blueprint as safetensors, whole or not at all.
 
     `half` keeps floating-point numbers in float16 where it can hold them all, which makes the file half as large.
     """
@@ -113,7 +107,7 @@ def write_blueprint(
         "options": json.dumps(blueprint.options),
         "source": json.dumps(blueprint.source),
     }
-    tensors = {name: record.load() for name, record in blueprint.tensors.items()} | dict(more or {})
+    tensors = {name: record.load() for name, record in blueprint.tensors.items()}
     if half:
         tensors = {name: _halved(tensor) for name, tensor in tensors.items()}
     data = save(tensors, metadata)  # into memory first: a full disk is an OSError then, not the writer's own kind

@@ -16,6 +16,7 @@ from tlgan.generators.base import LatentGenerator
 from tlgan.generators.latents import sample_latents
 
 _STEADY = 0.01  # share of the pictures' own range by which two paintings of one latent may differ
+PROBED = (2, 8)  # rows of the batches that such a generator is tried on
 _RANGES = ((-1.0, 1.0), (0.0, 1.0), (0.0, 255.0))
 
 
@@ -40,7 +41,7 @@ class ForeignGenerator(LatentGenerator):
         self._range = (-1.0, 1.0)
         self.device = torch.device(device)
         with torch.no_grad():
-            probe = torch.from_numpy(sample_latents(fixed_batch or 8, latent_dim, seed=0)).to(self.device)
+            probe = torch.from_numpy(sample_latents(fixed_batch or PROBED[-1], latent_dim, seed=0)).to(self.device)
             images = self._call(probe)
             if images.ndim != 4 or images.shape[1] not in (1, 3) or images.shape[2] != images.shape[3]:
                 raise TlganError(f"{name} paints {list(images.shape)}: expected [n, 1 or 3, side, side]")

@@ -9,11 +9,12 @@ from typing import Any, cast
 from tlgan.errors import TlganError
 from tlgan.generators.blueprint import Blueprint
 from tlgan.generators.checkpoint import read_checkpoint
-from tlgan.generators.loading import convert_file, describe, fetch_generator
+from tlgan.generators.fingerprint import of_blueprint
+from tlgan.generators.loading import DAMAGE, convert_file, describe, fetch_generator
 from tlgan.generators.nets.dcgan import planned
 from tlgan.io import hub
 
-from .kinds import is_black_box, with_options
+from .kinds import is_black_box, set_options
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class Inspection:
     architecture: str | None = None
     format: str | None = None  # whose code wrote it
     network: str | None = None  # which of the file's networks the rest is about
+    fingerprint: str | None = None  # what workspaces know it by
+    stated_origin: str | None = None  # what the file says it was made from; not checked
     parameters: int | None = None
     latent_dim: int | None = None
     w_dim: int | None = None
@@ -47,16 +50,14 @@ class Inspection:
 def inspect_checkpoint(
     ref: str | Path, *, network: str | None = None, progress: hub.Progress | None = None, **options: Any
 ) -> Inspection:
-    """What the file of a reference is, under `options` as `load_generator` takes them; weights stay on the disk.
-
-    Raises `TlganError` where it is no generator.
-    """
+    """What the file of a reference is, under `options` as `load_generator` takes them; its weights are read once, for the
+    fingerprint, and not kept. Raises `TlganError` where it is no generator."""
     path = fetch_generator(ref, progress=progress)
     checkpoint = read_checkpoint(path)
     common = (str(path), checkpoint.container, path.stat().st_size, hub.sha256_of(path))
     if is_black_box(checkpoint):
         return Inspection(*common)
-    blueprint = with_options(describe(checkpoint, network), path.name, options)
+    blueprint = set_options(describe(checkpoint, network), path.name, options)
     assumed, undetermined, sizes = [], None, sizes_of(blueprint)
     if blueprint.architecture == "dcgan":
         try:
@@ -69,6 +70,8 @@ def inspect_checkpoint(
         architecture=blueprint.architecture,
         format=blueprint.source.get("format"),
         network=blueprint.source.get("network"),
+        fingerprint=_fingerprint(blueprint, path),
+        stated_origin=_origin(blueprint.source),
         parameters=blueprint.parameters,
         options=blueprint.options,
         tensors={name: list(record.shape) for name, record in blueprint.tensors.items()},
@@ -89,10 +92,10 @@ def convert_checkpoint(
 ) -> Path:
     """Write a pickle-free copy: safetensors with the architecture, options and source in its metadata.
 
-    `options` as `load_generator` takes them are written down with it. The copy loads to the same generator with the same
-    fingerprint; with `half` its numbers are float16, the file is half as large, its pictures differ, by a fraction of a
-    grey level on average, and so does its fingerprint. Raises `TlganError` where there is nothing to
-    convert; `out` is written whole or not at all.
+    `options` as `load_generator` takes them are written down with it. The copy holds the same structure and numbers, so
+    it has the same fingerprint; its source is a note for people, and nothing is decided by it. With `half` its numbers
+    are float16, the file is half as large, its pictures differ, by a fraction of a grey level on average, and so does its
+    fingerprint. Raises `TlganError` where there is nothing to convert; `out` is written whole or not at all.
     """
     path, target = fetch_generator(ref, progress=progress), Path(out)
     if target.suffix != ".safetensors":
@@ -100,6 +103,18 @@ def convert_checkpoint(
     name = Path(ref).name if Path(ref).exists() else str(ref)
     convert_file(path, target, ref=name, network=network, half=half, options=options)
     return target
+
+
+def _fingerprint(blueprint: Blueprint, path: Path) -> str:
+    try:
+        return of_blueprint(blueprint)
+    except (*DAMAGE, TlganError) as error:
+        raise TlganError(f"{path.name} can't be used: it is damaged ({error})"[:300]) from error
+
+
+def _origin(source: dict[str, Any]) -> str | None:
+    ref, sha256 = source.get("ref"), source.get("sha256")
+    return f"{str(ref)[:200]} (sha256 {str(sha256)[:64]})" if ref else None
 
 
 def sizes_of(blueprint: Blueprint) -> dict[str, int | None]:

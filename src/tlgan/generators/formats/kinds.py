@@ -11,6 +11,7 @@ from tlgan.generators.blueprint import Blueprint
 from tlgan.generators.checkpoint import Checkpoint, ObjectRecord, TensorRecord, summary
 from tlgan.generators.checkpoint.persistence import Module
 from tlgan.generators.checkpoint.state_dicts import State, choose, network_names, state_dicts
+from tlgan.generators.fingerprint import of_blueprint
 from tlgan.generators.nets.dcgan import DCGAN, is_dcgan, read_dcgan
 from tlgan.generators.nets.mobilestylegan import MobileStyleGAN
 from tlgan.generators.nets.mobilestylegan_ir import is_mobilestylegan, read_mobilestylegan
@@ -89,18 +90,20 @@ def blueprint_of(checkpoint: Checkpoint, network: str | None = None) -> Blueprin
     raise TlganError(f"{checkpoint.path.name} holds {_summary(tree)}, no generator that is known: {_EXPECTED}")
 
 
-def build(blueprint: Blueprint, *, name: str, fingerprint: str, device: str = "cpu", **options: Any) -> LatentGenerator:
-    """The generator of a blueprint. `options` are the architecture's own, such as pg-GAN's `lod`."""
+def build(blueprint: Blueprint, *, name: str, device: str = "cpu", **options: Any) -> LatentGenerator:
+    """The generator of a blueprint, known by what it is built from. `options` are the architecture's own, such as
+    pg-GAN's `lod`."""
     architecture = ARCHITECTURES.get(blueprint.architecture)
     if architecture is None:
         raise TlganError(
             f"{name} is of the architecture {blueprint.architecture[:40]!r}: expected one of {', '.join(ARCHITECTURES)}; "
             "a newer tlgan may know it"
         )
-    return architecture(with_options(blueprint, name, options), name=name, fingerprint=fingerprint, device=device)
+    blueprint = set_options(blueprint, name, options)
+    return architecture(blueprint, name=name, fingerprint=of_blueprint(blueprint), device=device)
 
 
-def with_options(blueprint: Blueprint, name: str, options: Mapping[str, Any]) -> Blueprint:
+def set_options(blueprint: Blueprint, name: str, options: Mapping[str, Any]) -> Blueprint:
     """The blueprint with options set. Raises TlganError where its architecture has no such option."""
     known = ARCHITECTURES[blueprint.architecture].load_options if blueprint.architecture in ARCHITECTURES else ()
     if unknown := set(options) - set(known):

@@ -10,10 +10,21 @@ import torch
 from torch import Tensor
 
 from tlgan.errors import TlganError
+from tlgan.generators.fingerprint import with_options
+from tlgan.io.trial import try_onnx
 
-from .foreign import ForeignGenerator
+from .foreign import PROBED, ForeignGenerator
 
+_OPEN = 512  # latents are tried with as many numbers where the file leaves that open
 _FLOATS = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
+
+
+def load_onnx(path: Path, *, name: str, device: str = "cpu", trust: bool = False, **options: Any) -> OnnxGenerator:
+    """The generator in an ONNX file, once it has passed its trial; known by the file, its external data and `options`
+    (those of `OnnxGenerator`). Raises `TlganError` for a file that asks for too much or is no generator."""
+    tried = try_onnx(path, path.name, rows=PROBED, side=options.get("latent_dim") or _OPEN, trust=trust)
+    fingerprint = with_options(tried.fingerprint, options)
+    return OnnxGenerator(path, name=name, fingerprint=fingerprint, device=device, **options)
 
 
 class OnnxGenerator(ForeignGenerator):
@@ -33,10 +44,8 @@ class OnnxGenerator(ForeignGenerator):
         latent_dim: int | None = None,
         picture_range: tuple[float, float] | None = None,
     ) -> None:
-        try:
-            import onnxruntime
-        except ImportError:
-            raise TlganError(f"{path.name} is ONNX: pip install 'tlgan[onnx]'") from None
+        import onnxruntime
+
         providers = ["CPUExecutionProvider"]
         if device.startswith("cuda"):
             providers.insert(0, "CUDAExecutionProvider")

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from tlgan.errors import TlganError
 from tlgan.generators.checkpoint.openvino_ir import Graph
+from tlgan.generators.fingerprint import with_options
 from tlgan.io import hub
 
 from .foreign import ForeignGenerator
@@ -40,6 +41,7 @@ class OpenVinoGenerator(ForeignGenerator):
         picture_range: tuple[float, float] | None = None,
     ) -> None:
         file = graph.path.name
+        options = {"latent_input": latent_input, "output": output, "latent_dim": latent_dim, "range": picture_range}
         try:
             import openvino
         except ImportError:
@@ -66,7 +68,7 @@ class OpenVinoGenerator(ForeignGenerator):
             raise TlganError(f"{file} doesn't say how long its latents are: give latent_dim")
         super().__init__(
             name=name,
-            fingerprint=_fingerprint(graph.path),
+            fingerprint=with_options(_fingerprint(graph.path), options),
             latent_dim=size,
             picture_range=picture_range,
             fixed_batch=shape[0],

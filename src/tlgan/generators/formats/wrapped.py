@@ -36,7 +36,7 @@ class WrappedModule(ForeignGenerator):
         self._tail = _input_tail(module, latent_dim, fixed_batch or 2, torch.device(device))
         super().__init__(
             name=name or type(module).__name__,
-            fingerprint=fingerprint or fingerprint_of(module),
+            fingerprint=fingerprint or fingerprint_of(module, latent_dim, picture_range),
             latent_dim=latent_dim,
             picture_range=picture_range,
             fixed_batch=fixed_batch,
@@ -63,7 +63,8 @@ def wrap_generator(
 
     `module` maps latents [n, latent_dim] (or [n, latent_dim, 1, 1]: found by trying) to pictures [n, 1 or 3, H, H];
     `picture_range` is its (low, high), brought to [-1, 1]; `resolution` is checked where it is given. The module is
-    put in evaluation mode, its parameters want no gradients from here on, and the fingerprint is their sha256.
+    put in evaluation mode, its parameters want no gradients from here on, and the fingerprint is that of its structure and
+    numbers.
     """
     module = module.eval().requires_grad_(False).to(device)
     return WrappedModule(
@@ -148,9 +149,12 @@ def _input_tail(module: Any, latent_dim: int, n: int, device: torch.device) -> t
     )
 
 
-def fingerprint_of(module: Any) -> str:
-    """sha256 over the names, types, shapes and bytes of a module's parameters and buffers."""
-    digest = hashlib.sha256()
+def fingerprint_of(module: nn.Module, *settings: Any) -> str:
+    """sha256 over a module's structure (the class and words of every part), its parameters and buffers by name, type,
+    shape and bytes, and the `settings` it is used with. What its functions compute is not seen."""
+    digest = hashlib.sha256(f"{settings!r}\n".encode())
+    for name, part in module.named_modules():
+        digest.update(f"{name}:{type(part).__qualname__}({part.extra_repr()})\n".encode())
     for name, tensor in module.state_dict().items():
         tensor = tensor.detach().cpu().contiguous()
         digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)}\n".encode())

@@ -91,8 +91,10 @@ class _Layer:
                 x, self.weight, self.bias, applied.stride, applied.padding, applied.output_padding
             )
         if applied.kind != "c":
-            smooth = {"mode": "bilinear", "align_corners": False} if applied.kind == "b" else {"mode": "nearest"}
-            x = F.interpolate(x, scale_factor=2, **smooth)  # type: ignore[arg-type]
+            smooth = applied.kind == "b"
+            x = F.interpolate(
+                x, scale_factor=2, mode="bilinear" if smooth else "nearest", align_corners=False if smooth else None
+            )
         return F.conv2d(x, self.weight, self.bias, applied.stride, applied.padding)
 
     def _normalise(self, x: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from tlgan.generators.blueprint import MAX_RESOLUTION, Blueprint
 from tlgan.generators.interrupt import still_wanted
 
 from .mapping import Mapping
+from .mobilestylegan_fast import FastSynthesis
 from .stylegan2 import computed_average, load_average
 
 _SLOPE = 0.2  # of the leaky ReLUs
@@ -94,6 +95,7 @@ class MobileStyleGAN(LatentGenerator):
         for layer in self._layers:
             layer.depthwise = None if layer.depthwise is None else layer.depthwise.to(device)
             layer.kernel, layer.noise, layer.bias = (t.to(device) for t in (layer.kernel, layer.noise, layer.bias))
+        self._quick: FastSynthesis | None = None
         super().__init__(
             name=name,
             fingerprint=fingerprint,
@@ -119,6 +121,8 @@ class MobileStyleGAN(LatentGenerator):
         return tuple(self._const.shape[-1] << index for index in range(len(self._layers) // 2 + 1))
 
     def _features(self, latents: Tensor, *, label: Tensor | None, noise: str, side: int) -> Tensor:
+        if (quick := self._in_strips(latents, noise)) is not None:
+            return quick.features(latents, noise=noise, blocks=self.feature_sides.index(side))
         x = self._const * self._style(latents, 0)
         x = self._layers[0](x, self._noise(0, x, noise))
         for block in range(self.feature_sides.index(side)):
@@ -132,10 +136,25 @@ class MobileStyleGAN(LatentGenerator):
     def _paint(
         self, latents: Tensor, *, label: Tensor | None, noise: str, resolution: int | None, **options: object
     ) -> Tensor:
+        if (quick := self._in_strips(latents, noise)) is not None:
+            return quick.pictures(latents, noise=noise)
         x = self._features(latents, label=label, noise=noise, side=self.feature_sides[-1])
         still_wanted()
         x = x * self._style(latents, self.num_ws - 1)
         return inverse_haar(F.conv2d(x, self._picture, self._picture_bias))
+
+    def _in_strips(self, latents: Tensor, noise: str) -> FastSynthesis | None:
+        """The quick way to the same pictures, where it can be taken: on a CPU, in full precision, without gradients, and
+        not while the network is being exported."""
+        special = torch.is_grad_enabled() or torch.is_autocast_enabled("cpu") or torch.onnx.is_in_onnx_export()
+        if special or torch.compiler.is_compiling() or noise == "random" or latents.device.type != "cpu":
+            return None
+        if self._quick is None:
+            layers = [(layer.depthwise, layer.kernel, layer.noise, layer.bias) for layer in self._layers]
+            picture = self._picture, self._picture_bias
+            with torch.inference_mode(False), torch.no_grad():  # else it could only be used in inference mode
+                self._quick = FastSynthesis(self._const, layers, self._styles, picture)
+        return self._quick
 
     def _style(self, latents: Tensor, index: int) -> Tensor:
         """Factors of channels [n, c, 1, 1]."""

@@ -6,11 +6,9 @@ on the way, its strides and its constants must be those of the architecture, els
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
@@ -19,7 +17,6 @@ from tlgan.generators.blueprint import MAX_LAYERS, Blueprint
 from tlgan.generators.checkpoint import TensorRecord
 from tlgan.generators.checkpoint.openvino_ir import Graph, Layer, Output, read_ir
 from tlgan.generators.checkpoint.state_dicts import reshaped
-from tlgan.io import hub
 
 _SLOPE = 0.2  # of the leaky ReLUs
 _NEAR = 1e-3  # how near a constant must be to what it should be: it may have been rounded to float16
@@ -66,9 +63,8 @@ def read_mobilestylegan(graph: Graph) -> Blueprint:
     """The blueprint of a MobileStyleGAN, given either of its two networks; the other is looked for beside it."""
     parts = _parts(graph)
     assert parts is not None
-    other_graph, other = _other_half(graph, parts)
+    other = _other_half(graph, parts)
     mapping, synthesis = (parts, other) if parts.depth else (other, parts)
-    graphs = (graph, other_graph) if parts.depth else (other_graph, graph)
     options = {
         "z_dim": mapping.dim,
         "w_dim": synthesis.dim,
@@ -79,7 +75,7 @@ def read_mobilestylegan(graph: Graph) -> Blueprint:
     tensors = mapping.tensors | synthesis.tensors
     for index, style in enumerate(synthesis.styles):
         tensors |= {f"styles.{index}.weight": style.weight, f"styles.{index}.bias": style.bias}
-    return Blueprint("mobilestylegan", options, tensors, {"format": "OpenVINO IR", "fingerprint": _fingerprint(graphs)})
+    return Blueprint("mobilestylegan", options, tensors, {"format": "OpenVINO IR"})
 
 
 def _parts(graph: Graph) -> Parts | None:
@@ -91,7 +87,7 @@ def _parts(graph: Graph) -> Parts | None:
     return None
 
 
-def _other_half(graph: Graph, parts: Parts) -> tuple[Graph, Parts]:
+def _other_half(graph: Graph, parts: Parts) -> Parts:
     """The other of the two networks, in the same folder: the one whose name says so, else the only one that fits."""
     path, wanted = graph.path, "synthesis" if parts.depth else "mapping"
     swapped = re.sub("mapping|synthesis", wanted, path.name.lower())
@@ -114,13 +110,7 @@ def _other_half(graph: Graph, parts: Parts) -> tuple[Graph, Parts]:
         raise TlganError(
             f"{path.name} is the {given} network of a MobileStyleGAN: expected its {wanted} network beside it, {has}"
         )
-    return found[0]
-
-
-def _fingerprint(graphs: tuple[Graph, Graph]) -> str:
-    """sha256 of the sha256 of the four files, in the order mapping .xml, .bin, synthesis .xml, .bin."""
-    files: list[Path] = [file for graph in graphs for file in (graph.path, graph.path.with_suffix(".bin"))]
-    return hashlib.sha256(" ".join(hub.sha256_of(file) for file in files).encode()).hexdigest()
+    return found[0][1]
 
 
 # -- the two networks ------------------------------------------------------------------------------------------

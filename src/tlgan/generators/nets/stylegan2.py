@@ -269,13 +269,6 @@ def load_average(blueprint: Blueprint, w_dim: int, device: str) -> Tensor | None
     return blueprint.load("mapping.w_avg", w_dim).to(device) if blueprint.has("mapping.w_avg") else None
 
 
-def average_to_keep(blueprint: Blueprint) -> dict[str, Tensor]:
-    """The mean w of a network whose file lacks it, under the name that `load_average` looks for."""
-    if not blueprint.has("mapping.fc0.weight") or blueprint.has("mapping.w_avg"):
-        return {}
-    return {"mapping.w_avg": computed_average(Mapping(blueprint, blueprint.reader(), "cpu"), torch.device("cpu"))}
-
-
 def computed_average(mapping: Mapping, device: torch.device, n: int = 2**15) -> Tensor:
     """The mean of w over the latents of seed 0 [w_dim], for files that don't hold it; labels are all zero."""
     total = torch.zeros(mapping.w_dim, dtype=torch.float64, device=device)

@@ -52,6 +52,8 @@
  * @property {(face: Face, feature: string, asked: number[]) => Promise<{asked: number[], pictures: string[]}>} strip
  * @property {(a: Face, b: Face, options: {format: string, fps: number, frames: number}) => Promise<Blob>} film
  * @property {(face: Face) => Promise<object>} state  all that a file must hold to bring the face back
+ * @property {((face: Face) => Promise<Blob | null>)=} saved  a PNG of the face with its state inside, where the picture on the screen
+ *   is not fit to be saved
  * @property {(state: object) => Promise<Face>} open  the other way; another generator's state is refused by name
  * @property {(listen: (trouble: string) => void) => void} onstatus  called at every change with a line that says why no
  *   pictures come, "" while they do

@@ -24,7 +24,7 @@ export class Files {
   async save() {
     try {
       const face = await this.face();
-      const file = await png.write(await this.picture.png(), await this.engine.state(face));
+      const file = (await this.engine.saved?.(face)) ?? (await png.write(await this.picture.png(), await this.engine.state(face)));
       const name = faceName({ start: face }).replaceAll(" ", "-");
       download(file, `${this.description.name}-${name}.png`);
       complain("file-error");

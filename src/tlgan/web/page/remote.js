@@ -8,8 +8,9 @@
 
 const HEADER = 16;
 const MAGIC = 0x46474c54; // "TLGF", little-endian
-const TYPES = { 1: "image/png", 2: "image/webp" };
+const TYPES = { 1: "image/png", 2: "image/webp", 4: "image/jpeg" };
 const RGBA = 3;
+const LOSSLESS = 512; // pixels a side up to which pictures arrive as they were painted
 const GAVE_WAY = 4408; // the server closed a page that was silent
 const AGAIN = 10_000; // milliseconds until the next try at a server that is full, or whose websocket does not come through
 const LOST = "The connection is lost. What you ask for is kept; it goes on by itself.";
@@ -216,6 +217,12 @@ class Remote {
 
   state(face) {
     return this.post("api/state", { face, quality: "live" });
+  }
+
+  /** The whole picture, its state inside, where the one on the screen is not lossless. */
+  async saved(face) {
+    const { resolution } = (await this.describe()).generator;
+    return resolution > LOSSLESS ? (await this.ask("api/render", { face, quality: "live" })).blob() : null;
   }
 
   open(state) {

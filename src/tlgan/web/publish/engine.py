@@ -41,7 +41,7 @@ def build_engine(
 ) -> Engine:
     """Export and try the networks of `workspace`, and collect the rest.
 
-    ``resolution``: smaller pictures; ``stage`` hears what is going on. Raises TlganError where a network can't be
+    ``resolution``: side of the pictures, by default that of the generator's picture head, where it has one, else its own; ``stage`` hears what is going on. Raises TlganError where a network can't be
     exported or does something else than the original, and where the runtime can't be fetched.
     """
     tell = stage or (lambda words: None)
@@ -51,7 +51,11 @@ def build_engine(
         if name.rpartition("-")[2] in runtimes:
             content = runtime.runtime_file(name).read_bytes()
             (files.add_script if name.startswith("ort-") else files.add_data)(name, content)
-    side = workspace.generator.resolution if resolution is None else resolution
+    side = workspace.canvas.small.side if resolution is None else resolution
+    if side < workspace.generator.resolution and resolution is None:
+        tell(
+            f"a visitor's browser is given the small pictures, {side} px: --resolution {workspace.generator.resolution} for whole ones"
+        )
     networks = export_networks(workspace, side, tell)
     tell("compressing the networks and the axes")
     for name, model in networks.models.items():

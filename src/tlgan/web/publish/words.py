@@ -34,6 +34,13 @@ class Terms:
 
 
 _GENERATORS = {
+    "faces1024": (
+        "1024 x 1024 faces: MobileStyleGAN by Sergei Belousov (2021), from the package random-face 2021.7.21.1; small "
+        "pictures by a head that tlgan trained on what it paints",
+        "Apache-2.0 for its code and package; a student of NVIDIA's StyleGAN2, whose weights were for non-commercial use: "
+        "treat these weights so",
+        "FFHQ (Karras et al., 2019), photographs from Flickr, CC BY-NC-SA 4.0",
+    ),
     "photo64": (
         "64 x 64 faces by tlgan's own compact generator (recipes/train_generator.py)",
         "weights for non-commercial research only, as the photographs they learned from",

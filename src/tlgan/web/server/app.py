@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from tlgan.editing import Edit
     from tlgan.workspace import Workspace
 
+WHOLE = 16  # small pictures that a whole one costs, about, where there are both
+FIRST = 512  # side of the picture that travels inside the page, at most
 PAGE = Path(__file__).parents[1] / "page"
 Answer = Callable[[Request], Awaitable[Response]]
 
@@ -202,7 +204,11 @@ class Studio:
     async def state(self, request: Request) -> Response:
         """POST {face}: the whole state as it is kept in a PNG, with the latent that it is resolved to."""
         message = await _body(request)
-        return JSONResponse(to_json(await self.painter.run(self._resolved, message), self.axes))
+        cost = wire.exact_faces(message) * self.painter.exact_cost
+        edit = await (
+            self.painter.long(cost, self._resolved, message) if cost else self.painter.run(self._resolved, message)
+        )
+        return JSONResponse(to_json(edit, self.axes))
 
     async def open(self, request: Request) -> Response:
         """POST a state (JSON) or a PNG with one inside: the face. Another generator's is refused by name."""
@@ -240,12 +246,14 @@ class Studio:
             return edit, self.painter.frame(edit)
 
         cost = wire.exact_faces(message) * self.painter.exact_cost
+        if self.painter.sketches:
+            cost += WHOLE  # a picture that takes so long is painted between frames
         return await (self.painter.long(cost, work) if cost else self.painter.run(work))
 
     def _paint(self, message: wire.Json) -> tuple[Edit, Painted]:
         """The same at once: an exact edit that is not resolved yet by the axes."""
         edit = self._mixed(message, "live") if "mix" in message else self._face(message, "face")
-        return edit, self.painter.paint(edit)
+        return edit, self.painter.sketch(edit)
 
     def _mixed(self, message: wire.Json, quality: str) -> Edit:
         """A place on the walk between two faces, as a face of its own."""
@@ -273,7 +281,9 @@ class Studio:
         return [_start({"seed": seed}) for seed in seeds], np.stack([self.painter.latent_of(seed) for seed in seeds])
 
     async def _pictures(self, latents: NDArray[np.float32], size: int) -> list[str]:
-        pictures = await self.painter.long(len(latents), self.painter.canvas.paint, latents)
+        small = self.painter.canvas.small  # a generator of large pictures paints those that are shown small by its head
+        canvas = small if size <= 2 * small.side else self.painter.canvas
+        pictures = await self.painter.long(len(latents), canvas.paint, latents)
 
         def urls() -> list[str]:
             return [wire.data_url(wire.encode_picture(picture, size)) for picture in pictures]
@@ -282,7 +292,7 @@ class Studio:
 
 
 def _first_paint(description: wire.Json, edit: Edit, frame: Frame) -> str:
-    picture = wire.data_url(wire.encode_picture(frame.picture))
+    picture = wire.data_url(wire.encode_picture(frame.picture, FIRST))
     first = {"describe": description, "face": wire.face_json(edit), "frame": wire.words(frame) | {"picture": picture}}
     text = json.dumps(first, separators=(",", ":")).replace("<", "\\u003c")  # nothing in it can close the script
     html = (PAGE / "index.html").read_text("utf-8")

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from tlgan.editing.resolve import needs_looks
+from tlgan.editing.resolve import needs_looks, resolved
 from tlgan.errors import TlganError
+from tlgan.generators.interrupt import PaintingCalledOff, calling_off
 
 from . import wire
 from .painter import Frame, Painted, Painter
@@ -37,6 +38,7 @@ PAGES = 256  # websockets at once
 MUTE, SILENT = 2.0, 60.0  # seconds after which one that never asked, and one that asked before, gives way to a newcomer
 GAVE_WAY = 4408  # close code
 NUMBERS_EVERY = 0.4  # seconds between numbers while pictures follow one another: one in twenty waits for them
+SETTLED = 0.05  # seconds without a request after which a whole picture is worth its time
 REST = 0.025  # seconds without a request after which numbers, or an exact picture, are worth their time
 
 
@@ -126,16 +128,21 @@ class Live:
                     refining = needs_looks(edit)
                     frame = await self.painter.run(painted.measure)
                     measured = time.monotonic()
-                    latent = "mix" in message or edit.exact
-                    await _send_words(socket, identity, frame, final=not refining, latent=latent)
+                    latent, whole = "mix" in message or edit.exact, self.painter.sketches
+                    await _send_words(socket, identity, frame, final=not (refining or whole), latent=latent)
                     if refining and not await newest.within(REST):  # several looks: not while the hand still moves
                         cost, quality = self.painter.exact_cost, wire.quality(message, edit, "live")
                         frame = await self.painter.long(cost, self.painter.refined, edit, quality, wanted=newest.none)
                         await _send_picture(socket, identity, frame.picture, size)
-                        await _send_words(socket, identity, frame, final=True, latent=True)
+                        await _send_words(socket, identity, frame, final=not whole, latent=True)
+                        edit = resolved(edit, self.painter.solution(edit, quality), quality)
+                    if whole and not await newest.within(SETTLED):
+                        frame = await self._whole(edit, newest)
+                        await _send_picture(socket, identity, frame.picture, size)
+                        await _send_words(socket, identity, frame, final=True, latent=latent)
                 except WebSocketDisconnect:
                     return
-                except Dropped:
+                except (Dropped, PaintingCalledOff):
                     continue  # for something newer
                 except TlganError as error:
                     await socket.send_json({"id": identity, "error": str(error)})
@@ -143,6 +150,15 @@ class Live:
                     logging.getLogger(__name__).exception("a face could not be painted")
                     line = str(error).partition("\n")[0][:200]
                     await socket.send_json({"id": identity, "error": f"this face could not be painted: {line}"})
+
+    async def _whole(self, edit: Edit, newest: Newest) -> Frame:
+        """The whole picture of a face whose small one is shown; given up for a newer request."""
+
+        def work() -> Frame:
+            with calling_off(lambda: not newest.none()):
+                return self.painter.frame(edit)
+
+        return await self.painter.long(1, work, wanted=newest.none)
 
     async def _painted(self, message: wire.Json, newest: Newest) -> tuple[Edit, Painted]:
         looks = wire.exact_faces(message) if "mix" in message else 0  # of a face alone the first picture is the axes'

@@ -83,6 +83,11 @@ class Painter:
         """`task(*args)` in pieces, between frames. `pictures` and `wanted` as for `Turns.long`, and what it raises."""
         return await self._turns.long(pictures, partial(task, *args), wanted)
 
+    @property
+    def sketches(self) -> bool:
+        """Whether small pictures come before whole ones."""
+        return self.canvas.small is not self.canvas
+
     def close(self) -> None:
         """Let the threads go."""
         self._turns.close()
@@ -95,20 +100,25 @@ class Painter:
             _remember(self._seeds, seed, self.canvas.start(seed))
         return self._seeds[seed]
 
-    def paint(self, edit: Edit) -> Painted:
+    def paint(self, edit: Edit, *, small: bool = False) -> Painted:
         """The face at once, with no look before it: as it was resolved, or else by the axes alone."""
         from tlgan.editing import solve
         from tlgan.editing.resolve import needs_looks
 
-        return self._paint(edit, solve(self.axes, edit) if needs_looks(edit) else self.solution(edit))
+        solution = solve(self.axes, edit) if needs_looks(edit) else self.solution(edit)
+        return self._paint(edit, solution, small=small)
+
+    def sketch(self, edit: Edit) -> Painted:
+        """`paint`, small where the generator has a head for it: what a moving hand is shown."""
+        return self.paint(edit, small=True)
 
     def frame(self, edit: Edit) -> Frame:
-        """The same with what is measured on it."""
+        """The whole picture at once, and what is measured on it."""
         return self.paint(edit).measure()
 
     def refined(self, edit: Edit, quality: str = "live") -> Frame:
-        """The face as `resolve` has it at that quality, and what is measured on it."""
-        return self._paint(edit, self.solution(edit, quality), quality).measure()
+        """The face as `resolve` has it at that quality, small where that can be, and what is measured on it."""
+        return self._paint(edit, self.solution(edit, quality), quality, small=True).measure()
 
     def solution(self, edit: Edit, quality: str = "final") -> Solution:
         """Where an edit leads at that quality; what looks found is kept."""
@@ -150,18 +160,20 @@ class Painter:
         whitened = self.axes.metric.whiten(np.stack([self.latent_of(seed) for seed in range(among)]))
         return int(np.argmin(np.linalg.norm(whitened, axis=1)))
 
-    def _paint(self, edit: Edit, solution: Solution, quality: str = "final") -> Painted:
+    def _paint(self, edit: Edit, solution: Solution, quality: str = "final", *, small: bool = False) -> Painted:
         from tlgan.editing.solve import share_of
 
-        key = edit.latent.tobytes()
-        own = self._own.get(key) if solution.own is None else solution.own
+        canvas = self.canvas.small if small else self.canvas
+        looked = solution.own if canvas is self.canvas.small else None  # looks are at small pictures
+        key = edit.latent.tobytes() + bytes([canvas is self.canvas])
+        own = self._own.get(key) if looked is None else looked
         edited = not np.array_equal(solution.latent, edit.latent)
         rows = [solution.latent, edit.latent] if edited and own is None else [solution.latent]
-        pictures, look = self.canvas.paint_first(stacked(rows))
+        pictures, look = canvas.paint_first(stacked(rows))
 
         def measure() -> Frame:
             # A closed loop has looked at both faces already.
-            measured = look() if solution.own is None else (solution.own + solution.reached)[None]
+            measured = look() if looked is None else (looked + solution.reached)[None]
             start = own if own is not None else measured[-1]
             _remember(self._own, key, start)
             trusted = solution.by == "axes"
