@@ -1,7 +1,13 @@
 """Generators in everyday formats: state_dicts of DCGANs, ONNX, TorchScript, torch.export, a module, a hub, a plug-in."""
 
+import collections
+import dataclasses
+import datetime
+import enum
+import gzip
 import importlib.metadata
 import json
+import zipfile
 
 import numpy as np
 import official
@@ -247,3 +253,52 @@ def test_a_graph_exported_in_training_mode_or_with_noise_inside_is_refused(tmp_p
     )
     with pytest.raises(TlganError, match="when others are beside it"):
         load_generator(tmp_path / "train.onnx")
+
+
+# -- what people hold in place of a checkpoint, and what lies beside the weights ------------------------------------
+
+
+class Mode(enum.Enum):
+    FAST = 1
+
+
+@dataclasses.dataclass
+class Config:
+    latent: int = 16
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        collections.defaultdict(list, {"loss": [1.0]}), collections.deque([1.0, 2.0], maxlen=9), {1, 2}, frozenset({1}),
+        datetime.date(2024, 1, 1), slice(1, 2), range(3), 1 + 2j, Mode.FAST, Config(),
+        torch.optim.Adam([nn.Parameter(torch.zeros(2))]),
+    ],
+    ids=lambda beside: type(beside).__name__,
+)  # fmt: skip
+def test_plain_values_and_unknown_objects_beside_the_weights_are_passed_over(tmp_path, beside):
+    torch.save({"netG": dcgan().state_dict(), "beside": beside}, tmp_path / "g.pth")
+    assert load_generator(tmp_path / "g.pth").resolution == 16
+
+
+def test_files_in_place_of_a_checkpoint_are_named_with_what_helps(tmp_path):
+    (tmp_path / "lfs.pkl").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 363\n")
+    (tmp_path / "g.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(2000))
+    (tmp_path / "g.gz").write_bytes(gzip.compress(b"anything"))
+    with zipfile.ZipFile(tmp_path / "g.keras", "w") as file:
+        file.writestr("model.weights.h5", "x")
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved" / "saved_model.pb").write_bytes(b"\x08\x01")
+    expected = {
+        "lfs.pkl": "git lfs pull",
+        "g.h5": "Keras.*tf2onnx",
+        "g.gz": "gunzip",
+        "g.keras": "Keras",
+        "saved": "TensorFlow",
+    }
+    for name, words in expected.items():
+        with pytest.raises(TlganError, match=words):
+            load_generator(tmp_path / name)
+    (tmp_path / "hub").mkdir()
+    save_file(dcgan().state_dict(), tmp_path / "hub" / "model.safetensors")
+    assert load_generator(tmp_path / "hub").resolution == 16

@@ -20,6 +20,7 @@ from .blueprint import Blueprint
 from .catalogue import KnownModel, known_model
 from .checkpoint import Checkpoint, read_checkpoint
 from .checkpoint.openvino_ir import xml_of
+from .checkpoint.reader import TENSORFLOW
 from .fingerprint import with_options
 from .formats.converted import write_blueprint
 from .formats.kinds import blueprint_of, build, is_black_box, set_options
@@ -106,7 +107,7 @@ def fetch_generator(ref: str | Path, *, progress: hub.Progress | None = None) ->
             return xml
         if match := _HF_REPOSITORY.fullmatch(text):
             return _from_hub_repository(text, match["revision"] or "", progress)
-        return hub.fetch(ref, progress=progress)
+        return _in_folder(Path(text).expanduser()) or hub.fetch(ref, progress=progress)
     if model.packaged_file is not None:
         return model.packaged_file
     if not model.address:
@@ -119,6 +120,15 @@ def fetch_generator(ref: str | Path, *, progress: hub.Progress | None = None) ->
             return hub.fetch(model.address, sha256=model.sha256, archive_sha256=model.archive_sha256, progress=progress)
     except TlganError as error:
         raise TlganError(f"{text}: {error} (its publisher's page: {model.page}, last read {model.read})") from error
+
+
+def _in_folder(folder: Path) -> Path | None:
+    """The one file of weights in a local folder as hubs lay them out; None where that is not a folder of this kind."""
+    if not folder.is_dir():
+        return None
+    if (folder / "saved_model.pb").is_file():
+        raise TlganError(f"{folder} is {TENSORFLOW}")
+    return next((folder / file for file in _HF_FILES if (folder / file).is_file()), None)
 
 
 def _assembled(model: KnownModel, progress: hub.Progress | None) -> Path:
