@@ -192,6 +192,11 @@ def test_axes_of_another_generator_are_refused(tmp_path: Path, halves: Workspace
 
 
 def test_not_a_workspace(tmp_path: Path) -> None:
+    for name in ("netG.pth", "tlgan.toml"):
+        (tmp_path / "files").mkdir(exist_ok=True)
+        (tmp_path / "files" / name).touch()
+        with pytest.raises(TlganError, match="is a file, not the folder of a workspace: name the folder"):
+            open_workspace(tmp_path / "files" / name)
     with pytest.raises(TlganError, match="no such folder"):
         open_workspace(tmp_path / "nowhere")
     with pytest.raises(TlganError, match=r"no tlgan\.toml"):

@@ -7,6 +7,8 @@ the verb that needs it, so that `tlgan --help` answers at once.
 from __future__ import annotations
 
 import logging
+import os
+import re
 import shlex
 import sys
 from collections.abc import Callable
@@ -385,7 +387,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     from .terminal import Said, ask
 
-    arguments = sys.argv[1:] if arguments is None else arguments
+    arguments = [_from_home(word) for word in (sys.argv[1:] if arguments is None else arguments)]
     hold_streams()
     isolation.forget_working_folder()
     logging.getLogger("tlgan").handlers = [Said()]
@@ -394,6 +396,11 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(_guarded(lambda: app(args=arguments, standalone_mode=False), "--debug" in arguments))
     finally:
         consent.ask_with(None)
+
+
+def _from_home(word: str) -> str:
+    """A path from the home folder that a shell left as it was: in quotes, or behind an equals sign."""
+    return re.sub(r"^(--[\w-]+=)?~(?=/)", lambda found: (found[1] or "") + os.path.expanduser("~"), word)
 
 
 def _guarded(run: Callable[[], Any], debug: bool) -> int:

@@ -304,6 +304,12 @@ def open_workspace(path: str | Path, *, trust: bool = False, fetch: bool = False
         raise TlganError(
             f"{path} is not a workspace ({hint}): make one with `tlgan discover GENERATOR -o {path}`"
         ) from error
+    except NotADirectoryError as error:
+        folder = path.parent if path.name == SETTINGS_FILE else "FOLDER"
+        raise TlganError(
+            f"{path} is a file, not the folder of a workspace: name the folder ({folder}), or make one of a generator's "
+            "file with `tlgan discover FILE -o FOLDER`"
+        ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise TlganError(f"{file} can't be read: {error}") from error
     return Workspace(path, Settings.from_toml(text, str(file)), trust=trust, fetch=fetch, named_by=file)

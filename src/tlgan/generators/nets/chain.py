@@ -337,10 +337,12 @@ def plan(shapes: Shapes, options: Mapping[str, Any]) -> Plan:
     )
     if found.output not in OUTPUTS:
         raise TlganError(f"output is {found.output[:30]!r}: expected one of {', '.join(OUTPUTS)}")
+    open_ = [name for name in ("activation", "output") if options.get(name) is None]
+    values = {"activation": ",".join(dict.fromkeys(found.activations)) or "none", "output": found.output}
+    found.assumed = [
+        f"{name}={values[name]}" for name in open_
+    ]  # a recipe's too: a copy with others has the same tensors
     if recipe is None:
-        open_ = [name for name in ("activation", "output") if options.get(name) is None]
-        values = {"activation": found.activations[0] if found.activations else "none", "output": found.output}
-        found.assumed = [f"{name}={values[name]}" for name in open_]
         if options.get("norm_last") is None and any(step.norm and step.norm_last is None for step in steps):
             found.assumed.append("norm_last=false")
         if not given and convolutions:
