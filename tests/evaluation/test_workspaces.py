@@ -12,6 +12,7 @@ import torch
 
 from tlgan.errors import TlganError
 from tlgan.extractors import Feature
+from tlgan.io.step import Step
 from tlgan.workspace import Workspace
 from tlgan.workspace.evaluate import evaluate_workspaces
 from tlgan.workspace.evaluations import kept
@@ -103,7 +104,8 @@ def test_an_evaluation_of_other_axes_is_not_shown(evaluated: Workspace) -> None:
     try:
         evaluated.axes = replace(axes, directions=axes.directions * 1.01)
         assert kept(evaluated) is None
-        write_report(evaluated)
+        with Step(evaluated.path) as step:
+            write_report(evaluated, step)
         assert "Are the edits clean?" not in (evaluated.path / "report.html").read_text()
     finally:
         evaluated.axes = axes

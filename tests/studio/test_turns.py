@@ -37,7 +37,8 @@ def _run(test: Callable[[Turns, list[str]], Coroutine[Any, Any, None]]) -> list[
         finally:
             taking.close()
 
-    asyncio.run(main())
+    with ThreadPoolExecutor(1) as thread:  # this one may be in a loop already: a browser's
+        thread.submit(asyncio.run, main()).result()
     return happened
 
 

@@ -348,10 +348,11 @@ def move_generator(
     trust: TrustOption = False,
 ) -> None:
     """Tell a workspace where its generator's file lies now."""
+    from tlgan.io.streams import write
     from tlgan.workspace.move import move_generator as move
 
     moved = move(workspace, generator, accept=accept, trust=trust)
-    typer.echo(f"{workspace}: its generator is {moved.settings.generator}")
+    write(f"{workspace}: its generator is {moved.settings.generator}")
 
 
 @app.command()

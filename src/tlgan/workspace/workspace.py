@@ -39,6 +39,7 @@ from .settings import (
 if TYPE_CHECKING:
     from tlgan.axes import Axes
     from tlgan.editing import Canvas, Editor
+    from tlgan.extractors import Extractor
     from tlgan.extractors.combined import CombinedExtractor
     from tlgan.generators import Generator
     from tlgan.io.hub import Progress
@@ -73,6 +74,7 @@ class Workspace:
         self.named_by = named_by
         self.on_download = on_download
         self.staged = staged
+        self._loaded: dict[str, Extractor] = {}  # by reference, since before others wrote into the folder
 
     @property
     def name(self) -> str:
@@ -130,7 +132,7 @@ class Workspace:
 
         with named_by(self.named_by, agreed=self.fetch):
             folders = [folder for folder in (self.staged, self.path) if folder is not None]
-            loaded = load_extractors(self.settings.extractors, *folders, trust=self.trust)
+            loaded = load_extractors(self.settings.extractors, *folders, trust=self.trust, loaded=self._loaded)
         recorded = dict(self.settings.extractor_sha256)
         for ref, part in zip(self.settings.extractors, loaded.parts, strict=True):
             if recorded.get(ref) not in (None, fingerprint_of(part)):
@@ -283,8 +285,8 @@ class Workspace:
     def refresh(self) -> None:
         """Take over what other writers made of the folder since it was opened; networks that stay are not loaded again."""
         settings = open_workspace(self.path).settings
-        if settings.extractors != self.settings.extractors:
-            self.__dict__.pop("extractor", None)
+        if settings.extractors != self.settings.extractors and (loaded := self.__dict__.pop("extractor", None)):
+            self._loaded = dict(zip(self.settings.extractors, loaded.parts, strict=True))
         self.settings = settings
         for derived in ("axes", "canvas"):
             self.__dict__.pop(derived, None)
@@ -326,12 +328,16 @@ def writing_into(path: Path, says: Callable[[str], None] = lambda words: None) -
         yield
 
 
-def load_extractors(refs: Sequence[str], *folders: Path, trust: bool = False) -> CombinedExtractor:
-    """Several extractors as one; files are looked for in the `folders`, the first before the others."""
+def load_extractors(
+    refs: Sequence[str], *folders: Path, trust: bool = False, loaded: Mapping[str, Extractor] | None = None
+) -> CombinedExtractor:
+    """Several extractors as one; files are looked for in the `folders`, the first before the others; those in `loaded`
+    are taken from there."""
     from tlgan.extractors.combined import CombinedExtractor
     from tlgan.extractors.registry import load_stored
 
-    return CombinedExtractor([load_stored(located(ref, *folders), trust=trust) for ref in refs])
+    known = loaded or {}
+    return CombinedExtractor([known.get(ref) or load_stored(located(ref, *folders), trust=trust) for ref in refs])
 
 
 def recorded_extractors(settings: Settings, extractor: CombinedExtractor) -> Settings:
