@@ -33,7 +33,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -273,7 +273,7 @@ def workspace_view(folder: Path) -> Any:
     canvas = workspace.canvas  # all that is named can be loaded
     rows = len(list((path / "samples").glob("part-*"))), SampleStore.open(path / "samples").recipe.seed
     return [
-        workspace.settings.to_toml(),
+        replace(workspace.settings, generator=Path(workspace.settings.generator).name).to_toml(),
         rows,
         canvas.extractor.name.partition("-")[0],
         axes.names,
@@ -362,8 +362,9 @@ def same(one: Any, other: Any) -> bool:
 
 
 def names(folder: Path) -> list[str]:
-    """All files and folders below `folder`."""
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if "__pycache__" not in path.parts)
+    """All files and folders below `folder`, but for a lock that a killed process left: nobody waits for it."""
+    ignored = {"__pycache__", ".tlgan.lock", ".tlgan.owner.json"}
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not ignored & set(path.parts))
 
 
 @contextlib.contextmanager

@@ -127,13 +127,13 @@ def test_the_child_gets_neither_secrets_nor_modules_of_the_folder(tmp_path, monk
     monkeypatch.setenv("PYTHONPATH", str(planted))
     monkeypatch.setenv("SECRET", "word")
     seen = {}
-    run = trial.subprocess.run
+    run = trial.isolation.subprocess.run
 
     def watched(command, **options):
         seen.update(options, command=command)
         return run(command, **options)
 
-    monkeypatch.setattr(trial.subprocess, "run", watched)
+    monkeypatch.setattr(trial.isolation.subprocess, "run", watched)
     assert load_generator(path).resolution == 2
     assert not (tmp_path / "ran").exists()
     assert os.path.isabs(seen["command"][0])

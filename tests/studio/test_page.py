@@ -579,7 +579,7 @@ def test_a_face_without_a_seed_is_shared_by_its_latent(watched: Any) -> None:
     _settled(page)
     shown = _pixels(page)
     page.click("#share")
-    _until(page, "location.hash.startsWith('#at=')")
+    _until(page, "location.hash.startsWith('#start=')")
     page.reload()
     page.wait_for_selector("html[data-ready]")
     _settled(page)

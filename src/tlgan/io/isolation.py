@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import EntryPoint
@@ -102,6 +103,47 @@ def run(
         except BaseException:
             process.kill()
             raise
+
+
+class TimedOut(Exception):
+    """An isolated script took too long and was ended."""
+
+
+def isolated(script: str, task: str, *, variables: Sequence[str], seconds: float) -> tuple[int, str, str]:
+    """Run a Python file of this package alone: `task` on its standard input, an empty working folder, no site packages
+    of the person's, and of the environment only `variables`. Returns its exit code, standard
+    output and standard error.
+
+    Raises TimedOut after `seconds` of wall clock, and OSError where it can't be started.
+    """
+    with tempfile.TemporaryDirectory(prefix="tlgan-") as folder:
+        try:
+            done = subprocess.run(
+                [os.path.abspath(sys.executable), "-I", script],
+                input=task,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                cwd=folder,
+                env={name: os.environ[name] for name in variables if name in os.environ},
+                timeout=seconds,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise TimedOut from error
+    return done.returncode, done.stdout, done.stderr
+
+
+def site_of(name: str) -> str | None:
+    """The folder that an installed package is imported from; nothing is imported."""
+    with installed_only():
+        spec = importlib.util.find_spec(name)
+    return str(Path(spec.origin).resolve().parents[1]) if spec is not None and spec.origin else None
+
+
+def version_of(package: str) -> str:
+    """The version of an installed package."""
+    with installed_only():
+        return importlib.metadata.version(package)
 
 
 def open_browser(address: str) -> bool:

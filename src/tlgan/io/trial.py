@@ -9,23 +9,17 @@ sha256 of everything that was tried.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
-import os
 import signal
-import subprocess
-import sys
-import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from tlgan.errors import TlganError
 
-from . import hub, trial_child
+from . import hub, isolation, trial_child
 from .files import replacing
 
 _LIBRARIES = ("numpy", "onnx", "onnxruntime")
@@ -70,7 +64,7 @@ def try_onnx(
     """
     limits = limits or Limits()
     for library in _LIBRARIES:
-        if importlib.util.find_spec(library) is None:
+        if not isolation.importable(library):
             raise TlganError(f"{title} is ONNX: pip install 'tlgan[onnx]' ({library} is missing)")
     if trust:
         return Tried(hub.sha256_of(path), _data(path, _in_here(path, title)))
@@ -91,7 +85,7 @@ def try_onnx(
 
 
 def _key(sha256: str, asked: dict[str, Any]) -> str:
-    text = json.dumps([sha256, asked, version("onnxruntime"), trial_child.VERSION])
+    text = json.dumps([sha256, asked, isolation.version_of("onnxruntime"), trial_child.VERSION])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -120,41 +114,29 @@ def _in_here(path: Path, title: str) -> list[str]:
 
 
 def _child(path: Path, title: str, asked: dict[str, Any]) -> dict[str, Any]:
-    specs = [importlib.util.find_spec(name) for name in _LIBRARIES]
-    folders = sorted({str(Path(spec.origin).resolve().parents[1]) for spec in specs if spec and spec.origin})
+    folders = sorted({folder for name in _LIBRARIES if (folder := isolation.site_of(name)) is not None})
     size = path.stat().st_size
     task = json.dumps({"path": str(path.resolve()), "libraries": folders, **asked})
     seconds = (asked["seconds"] + 20 * size / 1e9) * (1 + len(asked["rows"]))
-    with tempfile.TemporaryDirectory(prefix="tlgan-trial-") as folder:
-        try:
-            done = subprocess.run(
-                [os.path.abspath(sys.executable), "-I", trial_child.__file__],
-                input=task,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                cwd=folder,
-                env={name: os.environ[name] for name in PASSED_ON if name in os.environ},
-                timeout=60 + 5 * seconds,  # a busy machine gives a process less than a processor
-            )
-        except subprocess.TimeoutExpired:
-            return {"problem": _TIME}
-        except OSError as error:
-            raise TlganError(
-                f"{title} can't be tried: {error.strerror or error}; pass --trust if you trust it"
-            ) from error
+    try:
+        # a busy machine gives a process less than a processor
+        code, printed, said = isolation.isolated(
+            trial_child.__file__, task, variables=PASSED_ON, seconds=60 + 5 * seconds
+        )
+    except isolation.TimedOut:
+        return {"problem": _TIME}
+    except OSError as error:
+        raise TlganError(f"{title} can't be tried: {error.strerror or error}; pass --trust if you trust it") from error
     with suppress(ValueError, IndexError):
-        answer = json.loads(done.stdout.splitlines()[-1])
+        answer = json.loads(printed.splitlines()[-1])
         if isinstance(answer, dict):
             return answer
-    if done.returncode in (-getattr(signal, "SIGXCPU", 0), -getattr(signal, "SIGKILL", 0)):
+    if code in (-getattr(signal, "SIGXCPU", 0), -getattr(signal, "SIGKILL", 0)):
         return {"problem": _TIME}
-    reason = " ".join(done.stderr.split())[-120:]
-    if any(word in done.stderr for word in trial_child.OUT_OF_MEMORY):
+    reason = " ".join(said.split())[-120:]
+    if any(word in said for word in trial_child.OUT_OF_MEMORY):
         return {"problem": trial_child.MEMORY}
-    return {
-        "problem": f"ended the process that tried it (status {done.returncode}, {reason or 'no reason given'}): not loaded"
-    }
+    return {"problem": f"ended the process that tried it (status {code}, {reason or 'no reason given'}): not loaded"}
 
 
 _TIME = (

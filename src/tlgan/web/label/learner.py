@@ -44,7 +44,7 @@ class ClickLearner:
         self.probes: set[int] = set()  # rows that were shown because they were drawn at random
         self.skipped: set[int] = set()
         self._rng = np.random.default_rng(seed)
-        self._cached: tuple[tuple[tuple[int, bool], ...], LinearModel] | None = None
+        self._cached: tuple[tuple[tuple[tuple[int, bool], ...], float], LinearModel] | None = None
         self._strength = _STRENGTHS[1]
 
     @property
@@ -81,7 +81,7 @@ class ClickLearner:
     def model(self) -> LinearModel | None:
         """The model of all answers so far; None while only one answer was given."""
         answered = self._answered()
-        key = tuple(self.answers.items())
+        key = tuple(self.answers.items()), self._strength
         if answered is not None and (self._cached is None or self._cached[0] != key):
             self._cached = key, fit_linear(*answered, self._strength)
         return None if answered is None or self._cached is None else self._cached[1]

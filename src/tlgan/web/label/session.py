@@ -22,10 +22,11 @@ from tlgan.extractors.description import ADDED, feature_name
 from tlgan.extractors.head import embedding_of, has_embedding, save_head
 from tlgan.io.files import replacing, sweep, to_read, to_write
 from tlgan.io.lock import LOCK, locked
-from tlgan.io.step import Step
+from tlgan.io.step import PENDING, Step
 from tlgan.samples import Source, latents_of
 from tlgan.samples.measure import pictures
 from tlgan.workspace import EXTRACTORS_FOLDER, Workspace, located, open_workspace
+from tlgan.workspace.workspace import writing_into
 
 from .learner import ENOUGH, ENOUGH_OF_EACH, ClickLearner
 
@@ -54,6 +55,9 @@ class Session:
         if not self.question:
             raise TlganError('there is no question: expected one like "curly hair"')
         self.name = feature_name(name or self.question)
+        if (self.workspace.path / PENDING).exists():
+            with writing_into(self.workspace.path):  # what was cut off, perhaps this very slider, gets its place
+                self.workspace.refresh()
         if self.name in self.workspace.axes.names:
             raise TlganError(
                 f"{self.workspace.path} has a slider {self.name!r} already: ask for something else, or give another --name"
@@ -175,7 +179,8 @@ class Session:
         """Make the slider. Raises TlganError while there are too few clicks for one."""
         with self._lock:
             self._open()
-            model, estimate = self.learner.model(), self.learner.estimate()
+            estimate = self.learner.estimate()  # first: it chooses how strongly the model is regularised
+            model = self.learner.model()
             if not self.learner.ready or model is None:
                 yes, no = self.learner.counts
                 raise TlganError(
