@@ -164,6 +164,21 @@ def test_discover_prints_its_sliders(run, tmp_path: Path) -> None:  # type: igno
     assert result["samples"] == 1000
 
 
+def test_folders_with_a_colon_and_from_the_home_folder(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
+    halves_workspace(Path("run-14:05"), max_samples=1000)
+    asked = ("-e", "halves", "--base", "none", "--max-samples", 1000)
+    code, _, err = run("discover", "halves", "-o", "run-14:05", *asked)
+    assert code == 0, err
+    halves_workspace(tmp_path / "home" / "x", max_samples=1000)
+    for out in (("-o", "~/x"), ("--out=~/x",)):
+        code, _, err = run("discover", "halves", *out, *asked)
+        assert code == 0, err
+    assert not Path("~").exists()
+
+
 def test_an_unknown_generator(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     done = subprocess.run(
         [sys.executable, "-m", "tlgan", "discover", "no-such-thing", "-o", str(tmp_path / "ws"), "-e", "colour"],

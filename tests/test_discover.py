@@ -173,6 +173,12 @@ def test_a_mistake_in_the_settings_is_named(tmp_path: Path, text: str, expected:
 def test_settings_round_trip() -> None:
     settings = Settings("face64", "ab", "z", 0.7, 3, ("a", "b"), 5, 100, ("male",))
     assert Settings.from_toml(settings.to_toml(), "here") == settings
+    options = {"activation": "elu", "latent_dim": 100, "norm_last": True, "picture_range": [0, 1.5]}
+    settings = Settings("g.pth", truncation=1.0, base=(), options=options)
+    assert Settings.from_toml(settings.to_toml(), "here") == settings
+    for wrong in ("trust = true", "layers = [[1]]", "when = 2024-01-01"):
+        with pytest.raises(TlganError, match=r"here: generator\.options"):
+            Settings.from_toml(f"[generator]\nref = 'x'\n[generator.options]\n{wrong}\n", "here")
 
 
 def test_axes_of_another_generator_are_refused(tmp_path: Path, halves: Workspace) -> None:
@@ -186,6 +192,11 @@ def test_axes_of_another_generator_are_refused(tmp_path: Path, halves: Workspace
 
 
 def test_not_a_workspace(tmp_path: Path) -> None:
+    for name in ("netG.pth", "tlgan.toml"):
+        (tmp_path / "files").mkdir(exist_ok=True)
+        (tmp_path / "files" / name).touch()
+        with pytest.raises(TlganError, match="is a file, not the folder of a workspace: name the folder"):
+            open_workspace(tmp_path / "files" / name)
     with pytest.raises(TlganError, match="no such folder"):
         open_workspace(tmp_path / "nowhere")
     with pytest.raises(TlganError, match=r"no tlgan\.toml"):

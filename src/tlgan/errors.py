@@ -8,3 +8,7 @@ with 1; anything else that escapes is a fault of ours and may show its traceback
 
 class TlganError(Exception):
     """What was given can't be used; `str(error)` is one clear line for a person."""
+
+
+class AssumedWarning(UserWarning):
+    """A file leaves something open that was taken as is customary; the line names it and the option that changes it."""

@@ -1,7 +1,13 @@
 """Generators in everyday formats: state_dicts of DCGANs, ONNX, TorchScript, torch.export, a module, a hub, a plug-in."""
 
+import collections
+import dataclasses
+import datetime
+import enum
+import gzip
 import importlib.metadata
 import json
+import zipfile
 
 import numpy as np
 import official
@@ -200,3 +206,99 @@ def test_an_entry_point_takes_its_scheme_and_files_that_nobody_knows(tmp_path, m
         load_generator(tmp_path / "b.bin")
     with pytest.raises(TlganError, match="makes no generator of that"):
         load_generator("stripes:else")
+
+
+# -- graphs that don't paint the same twice ------------------------------------------------------------------------
+
+
+class Noisy(nn.Module):
+    def forward(self, x):
+        return x + torch.randn_like(x) * 0.3
+
+
+def unsteady(*inside):
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Linear(12, 32), nn.BatchNorm1d(32), *inside, nn.Linear(32, 3 * 64), nn.Unflatten(1, (3, 8, 8)), nn.Tanh()
+    )
+
+
+def test_a_graph_exported_in_training_mode_or_with_noise_inside_is_refused(tmp_path):
+    example = normal(4, 12)
+    torch.jit.trace(unsteady().train(), example, check_trace=False).save(str(tmp_path / "train.pt"))
+    torch.jit.trace(unsteady(Noisy()).eval(), example, check_trace=False).save(str(tmp_path / "noise.pt"))
+    with pytest.raises(TlganError, match=r"when others are beside it.*\.eval\(\)"):
+        load_generator(tmp_path / "train.pt", trust=True)
+    with pytest.raises(TlganError, match="each time it is given the same latent"):
+        load_generator(tmp_path / "noise.pt", trust=True)
+    with pytest.raises(TlganError, match="each time it is given the same latent"):
+        wrap_generator(unsteady(Noisy()), latent_dim=12)
+    assert wrap_generator(unsteady(), latent_dim=12).resolution == 8  # a module is put in evaluation mode
+    onnx = pytest.importorskip("onnx")
+    helper = onnx.helper
+    constants = [
+        onnx.numpy_helper.from_array(normal(12, 48).numpy(), "weight"),
+        onnx.numpy_helper.from_array(np.array([-1, 3, 4, 4], dtype=np.int64), "shape"),
+    ]
+    nodes = [
+        helper.make_node("MatMul", ["z", "weight"], ["mixed"]),
+        helper.make_node("ReduceMean", ["mixed"], ["mean"], axes=[0], keepdims=1),
+        helper.make_node("Sub", ["mixed", "mean"], ["centred"]),
+        helper.make_node("Reshape", ["centred", "shape"], ["picture"]),
+    ]
+    value = helper.make_tensor_value_info
+    graph = helper.make_graph(nodes, "g", [value("z", 1, ["n", 12])], [value("picture", 1, ["n", 3, 4, 4])], constants)
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), tmp_path / "train.onnx"
+    )
+    with pytest.raises(TlganError, match="when others are beside it"):
+        load_generator(tmp_path / "train.onnx")
+
+
+# -- what people hold in place of a checkpoint, and what lies beside the weights ------------------------------------
+
+
+class Mode(enum.Enum):
+    FAST = 1
+
+
+@dataclasses.dataclass
+class Config:
+    latent: int = 16
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        collections.defaultdict(list, {"loss": [1.0]}), collections.deque([1.0, 2.0], maxlen=9), {1, 2}, frozenset({1}),
+        datetime.date(2024, 1, 1), slice(1, 2), range(3), 1 + 2j, Mode.FAST, Config(),
+        torch.optim.Adam([nn.Parameter(torch.zeros(2))]),
+    ],
+    ids=lambda beside: type(beside).__name__,
+)  # fmt: skip
+def test_plain_values_and_unknown_objects_beside_the_weights_are_passed_over(tmp_path, beside):
+    torch.save({"netG": dcgan().state_dict(), "beside": beside}, tmp_path / "g.pth")
+    assert load_generator(tmp_path / "g.pth").resolution == 16
+
+
+def test_files_in_place_of_a_checkpoint_are_named_with_what_helps(tmp_path):
+    (tmp_path / "lfs.pkl").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 363\n")
+    (tmp_path / "g.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(2000))
+    (tmp_path / "g.gz").write_bytes(gzip.compress(b"anything"))
+    with zipfile.ZipFile(tmp_path / "g.keras", "w") as file:
+        file.writestr("model.weights.h5", "x")
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved" / "saved_model.pb").write_bytes(b"\x08\x01")
+    expected = {
+        "lfs.pkl": "git lfs pull",
+        "g.h5": "Keras.*tf2onnx",
+        "g.gz": "gunzip",
+        "g.keras": "Keras",
+        "saved": "TensorFlow",
+    }
+    for name, words in expected.items():
+        with pytest.raises(TlganError, match=words):
+            load_generator(tmp_path / name)
+    (tmp_path / "hub").mkdir()
+    save_file(dcgan().state_dict(), tmp_path / "hub" / "model.safetensors")
+    assert load_generator(tmp_path / "hub").resolution == 16

@@ -7,6 +7,9 @@ the verb that needs it, so that `tlgan --help` answers at once.
 from __future__ import annotations
 
 import logging
+import os
+import re
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,8 +25,10 @@ from .options import (
     AllowedHostOption,
     AllowFrameOption,
     BrowserOption,
+    GeneratorOption,
     HostOption,
     JsonOption,
+    NetworkOption,
     PortOption,
     RootPathOption,
     TrustOption,
@@ -43,10 +48,6 @@ app = typer.Typer(
 )
 
 INTERRUPTED = 130
-
-NetworkOption = Annotated[
-    str | None, typer.Option(help="Which network of the file, like G for the raw one; by default the averaged one.")
-]
 
 
 def _print_version(asked: bool) -> None:
@@ -132,12 +133,16 @@ def discover(
     base: Annotated[
         list[str] | None, typer.Option("--base", help="Axis that all others are kept clear of; 'none' for none.")
     ] = None,
+    network: NetworkOption = None,
+    option: GeneratorOption = None,
     trust: TrustOption = False,
     yes: YesOption = False,
     json: JsonOption = False,
 ) -> None:
     """Draw samples, name their features, find the axes. Goes on where it was cut off; stops when sure."""
     from tlgan import workspace as ws
+    from tlgan.generators.loading import chosen_options
+    from tlgan.generators.options import parse_options
     from tlgan.io.streams import write
     from tlgan.workspace.discover import discover as run
 
@@ -154,6 +159,7 @@ def discover(
         max_samples=max_samples,
         resolution=resolution,
         base=None if base is None else tuple(name for name in base if name != "none"),
+        options=chosen_options(network, parse_options(option or ())),
     )
     if preview:
         from tlgan.training.picture_head import HeadRecipe
@@ -176,7 +182,7 @@ def discover(
         print_json(workspace.summary())
     else:
         print_axes(workspace.axes)
-        write(f"{out}: {len(workspace.axes.features)} sliders. Next: tlgan studio {out}")
+        write(f"{out}: {len(workspace.axes.features)} sliders. Next: tlgan studio {shlex.quote(str(out))}")
 
 
 @app.command()
@@ -277,19 +283,34 @@ def models(json: JsonOption = False) -> None:
 def inspect(
     generator: Annotated[str, typer.Argument(metavar="GENERATOR", help="Path, https:, hf:, pypi: or a known name.")],
     network: NetworkOption = None,
+    option: GeneratorOption = None,
+    try_: Annotated[
+        bool, typer.Option("--try", help="Paint every way to read the file, the most picture-like first.")
+    ] = False,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Picture that --try writes.")] = Path("candidates.png"),
     json: JsonOption = False,
 ) -> None:
     """What a generator's file is, without loading its weights or running anything in it."""
     from tlgan.generators import inspect_checkpoint
+    from tlgan.generators.options import parse_options
 
-    from .terminal import downloading, print_fields, print_json
+    from .terminal import downloading, print_candidates, print_fields, print_json
 
+    options = parse_options(option or ())
+    if try_:
+        from tlgan.generators.formats.candidates import try_checkpoint
+
+        with downloading() as progress:
+            tried = try_checkpoint(generator, out, network=network, progress=progress, **options)
+        (print_json if json else print_candidates)([candidate.as_dict() for candidate in tried])
+        return
     with downloading() as progress:
-        found = inspect_checkpoint(generator, network=network, progress=progress).as_dict()
+        found = inspect_checkpoint(generator, network=network, progress=progress, **options).as_dict()
     if json:
         print_json(found)
         return
     tensors, options = found.pop("tensors"), found.pop("options")
+    found["assumed"] = ", ".join(found["assumed"]) or None
     known = {name: value for name, value in (found | options).items() if isinstance(value, str | int | float)}
     print_fields(known | ({"tensors": len(tensors)} if tensors else {}))
 
@@ -300,15 +321,19 @@ def convert(
     out: Annotated[Path, typer.Option("-o", "--out", help="File to write, ending in .safetensors.")],
     network: NetworkOption = None,
     half: Annotated[bool, typer.Option("--half", help="Numbers in float16: half the size.")] = False,
+    option: GeneratorOption = None,
 ) -> None:
     """Write a pickle-free copy of a generator that loads faster and says what it is."""
     from tlgan.generators import convert_checkpoint
+    from tlgan.generators.options import parse_options
     from tlgan.io.streams import write
 
     from .terminal import downloading
 
     with downloading() as progress:
-        written = convert_checkpoint(generator, out, network=network, half=half, progress=progress)
+        written = convert_checkpoint(
+            generator, out, network=network, half=half, progress=progress, **parse_options(option or ())
+        )
     write(f"{written}: {written.stat().st_size / 1e6:.1f} MB, nothing in it can run")
 
 
@@ -363,7 +388,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     from .terminal import Said, ask
 
-    arguments = sys.argv[1:] if arguments is None else arguments
+    arguments = [_from_home(word) for word in (sys.argv[1:] if arguments is None else arguments)]
     hold_streams()
     isolation.forget_working_folder()
     logging.getLogger("tlgan").handlers = [Said()]
@@ -374,11 +399,17 @@ def main(arguments: list[str] | None = None) -> None:
         consent.ask_with(None)
 
 
+def _from_home(word: str) -> str:
+    """A path from the home folder that a shell left as it was: in quotes, or behind an equals sign."""
+    return re.sub(r"^(--[\w-]+=)?~(?=/)", lambda found: (found[1] or "") + os.path.expanduser("~"), word)
+
+
 def _guarded(run: Callable[[], Any], debug: bool) -> int:
     from tlgan.io.streams import finish
 
-    from .terminal import print_error, print_traceback
+    from .terminal import print_error, print_notes, print_traceback
 
+    print_notes()
     try:
         result = run()
         if result == INTERRUPTED:  # the parser turns Ctrl-C into this

@@ -25,6 +25,18 @@ YesOption = Annotated[
         help="Fetch what the workspace's files name without a question.",
     ),
 ]
+GeneratorOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--generator-option",
+        "-g",
+        metavar="KEY=VALUE",
+        help="What the generator's file doesn't say, like activation=leaky_relu or latent_dim=100; repeatable.",
+    ),
+]
+NetworkOption = Annotated[
+    str | None, typer.Option(help="Which network of the file, like G for the raw one; by default the averaged one.")
+]
 BrowserOption = Annotated[bool, typer.Option("--browser/--no-browser", help="Open the studio in the browser.")]
 AllowedHostOption = Annotated[
     list[str] | None,

@@ -231,6 +231,35 @@ def discovering(max_samples: int, sure: float) -> Iterator[DiscoverDisplay]:
         display.close()
 
 
+def print_notes() -> None:
+    """What a file leaves open and was assumed is said as a line of its own, not as a Python warning."""
+    import warnings
+
+    from tlgan.errors import AssumedWarning
+
+    usual = warnings.showwarning
+
+    def show(message: Any, category: type[Warning], *where: Any, **more: Any) -> None:
+        if issubclass(category, AssumedWarning):
+            console.print(Text.assemble(("note:", "yellow"), " ", printable(str(message))), soft_wrap=True)
+        else:
+            usual(message, category, *where, **more)
+
+    warnings.showwarning = show
+
+
+def print_candidates(tried: Sequence[Mapping[str, Any]]) -> None:
+    """The ways to read a file, the most picture-like first, with the options to give."""
+    for number, candidate in enumerate(tried, 1):
+        statistics = candidate["statistics"]
+        doubt = "" if statistics is None else f"off its batch statistics by {statistics:.2f} nats, "
+        write(
+            f"{number:>2}  {candidate['words']}  ({candidate['resolution']} px, {doubt}"
+            f"roughness {candidate['roughness']:.2f}, {candidate['saturated']:.0%} saturated)"
+        )
+    write(f"painted, one row a candidate in this order: {tried[0]['picture']}")
+
+
 def print_axes(axes: Axes) -> None:
     """A table of all sliders: how well each is supported."""
     from rich.table import Table

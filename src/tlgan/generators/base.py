@@ -8,8 +8,10 @@ painting smaller pictures), so that an architecture only says how it maps and ho
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from copy import copy
+from types import MappingProxyType
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import torch
@@ -84,6 +86,8 @@ class LatentGenerator(ABC):
     load_options: ClassVar[tuple[str, ...]] = ()  # keywords of `load_generator` for this architecture
     paint_options: ClassVar[tuple[str, ...]] = ()  # further keywords of `synthesize`
     head: PictureHead | None = None  # paints what is asked for at its resolution or below
+    assumed: tuple[str, ...] = ()  # options, as "key=value", that the file leaves open and that were taken by custom
+    given: Mapping[str, Any] = MappingProxyType({})  # the options it was loaded with
 
     def __init__(
         self, *, name: str, fingerprint: str, latent_dim: int, resolution: int, channels: int, device: str = "cpu"

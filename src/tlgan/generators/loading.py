@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import warnings
+from collections.abc import Mapping
 from contextlib import nullcontext
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from tlgan.errors import TlganError
+from tlgan.errors import AssumedWarning, TlganError
 from tlgan.io import consent, hub
 from tlgan.io.isolation import entry_points, load
 
@@ -17,14 +20,22 @@ from .blueprint import Blueprint
 from .catalogue import KnownModel, known_model
 from .checkpoint import Checkpoint, read_checkpoint
 from .checkpoint.openvino_ir import xml_of
+from .checkpoint.reader import TENSORFLOW
 from .fingerprint import with_options
 from .formats.converted import write_blueprint
-from .formats.kinds import blueprint_of, build, is_black_box
+from .formats.kinds import blueprint_of, build, is_black_box, set_options
+from .nets.dcgan import planned
 
 ENTRY_POINTS = "tlgan.generators"
 _HF_REPOSITORY = re.compile(r"hf:[\w][\w.-]*/[\w][\w.-]*(?P<revision>@[\w./-]+)?")
 # no damage that is known ends in these; what isn't known still ends in one line
 DAMAGE = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+GRAPH_OPTIONS = {
+    "onnx": ("latent_input", "output", "latent_dim", "picture_range"),
+    "openvino": ("latent_input", "output", "latent_dim", "picture_range"),
+    "torchscript": ("latent_dim", "picture_range", "fixed_batch"),
+    "torch-export": ("latent_dim", "picture_range", "fixed_batch"),
+}
 _HF_FILES = ("model.safetensors", "pytorch_model.bin")  # what PyTorchModelHubMixin writes
 
 
@@ -44,8 +55,10 @@ def load_generator(
     `network` chooses among the networks of a file ("G" the raw one; by default the averaged one), `truncation` is the
     psi where none is given later, `device` is torch's. `trust` is needed for files that hold code (TorchScript,
     `torch.export`) and spares an ONNX file its trial (`tlgan.io.trial`). `recorded` is a fingerprint that was written down
-    earlier: where it is the one that earlier versions computed of this very file, the generator keeps it. Further options are the kind's own: `lod` (pg-GAN), `activation` and `output` (DCGAN),
-    `latent_dim` and `picture_range` (ONNX, TorchScript), or those of a third party's kind.
+    earlier: where it is the one that earlier versions computed of this very file, the generator keeps it. Further options
+    are the kind's own: `lod` (pg-GAN), `activation`, `output`, `layers`, `norm`, `norm_last` and `epsilon` (DCGAN),
+    `latent_dim` and `picture_range` (ONNX, TorchScript), or those of a third party's kind. `AssumedWarning` says what a
+    file leaves open and was taken by custom.
     Raises `TlganError` with one line where the file is not understood; nothing in a file is ever executed.
     """
     generator = _from_plugin_scheme(str(ref), device=device, network=network, **options)
@@ -53,6 +66,15 @@ def load_generator(
         path = fetch_generator(ref, progress=progress)
         name = _name_of(ref)
         generator = _load(path, name, device=device, network=network, trust=trust, recorded=recorded, **options)
+    if isinstance(generator, LatentGenerator):
+        generator.given = chosen_options(network, options)
+        if generator.assumed and known_model(str(ref)) is None:
+            warnings.warn(
+                f"{generator.name}: the file doesn't say everything about its layers; assumed "
+                f"{', '.join(generator.assumed)}. `tlgan inspect --try FILE` paints the other candidates",
+                AssumedWarning,
+                stacklevel=2,
+            )
     if truncation is not None:
         if not isinstance(generator, LatentGenerator):
             raise TlganError(f"{generator.name} is of a third party's kind, which takes no default truncation")
@@ -85,7 +107,7 @@ def fetch_generator(ref: str | Path, *, progress: hub.Progress | None = None) ->
             return xml
         if match := _HF_REPOSITORY.fullmatch(text):
             return _from_hub_repository(text, match["revision"] or "", progress)
-        return hub.fetch(ref, progress=progress)
+        return _in_folder(Path(text).expanduser()) or hub.fetch(ref, progress=progress)
     if model.packaged_file is not None:
         return model.packaged_file
     if not model.address:
@@ -98,6 +120,15 @@ def fetch_generator(ref: str | Path, *, progress: hub.Progress | None = None) ->
             return hub.fetch(model.address, sha256=model.sha256, archive_sha256=model.archive_sha256, progress=progress)
     except TlganError as error:
         raise TlganError(f"{text}: {error} (its publisher's page: {model.page}, last read {model.read})") from error
+
+
+def _in_folder(folder: Path) -> Path | None:
+    """The one file of weights in a local folder as hubs lay them out; None where that is not a folder of this kind."""
+    if not folder.is_dir():
+        return None
+    if (folder / "saved_model.pb").is_file():
+        raise TlganError(f"{folder} is {TENSORFLOW}")
+    return next((folder / file for file in _HF_FILES if (folder / file).is_file()), None)
 
 
 def _assembled(model: KnownModel, progress: hub.Progress | None) -> Path:
@@ -117,7 +148,15 @@ def _assembled(model: KnownModel, progress: hub.Progress | None) -> Path:
     )
 
 
-def convert_file(path: Path, out: Path, *, ref: str, network: str | None = None, half: bool = False) -> None:
+def convert_file(
+    path: Path,
+    out: Path,
+    *,
+    ref: str,
+    network: str | None = None,
+    half: bool = False,
+    options: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
     """Write the generator of the file at `path` as safetensors; `ref` is what the copy says it was made from.
 
     Half precision is other numbers, so such a copy has a fingerprint of its own. The mean w of a file that lacks it is not
@@ -126,7 +165,9 @@ def convert_file(path: Path, out: Path, *, ref: str, network: str | None = None,
     checkpoint = read_checkpoint(path)
     if is_black_box(checkpoint):
         raise TlganError(f"{path.name} is {checkpoint.container}, a graph rather than tensors: it can't be converted")
-    blueprint = describe(checkpoint, network)
+    blueprint = set_options(describe(checkpoint, network), path.name, options)
+    if blueprint.architecture == "dcgan":
+        planned(blueprint)  # a copy that couldn't be painted is not written
     blueprint.source = {"ref": ref, "sha256": hub.sha256_of(path)} | blueprint.source
     write_blueprint(blueprint, out, half=half)
 
@@ -153,18 +194,8 @@ def _load(
             raise
         return generator
     common: dict[str, Any] = {"name": name, "device": device}
-    if checkpoint.container == "onnx":
-        from .formats.onnx_files import load_onnx
-
-        return load_onnx(path, trust=trust, **common, **options)
-    if checkpoint.container == "openvino" and is_black_box(checkpoint):
-        from .formats.openvino_files import OpenVinoGenerator
-
-        return OpenVinoGenerator(checkpoint.tree, **common, **options)
-    if checkpoint.container in ("torchscript", "torch-export"):
-        return _load_code(
-            checkpoint, trust, fingerprint=with_options(hub.sha256_of(path), options), **common, **options
-        )
+    if is_black_box(checkpoint):
+        return _load_graph(checkpoint, trust, chosen_options(network, options), common)
     try:
         blueprint = describe(checkpoint, network)
     except TlganError:
@@ -178,7 +209,7 @@ def _load(
         raise TlganError(f"{path.name} can't be used: {error}") from error
     except DAMAGE as error:
         raise TlganError(f"{path.name} can't be used: it is damaged ({type(error).__name__})") from error
-    if recorded and recorded == with_options(hub.sha256_of(path), {"network": network, **options}):
+    if recorded and recorded == with_options(hub.sha256_of(path), chosen_options(network, options)):
         generator.fingerprint = recorded
     return generator
 
@@ -189,6 +220,30 @@ def describe(checkpoint: Checkpoint, network: str | None) -> Blueprint:
         return blueprint_of(checkpoint, network)
     except DAMAGE as error:
         raise TlganError(f"{checkpoint.path.name} can't be used: it is damaged ({type(error).__name__})") from error
+
+
+def chosen_options(network: str | None, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that were really given, `network` among them."""
+    return {key: value for key, value in {"network": network, **options}.items() if value is not None}
+
+
+def _load_graph(checkpoint: Checkpoint, trust: bool, chosen: dict[str, Any], common: dict[str, Any]) -> Generator:
+    """A file that brings its own graph."""
+    known = GRAPH_OPTIONS[checkpoint.container]
+    if unknown := sorted(chosen.keys() - set(known)):
+        raise TlganError(
+            f"{checkpoint.path.name} has no option {', '.join(unknown)}: {checkpoint.container} has {', '.join(known)}"
+        )
+    if checkpoint.container == "onnx":
+        from .formats.onnx_files import load_onnx
+
+        return load_onnx(checkpoint.path, trust=trust, **common, **chosen)
+    if checkpoint.container == "openvino":
+        from .formats.openvino_files import OpenVinoGenerator
+
+        return OpenVinoGenerator(checkpoint.tree, **common, **chosen)
+    fingerprint = with_options(hub.sha256_of(checkpoint.path), chosen)
+    return _load_code(checkpoint, trust, fingerprint=fingerprint, **common, **chosen)
 
 
 def _load_code(checkpoint: Checkpoint, trust: bool, **options: Any) -> Generator:

@@ -39,7 +39,7 @@ class SampleStore:
         if not first.exists():
             raise TlganError(f"no samples in {folder}: expected {part_name(0)}; run `tlgan discover` first")
         try:
-            metadata = pq.read_schema(first).metadata or {}
+            metadata = pq.read_schema(_no_address(first)).metadata or {}
         except (OSError, ValueError) as error:
             raise _unreadable(first, error) from error
         return cls(folder, Recipe.from_json(metadata.get(_METADATA_KEY, b"").decode("utf-8", "replace")))
@@ -74,7 +74,7 @@ class SampleStore:
 
         path = self.folder / part_name(number)
         try:
-            file = pq.ParquetFile(path)
+            file = pq.ParquetFile(_no_address(path))
             metadata = file.schema_arrow.metadata or {}
             count = int(file.metadata.num_rows)
             file.close()
@@ -137,9 +137,8 @@ class SampleStore:
             if stop is not None and offset >= stop:
                 return
             try:
-                table = pq.read_table(
-                    path, columns=None if columns is None else list(columns), memory_map=True, partitioning=None
-                )
+                chosen = None if columns is None else list(columns)
+                table = pq.read_table(_no_address(path), columns=chosen, memory_map=True, partitioning=None)
             except (OSError, ValueError, KeyError) as error:
                 raise _unreadable(path, error) from error
             low = max(start - offset, 0)
@@ -153,6 +152,11 @@ class SampleStore:
         stop = measured if stop is None else min(stop, measured)
         for table in self.read([self.recipe.space, *self.recipe.features], start=start, stop=stop):
             yield latents_of(table, self.recipe.space), features_of(table, self.recipe.features)
+
+
+def _no_address(path: Path) -> Path:
+    """The path from the root: Arrow takes a relative one with a colon, as in run-14:05, for an address."""
+    return path.absolute()
 
 
 def part_name(number: int) -> str:

@@ -116,7 +116,7 @@ def _from_parquet(table: Path, folder: Path | None) -> Labelled:
     import pyarrow.parquet as pq
 
     try:
-        file = pq.ParquetFile(table)
+        file = pq.ParquetFile(table.absolute())
         schema = file.schema_arrow
     except (OSError, ValueError) as error:
         raise TlganError(f"{table} can't be read as Parquet: {str(error).splitlines()[0]}") from error
@@ -136,7 +136,7 @@ def _from_parquet(table: Path, folder: Path | None) -> Labelled:
 
     def read(start: int) -> Iterator[bytes | None]:
         seen = 0
-        for batch in pq.ParquetFile(table).iter_batches(batch_size=256, columns=images[:1]):
+        for batch in pq.ParquetFile(table.absolute()).iter_batches(batch_size=256, columns=images[:1]):
             if seen + len(batch) > start:
                 for entry in batch.column(0).slice(max(start - seen, 0)).to_pylist():
                     yield entry.get("bytes") if isinstance(entry, dict) else entry

@@ -72,7 +72,8 @@ def discover(
             settings = replace(settings, extractors=adopt_all(path, settings.extractors, step=step, **told))
         old = open_workspace(path).settings if held(path, SETTINGS_FILE).exists() else None
         if old is not None:
-            settings = replace(settings, sha256=old.sha256, accepted=old.accepted)
+            given = settings.options or old.options
+            settings = replace(settings, sha256=old.sha256, accepted=old.accepted, options=given)
         workspace = Workspace(path, settings, trust=trust, on_download=watcher.download, staged=step.stage)
         watcher.stage(f"loading generator {settings.generator} and extractors {', '.join(settings.extractors)}")
         if load is not None:
@@ -243,7 +244,9 @@ def _check_same(old: Settings, workspace: Workspace) -> None:
                 f"workspace {workspace.path} was made with {name} {_words(before)}, now {_words(now)} is asked: "
                 "choose another folder with -o"
             )
-    workspace.settings = replace(new, generator=old.generator if old.sha256 == new.sha256 else new.generator)
+    # The same generator under a path that leads somewhere is where it lies now.
+    moved = new.generator != old.generator and Path(new.generator).is_file()
+    workspace.settings = new if moved else replace(new, generator=old.generator)
 
 
 def _words(value: object) -> str:

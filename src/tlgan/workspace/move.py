@@ -31,7 +31,7 @@ def _moved(opened: Workspace, ref: str, accept: bool) -> Workspace:
     if accept:
         from tlgan.generators import load_generator
 
-        found = load_generator(settings.generator, trust=opened.trust, recorded=settings.sha256)
+        found = load_generator(settings.generator, trust=opened.trust, recorded=settings.sha256, **settings.options)
         needed = opened.axes.directions.shape[1]
         has = found.w_dim if settings.space == "w" else found.latent_dim
         if has != needed:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tlgan.errors import TlganError
+from tlgan.generators.options import checked_options
 from tlgan.io.step import held
 
 SETTINGS_FILE = "tlgan.toml"
@@ -31,6 +32,7 @@ class Settings:
     ``extractors``: references as `load_extractor` takes them, or files inside the workspace; ``extractor_sha256``: pairs
     of a reference and its fingerprint, of those that are read from files, checked at every opening; ``seed`` of the samples and
     ``max_samples`` their cap; ``resolution``: side of the sampled pictures, None for what the generator paints;
+    ``options``: of the generator, as `load_generator` takes them (`network`, `activation`, `picture_range` ...);
     ``base``: axes that every other axis is kept clear of (None: male and young, where there are such features).
     """
 
@@ -46,6 +48,7 @@ class Settings:
     resolution: int | None = None
     accepted: tuple[str, ...] = ()
     extractor_sha256: tuple[tuple[str, str], ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def psi(self) -> float:
@@ -67,6 +70,10 @@ class Settings:
         generator["space"], generator["truncation"] = self.space, self.psi
         if self.label is not None:
             generator["label"] = self.label
+        if self.options:
+            generator["options"] = {
+                key: list(value) if isinstance(value, tuple) else value for key, value in self.options.items()
+            }
         document["generator"] = generator
         extractors = tomlkit.table()
         extractors["refs"] = list(self.extractors)
@@ -106,7 +113,18 @@ class Settings:
             max_samples=table.get("samples", "max", int, 20_000),
             base=tuple(table.get("axes", "base", list, [])),
             resolution=table.get("samples", "resolution", int, None),
+            options=checked_options(table.get("generator", "options", Mapping, {}), f"{where}: generator.options"),
         )
+
+
+def generator_ref(ref: str, folder: Path) -> str:
+    """A generator's reference as `load_generator` takes it: a relative path is looked up beside `tlgan.toml` first.
+
+    Raises TlganError where links lead out of the workspace.
+    """
+    if Path(ref).is_absolute() or ".." in Path(ref).parts or not (folder / ref).is_file():
+        return ref
+    return str(held(folder, ref))
 
 
 def located(ref: str, *folders: Path) -> str:

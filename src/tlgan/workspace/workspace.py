@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tlgan.errors import TlganError
+from tlgan.errors import AssumedWarning, TlganError
 from tlgan.io.consent import named_by
 from tlgan.io.files import replacing, sweep, to_read
 from tlgan.io.lock import LOCK, locked
@@ -32,6 +32,7 @@ from .settings import (
     SAMPLES_FOLDER,
     SETTINGS_FILE,
     Settings,
+    generator_ref,
     located,
 )
 
@@ -85,15 +86,26 @@ class Workspace:
         """The trained generator. Raises TlganError where the reference now leads to another one."""
         from tlgan.generators import load_generator
 
-        expected = self.settings.sha256
-        with named_by(self.named_by, agreed=self.fetch):
-            generator = load_generator(
-                self.settings.generator,
-                device=_best_device(),
-                trust=self.trust,
-                progress=self.on_download,
-                recorded=expected,
-            )
+        ref, expected = generator_ref(self.settings.generator, self.path), self.settings.sha256
+        try:
+            with named_by(self.named_by, agreed=self.fetch), warnings.catch_warnings():
+                if expected:  # what the file leaves open was said when the workspace was made
+                    warnings.simplefilter("ignore", AssumedWarning)
+                generator = load_generator(
+                    ref,
+                    device=_best_device(),
+                    trust=self.trust,
+                    progress=self.on_download,
+                    recorded=expected,
+                    **self.settings.options,
+                )
+        except TlganError as error:
+            if self.named_by is None or Path(ref).exists() or ":" in ref:
+                raise
+            raise TlganError(
+                f"{error}. Workspace {self.path} names it in {self.named_by} (generator.ref): if the file lies elsewhere "
+                f"now, run tlgan move-generator {shlex.quote(str(self.path))} {shlex.quote('NEW/' + Path(ref).name)}"
+            ) from error
         if expected and generator.fingerprint in self.settings.accepted:
             generator.fingerprint = expected
         if expected and generator.fingerprint != expected:
@@ -294,6 +306,12 @@ def open_workspace(path: str | Path, *, trust: bool = False, fetch: bool = False
         raise TlganError(
             f"{path} is not a workspace ({hint}): make one with `tlgan discover GENERATOR -o {path}`"
         ) from error
+    except NotADirectoryError as error:
+        folder = path.parent if path.name == SETTINGS_FILE else "FOLDER"
+        raise TlganError(
+            f"{path} is a file, not the folder of a workspace: name the folder ({folder}), or make one of a generator's "
+            "file with `tlgan discover FILE -o FOLDER`"
+        ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise TlganError(f"{file} can't be read: {error}") from error
     return Workspace(path, Settings.from_toml(text, str(file)), trust=trust, fetch=fetch, named_by=file)
@@ -363,6 +381,7 @@ def settle(settings: Settings, generator: Generator, feature_names: tuple[str, .
         truncation=psi,
         base=base,
         resolution=resolution,
+        options=dict(settings.options or getattr(generator, "given", {})),
     )
 
 

@@ -1,7 +1,7 @@
 """The exact names that a checkpoint may mention, and what each becomes here.
 
-Nothing named in a file is ever imported. A name that is not on these lists ends the reading; a name that is becomes a
-number, a container, a `TensorRecord` or an `ObjectRecord`. Layouts: torch/_utils.py for `_rebuild_*`,
+Nothing named in a file is ever imported. A name that is on these lists becomes a number, a container, a `TensorRecord` or
+an `ObjectRecord`; a class of somebody's own code can only become an `ObjectRecord`; any other name ends the reading. Layouts: torch/_utils.py for `_rebuild_*`,
 numpy's `ndarray.__reduce__` and `dtype.__reduce__` for arrays.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import struct
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -68,6 +69,9 @@ _SCALAR_FORMATS = {
     "bool": "?",
 }
 
+_LONGEST_NAME = 200  # characters
+_BUILTINS = ("builtins", "__builtin__")  # Python 3's name, and the one that protocol 2 writes
+
 # Classes whose instances are described: their arguments and their state are kept, unread.
 _DESCRIBED = {
     "tfutil.Network",
@@ -83,8 +87,11 @@ _DESCRIBED = {
     "pathlib._local.PosixPath",
     "pathlib._local.WindowsPath",
     "torch.device",
-    "datetime.datetime",
-    "datetime.timedelta",
+    *(f"datetime.{name}" for name in ("date", "datetime", "time", "timedelta", "timezone")),
+    *(f"{module}.{name}" for module in _BUILTINS for name in ("slice", "range", "xrange", "complex", "bytearray")),
+    "decimal.Decimal",
+    "fractions.Fraction",
+    "uuid.UUID",
 }
 _DICTIONARIES = {
     "collections.OrderedDict",
@@ -97,14 +104,12 @@ _DICTIONARIES = {
     "__builtin__.dict",
 }
 _INERT = {  # named as a value, never called
-    "builtins.object",
-    "__builtin__.object",
-    "builtins.int",
-    "builtins.float",
-    "builtins.str",
-    "builtins.bool",
-    "builtins.list",
-    "builtins.tuple",
+    *(
+        f"{module}.{name}"
+        for module in _BUILTINS
+        for name in ("object", "int", "float", "str", "bool", "list", "tuple")
+    ),
+    *(f"{module}.{name}" for module in _BUILTINS for name in ("bytes", "type", "NoneType")),
     "numpy.ndarray",
     "torch.Tensor",
     "torch.nn.parameter.Parameter",
@@ -126,12 +131,26 @@ class NumpyType:
 def resolve(module: str, name: str) -> GlobalName:
     """The record of a name, or a refusal."""
     full = f"{module}.{name}"
-    if full in _CONSTRUCTORS or full in _DESCRIBED or full in _DICTIONARIES or full in _INERT:
+    if full in _CONSTRUCTORS or full in _DESCRIBED or full in _DICTIONARIES or full in _INERT or _is_own_class(full):
         return GlobalName(module, name)
     shown = re.sub(r"[^\w.<>-]", "?", full)[:80]
     raise TlganError(
         f"it names {shown}, which is not among the things a checkpoint may hold; nothing was executed. "
         "If you trust it, load it where it was made and save the generator's state_dict alone"
+    )
+
+
+def _is_own_class(full: str) -> bool:
+    """Is this a class of somebody's code, such as a dataclass, an enum or an optimiser beside the weights? It is described,
+    as all objects are: not imported, not called, and its state not applied. The standard library's classes are not passed
+    over, since nothing but an attack names them here; nor are names of a length that no code has."""
+    module, _, name = full.rpartition(".")
+    first = module.partition(".")[0]
+    return bool(
+        len(full) <= _LONGEST_NAME
+        and re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", module)
+        and re.fullmatch(r"_?[A-Z]\w*", name)
+        and (module == "__main__" or not (first in sys.stdlib_module_names or first.startswith("__")))
     )
 
 
@@ -158,7 +177,7 @@ class Constructor:
             return _CONSTRUCTORS[full](self, *args)
         if full in _DICTIONARIES:
             return self._dictionary(args)
-        if full in _DESCRIBED:
+        if full in _DESCRIBED or _is_own_class(full):
             return ObjectRecord(function, args)
         raise TlganError(f"it calls {full}, which a checkpoint only mentions")
 
@@ -185,9 +204,15 @@ class Constructor:
             made[key] = value
         return made
 
+    def _deque(self, items: Any = (), most: Any = None) -> list[Any]:
+        if not isinstance(items, list | tuple):
+            raise TlganError("a deque is made from something that is not a list")
+        self.allowance.spend(len(items))
+        return list(items)
+
     def _set(self, items: Any = ()) -> set[Any]:
-        if not isinstance(items, list | tuple) or not all(isinstance(item, str | None) for item in items):
-            raise TlganError("a set is made from something that is not a list of names")
+        if not isinstance(items, list | tuple) or not all(map(_is_plain, items)):
+            raise TlganError("a set is made from something that is not a list of names or small numbers")
         self.allowance.spend(2 * len(items))
         return set(items)
 
@@ -300,6 +325,11 @@ def _set_numpy_type(dtype: NumpyType, state: Any) -> None:
     dtype.swapped = state[1] == ">"
 
 
+def _is_plain(value: Any) -> bool:
+    """May this be in a set? Whole numbers must be small: large ones can be made to collide."""
+    return -(2**60) < value < 2**60 if isinstance(value, int) else isinstance(value, str | float | bytes | None)
+
+
 def _view(data: Any) -> memoryview:
     if isinstance(data, str):
         data = data.encode("latin-1")
@@ -332,6 +362,8 @@ _CONSTRUCTORS: dict[str, Callable[..., Any]] = {
     },
     "numpy.dtype": Constructor._dtype,
     "_codecs.encode": Constructor._encode,
+    "collections.deque": Constructor._deque,
+    "__builtin__.frozenset": Constructor._set,
     "builtins.set": Constructor._set,
     "__builtin__.set": Constructor._set,
     "builtins.frozenset": Constructor._set,

@@ -14,7 +14,7 @@ from tlgan.errors import TlganError
 
 from . import ObjectRecord, TensorRecord
 
-_MOST = 4000  # modules; a StyleGAN3 has about 50
+_MOST = 100_000  # modules and tensors; a StyleGAN3 has about 50 and 200
 _DEPTH = 8
 
 
@@ -57,9 +57,9 @@ class Module:
         found = {name: self.attribute(name) for name in names}
         return {name: value for name, value in found.items() if value is not None}
 
-    def tensors(self) -> dict[str, TensorRecord]:
-        """All parameters and buffers below, by dotted name."""
-        return dict(self._walk("", 0, [_MOST]))
+    def tensors(self, left: list[int] | None = None) -> dict[str, TensorRecord]:
+        """All parameters and buffers below, by dotted name; `left` is how many entries may still be looked at."""
+        return dict(self._walk("", 0, [_MOST] if left is None else left))
 
     def _walk(self, prefix: str, depth: int, left: list[int]) -> Iterator[tuple[str, TensorRecord]]:
         left[0] -= 1
@@ -67,7 +67,9 @@ class Module:
             raise TlganError("its modules are nested or repeated beyond any generator")
         for kind in ("_parameters", "_buffers"):
             tensors = self._state.get(kind)
-            for name, tensor in (tensors if isinstance(tensors, dict) else {}).items():
+            tensors = tensors if isinstance(tensors, dict) else {}
+            left[0] -= len(tensors)
+            for name, tensor in tensors.items():
                 if isinstance(tensor, TensorRecord):
                     yield f"{prefix}{name}", tensor
         for name, child in self.children.items():

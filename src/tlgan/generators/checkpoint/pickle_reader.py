@@ -15,7 +15,7 @@ from typing import Any
 
 from tlgan.errors import TlganError
 
-from .records import Allowance, GlobalName
+from .records import Allowance, GlobalName, ObjectRecord
 
 _MARK = object()
 _INLINE = 64  # longer byte strings stay views of the file
@@ -143,7 +143,11 @@ class PickleReader:
         raise TlganError("its containers are not properly nested")
 
     def _top(self, kind: type) -> Any:
+        """The container to fill. An object of a class that is not known, such as a dictionary of somebody's own, is a record
+        and takes nothing: what would fill it is passed over."""
         value = self._stack[-1]
+        if isinstance(value, ObjectRecord):
+            return kind()
         if not isinstance(value, kind):
             raise TlganError(f"it fills a {type(value).__name__} as if it were a {kind.__name__}")
         return value

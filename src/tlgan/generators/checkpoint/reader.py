@@ -58,6 +58,8 @@ def parse_checkpoint(path: Path, data: memoryview, mapped: mmap.mmap | None = No
         raise TlganError(
             "it is a web page, not a checkpoint: open the address in a browser and download the file there"
         )
+    if other := next((words for start, words in _OTHERS.items() if head.startswith(start)), None):
+        raise TlganError(other)
     if head.startswith(torch_files.ZIP_HEAD):
         return _read_zip(path, data, allowance)
     if torch_files.LEGACY_HEAD in head[:32]:
@@ -76,8 +78,32 @@ def parse_checkpoint(path: Path, data: memoryview, mapped: mmap.mmap | None = No
 _EXPECTED = "expected a pickle, a torch file, safetensors, ONNX or the XML of OpenVINO IR"
 
 
+_KERAS = (
+    "a Keras (HDF5) model: make ONNX of it with `pip install tf2onnx tensorflow`, then in Python "
+    "`import tensorflow as tf, tf2onnx; tf2onnx.convert.from_keras(tf.keras.models.load_model('FILE'), "
+    "output_path='generator.onnx')`"
+)
+TENSORFLOW = (
+    "a TensorFlow SavedModel: make ONNX of it with `pip install tf2onnx tensorflow`, then "
+    "`python -m tf2onnx.convert --saved-model FOLDER --output generator.onnx`"
+)
+# How files begin that people hold in place of a checkpoint, and what helps.
+_OTHERS = {
+    b"version https://git-lfs": "it is a Git LFS pointer, not the file itself: run `git lfs pull`, or download the file",
+    b"\x89HDF\r\n\x1a\n": f"it is {_KERAS}",
+    b"\x1f\x8b": "it is compressed with gzip: run `gunzip FILE` first, or `tar xzf FILE` for an archive",
+    b"BZh": "it is compressed with bzip2: run `bunzip2 FILE` first",
+    b"\xfd7zXZ": "it is compressed with xz: run `unxz FILE` first",
+    b"\x28\xb5\x2f\xfd": "it is compressed with zstd: run `unzstd FILE` first",
+    b"7z\xbc\xaf\x27\x1c": "it is a 7z archive: unpack it first",
+    b"Rar!": "it is a RAR archive: unpack it first",
+}
+
+
 def _read_zip(path: Path, data: memoryview, allowance: Allowance) -> Checkpoint:
     names = torch_files.zip_members(data, allowance)
+    if "model.weights.h5" in names:
+        raise TlganError(f"it is {_KERAS}")
     if (
         any(
             re.fullmatch(r"[^/]+/archive_format|archive_format|models/[^/]+\.json|[^/]+/models/[^/]+\.json", name)

@@ -8,6 +8,7 @@ from typing import Any
 from tlgan.errors import TlganError
 
 from . import ObjectRecord, TensorRecord
+from .persistence import Module
 
 State = Mapping[str, TensorRecord]
 
@@ -38,6 +39,9 @@ def state_dicts(tree: Any) -> dict[str, State]:
 
 def _walk(value: Any, path: str, depth: int, left: list[int]) -> Iterator[tuple[str, State]]:
     if isinstance(value, ObjectRecord):
+        if isinstance(value.state, dict) and isinstance(value.state.get("_modules"), dict):
+            yield path, without_prefix(Module(value).tensors(left))  # a whole module holds what its state_dict would
+            return
         value = value.state
     if not isinstance(value, dict) or depth > _DEPTH or left[0] <= 0:
         return
@@ -54,8 +58,8 @@ def without_prefix(state: State) -> State:
     """The same tensors without what `DataParallel` or an outer module put before every name."""
     for _ in range(_WRAPPERS):
         prefix = next((p for p in _PREFIXES if all(name.startswith(p) for name in state)), None)
-        if prefix is None:
-            break
+        if prefix is None or (prefix == "model." and all(name[len(prefix) :][:1].isdigit() for name in state)):
+            break  # an `nn.Sequential` called model is part of a published network's names
         state = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
     return state
 

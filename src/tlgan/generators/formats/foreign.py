@@ -15,8 +15,13 @@ from tlgan.errors import TlganError
 from tlgan.generators.base import LatentGenerator
 from tlgan.generators.latents import sample_latents
 
+_STEADY = 0.01  # share of the pictures' own range by which two paintings of one latent may differ
 PROBED = (2, 8)  # rows of the batches that such a generator is tried on
 _RANGES = ((-1.0, 1.0), (0.0, 1.0), (0.0, 255.0))
+
+
+class UnsteadyError(TlganError):
+    """The same latent is painted differently when it is painted again, or beside other ones."""
 
 
 class ForeignGenerator(LatentGenerator):
@@ -40,6 +45,7 @@ class ForeignGenerator(LatentGenerator):
             images = self._call(probe)
             if images.ndim != 4 or images.shape[1] not in (1, 3) or images.shape[2] != images.shape[3]:
                 raise TlganError(f"{name} paints {list(images.shape)}: expected [n, 1 or 3, side, side]")
+            self._check_steady(probe, images, name)
             if picture_range is None:
                 picture_range = found_range(images, name)
         if not picture_range[0] < picture_range[1]:
@@ -53,6 +59,23 @@ class ForeignGenerator(LatentGenerator):
             channels=images.shape[1],
             device=device,
         )
+
+    def _check_steady(self, probe: Tensor, images: Tensor, name: str) -> None:
+        """Row i depends on latent i alone: paint the probe again, and its first latent beside others."""
+        allowed = _STEADY * float(images.max() - images.min()) + 1e-6
+        if not float((self._call(probe) - images).abs().max()) <= allowed and torch.isfinite(images).all():
+            raise UnsteadyError(
+                f"{name} paints another picture each time it is given the same latent: there is noise or dropout inside; "
+                "take it out, or make it constant, before exporting"
+            )
+        if len(probe) > 1:
+            others = torch.from_numpy(sample_latents(len(probe) - 1, probe.shape[1], seed=1)).to(probe)
+            beside = self._call(torch.cat([probe[:1], others]))
+            if not float((beside[:1] - images[:1]).abs().max()) <= allowed and torch.isfinite(images).all():
+                raise UnsteadyError(
+                    f"{name} paints another picture of the same latent when others are beside it: it was exported in "
+                    "training mode; call .eval() on the module and export it again"
+                )
 
     def _call(self, latents: Tensor) -> Tensor:
         raise NotImplementedError

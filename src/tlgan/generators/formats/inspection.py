@@ -11,9 +11,10 @@ from tlgan.generators.blueprint import Blueprint
 from tlgan.generators.checkpoint import read_checkpoint
 from tlgan.generators.fingerprint import of_blueprint
 from tlgan.generators.loading import DAMAGE, convert_file, describe, fetch_generator
+from tlgan.generators.nets.dcgan import planned
 from tlgan.io import hub
 
-from .kinds import is_black_box
+from .kinds import is_black_box, set_options
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +40,31 @@ class Inspection:
     channels: int | None = None
     options: dict[str, Any] = field(default_factory=dict)
     tensors: dict[str, list[int]] = field(default_factory=dict)
+    assumed: list[str] = field(default_factory=list)  # options that the file leaves open, taken by custom
+    undetermined: str | None = None  # why it can't be painted without further options
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
 def inspect_checkpoint(
-    ref: str | Path, *, network: str | None = None, progress: hub.Progress | None = None
+    ref: str | Path, *, network: str | None = None, progress: hub.Progress | None = None, **options: Any
 ) -> Inspection:
-    """What the file of a reference is; its weights are read once, for the fingerprint, and not kept. Raises `TlganError` where it is no generator."""
+    """What the file of a reference is, under `options` as `load_generator` takes them; its weights are read once, for the
+    fingerprint, and not kept. Raises `TlganError` where it is no generator."""
     path = fetch_generator(ref, progress=progress)
     checkpoint = read_checkpoint(path)
     common = (str(path), checkpoint.container, path.stat().st_size, hub.sha256_of(path))
     if is_black_box(checkpoint):
         return Inspection(*common)
-    blueprint = describe(checkpoint, network)
+    blueprint = set_options(describe(checkpoint, network), path.name, options)
+    assumed, undetermined, sizes = [], None, sizes_of(blueprint)
+    if blueprint.architecture == "dcgan":
+        try:
+            plan = planned(blueprint)
+            assumed, sizes = plan.assumed, sizes | {"resolution": plan.resolution, "channels": min(plan.painted, 3)}
+        except TlganError as error:
+            undetermined = str(error)
     return Inspection(
         *common,
         architecture=blueprint.architecture,
@@ -64,7 +75,9 @@ def inspect_checkpoint(
         parameters=blueprint.parameters,
         options=blueprint.options,
         tensors={name: list(record.shape) for name, record in blueprint.tensors.items()},
-        **cast(dict[str, Any], sizes_of(blueprint)),
+        assumed=assumed,
+        undetermined=undetermined,
+        **cast(dict[str, Any], sizes),
     )
 
 
@@ -75,18 +88,20 @@ def convert_checkpoint(
     network: str | None = None,
     half: bool = False,
     progress: hub.Progress | None = None,
+    **options: Any,
 ) -> Path:
     """Write a pickle-free copy: safetensors with the architecture, options and source in its metadata.
 
-    The copy holds the same structure and numbers, so it has the same fingerprint; its source is a note for people, and
-    nothing is decided by it. With `half` its numbers are float16, the file is half as large, its pictures differ, by a
-    fraction of a grey level on average, and so does its fingerprint. Raises `TlganError` where there is nothing to convert; `out` is written whole or not at all.
+    `options` as `load_generator` takes them are written down with it. The copy holds the same structure and numbers, so
+    it has the same fingerprint; its source is a note for people, and nothing is decided by it. With `half` its numbers
+    are float16, the file is half as large, its pictures differ, by a fraction of a grey level on average, and so does its
+    fingerprint. Raises `TlganError` where there is nothing to convert; `out` is written whole or not at all.
     """
     path, target = fetch_generator(ref, progress=progress), Path(out)
     if target.suffix != ".safetensors":
         raise TlganError(f"{target} is no name for a safetensors file: expected one that ends in .safetensors")
     name = Path(ref).name if Path(ref).exists() else str(ref)
-    convert_file(path, target, ref=name, network=network, half=half)
+    convert_file(path, target, ref=name, network=network, half=half, options=options)
     return target
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from tlgan.errors import TlganError
@@ -98,14 +99,22 @@ def build(blueprint: Blueprint, *, name: str, device: str = "cpu", **options: An
             f"{name} is of the architecture {blueprint.architecture[:40]!r}: expected one of {', '.join(ARCHITECTURES)}; "
             "a newer tlgan may know it"
         )
-    unknown = set(options) - set(architecture.load_options)
-    if unknown:
-        known = ", ".join(architecture.load_options) or "none"
-        raise TlganError(f"{name} has no option {', '.join(sorted(unknown))}: a {blueprint.architecture} has {known}")
+    blueprint = set_options(blueprint, name, options)
+    return architecture(blueprint, name=name, fingerprint=of_blueprint(blueprint), device=device)
+
+
+def set_options(blueprint: Blueprint, name: str, options: Mapping[str, Any]) -> Blueprint:
+    """The blueprint with options set. Raises TlganError where its architecture has no such option."""
+    known = ARCHITECTURES[blueprint.architecture].load_options if blueprint.architecture in ARCHITECTURES else ()
+    if unknown := set(options) - set(known):
+        raise TlganError(
+            f"{name} has no option {', '.join(sorted(unknown))}: a {blueprint.architecture[:40]} has "
+            f"{', '.join(known) or 'none'}"
+        )
     for key, value in options.items():
         if value is not None:
-            blueprint.options[key] = value
-    return architecture(blueprint, name=name, fingerprint=of_blueprint(blueprint), device=device)
+            blueprint.options[key] = list(value) if isinstance(value, tuple) else value
+    return blueprint
 
 
 def _of_safetensors(checkpoint: Checkpoint, network: str | None) -> Blueprint:

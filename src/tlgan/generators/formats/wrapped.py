@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from tlgan.errors import TlganError
 
-from .foreign import ForeignGenerator
+from .foreign import ForeignGenerator, UnsteadyError
 
 _USUAL = (512, 100, 128, 64, 256, 120, 140, 48)  # latent sizes tried where nothing tells
 
@@ -123,6 +123,8 @@ def _traced(
                 fingerprint=fingerprint,
                 device=device,
             )
+        except UnsteadyError:
+            raise
         except TlganError:
             if latent_dim:
                 raise

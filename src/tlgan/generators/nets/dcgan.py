@@ -1,14 +1,12 @@
-"""DCGAN-like generators: a chain of transposed convolutions, known from nothing but its `state_dict`.
+"""Generators that are one chain of layers: DCGANs, upsampling and convolving ones, and GANs of linear layers.
 
-The shapes of the tensors, in the order of the file, tell the whole structure: a 2-d weight projects the latent, a
-4-d weight is a transposed or a plain convolution by which of its sides fits the channels so far, running means are
-batch normalisation. Each normalisation is folded into the convolution before it, and the first transposed
-convolution, which sees one pixel, is a matrix product.
+`chain.py` finds out how the layers are applied. Here they are painted: a batch normalisation that follows its layer
+directly is folded into it, and the first transposed convolution, which sees one pixel, is a matrix product.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -18,201 +16,279 @@ from torch.nn import functional as F
 
 from tlgan.errors import TlganError
 from tlgan.generators.base import LatentGenerator
-from tlgan.generators.blueprint import MAX_RESOLUTION, Blueprint
+from tlgan.generators.blueprint import Blueprint
 from tlgan.generators.checkpoint.state_dicts import State
 
-_EPSILON = 1e-5  # torch's BatchNorm default; the file doesn't hold it
+from .chain import Geometry, Plan, Step, looks_like_chain, modules_of, plain_names, plan, shown
+
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": F.relu,
-    "leaky_relu": lambda x: F.leaky_relu(x, 0.2),
     "elu": F.elu,
     "selu": F.selu,
+    "gelu": F.gelu,
+    "silu": F.silu,
+    "tanh": torch.tanh,
+    "none": lambda x: x,
 }
 _OUTPUTS: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
     "sigmoid": lambda x: torch.sigmoid(x) * 2 - 1,
     "none": lambda x: x,
 }
-
-
-@dataclass
-class Layer:
-    """One convolution with what follows it folded in; `stride` 1 or 2."""
-
-    weight: Tensor  # transposed: [in, out, k, k], plain: [out, in, k, k]
-    bias: Tensor | None
-    transposed: bool
-    stride: int
-    padding: int
-    output_padding: int = 0
-
-    def __call__(self, x: Tensor) -> Tensor:
-        if self.transposed:
-            return F.conv_transpose2d(x, self.weight, self.bias, self.stride, self.padding, self.output_padding)
-        return F.conv2d(x, self.weight, self.bias, self.stride, self.padding)
+CHAIN_OPTIONS = ("activation", "output", "layers", "norm", "norm_last", "epsilon")
 
 
 def is_dcgan(state: State) -> bool:
-    """Does this state_dict look like a chain of transposed convolutions that ends in a picture?"""
-    weights = [record.shape for name, record in state.items() if name.endswith("weight") and len(record.shape) != 1]
-    if len(weights) < 2 or len(weights[0]) not in (2, 4) or any(len(shape) != 4 for shape in weights[1:]):
-        return False
-    return weights[0][-1] > 1 and (weights[-1][1] in (1, 3) or weights[-1][0] in (1, 3))
+    """Does this state_dict look like a chain of layers from a latent to a picture?"""
+    return looks_like_chain({name: record.shape for name, record in state.items()})
 
 
 def read_dcgan(state: State) -> Blueprint:
     return Blueprint("dcgan", {"order": list(state)}, state, {"format": "state_dict of a DCGAN"})
 
 
-class DCGAN(LatentGenerator):
-    """z [n, d] -> pictures through transposed convolutions.
+def planned(blueprint: Blueprint) -> Plan:
+    """How the chain of a blueprint is applied, from shapes and options alone. Raises TlganError where that is open."""
+    order = blueprint.reader().texts("order")
+    return plan({plain: blueprint.shape(name) for plain, name in plain_names(order).items()}, blueprint.options)
 
-    `activation` ("relu", "leaky_relu", "elu", "selu") and `output` ("tanh", "sigmoid", "none") are not in a
-    state_dict: the defaults are those of the paper (Radford et al., 2015).
+
+@dataclass
+class _Layer:
+    """One layer: apply, reshape, normalise, activate."""
+
+    weight: Tensor  # linear: [in, out]; transposed: [in, out, k, k]; plain: [out, in, k, k]
+    bias: Tensor | None
+    geometry: Geometry | None  # None for a linear layer
+    picture: tuple[int, ...]  # what a linear layer's outputs are viewed as: (c, s, s), or ()
+    scale: Tensor | None  # of a normalisation that is not folded in, shaped to fit
+    shift: Tensor | None
+    instance: float | None  # epsilon of a normalisation of each picture alone
+    norm_last: bool
+    activate: Callable[[Tensor], Tensor]
+
+    expected: tuple[Tensor, Tensor] | None = None  # mean and variance of each channel behind the normalisation
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return self.activated(self.normalised(x))
+
+    def normalised(self, x: Tensor) -> Tensor:
+        """What leaves the normalisation."""
+        x = self._apply(x)
+        return self._normalise(self.activate(x) if self.norm_last else x)
+
+    def activated(self, x: Tensor) -> Tensor:
+        """The rest of the layer, of what leaves the normalisation."""
+        return x if self.norm_last else self.activate(x)
+
+    def _apply(self, x: Tensor) -> Tensor:
+        applied = self.geometry
+        if applied is None:
+            x = x @ self.weight if self.bias is None else torch.addmm(self.bias, x, self.weight)
+            return x.view(-1, *self.picture) if self.picture else x
+        if applied.kind == "t":
+            return F.conv_transpose2d(
+                x, self.weight, self.bias, applied.stride, applied.padding, applied.output_padding
+            )
+        if applied.kind != "c":
+            smooth = applied.kind == "b"
+            x = F.interpolate(
+                x, scale_factor=2, mode="bilinear" if smooth else "nearest", align_corners=False if smooth else None
+            )
+        return F.conv2d(x, self.weight, self.bias, applied.stride, applied.padding)
+
+    def _normalise(self, x: Tensor) -> Tensor:
+        if self.instance is not None and x.ndim == 4:
+            x = F.instance_norm(x, eps=self.instance)
+        if self.scale is not None:
+            x = x * self.scale
+        return x if self.shift is None else x + self.shift
+
+
+class DCGAN(LatentGenerator):
+    """z [n, d] -> pictures through a chain of layers.
+
+    What a state_dict lacks is given by options (`chain.py`): `activation`, `output`, `layers`, `norm`, `norm_last`,
+    `epsilon`. `assumed` lists those that were taken by custom (ReLU and tanh: Radford et al., 2015).
     """
 
-    load_options: ClassVar = ("activation", "output")
+    load_options: ClassVar = CHAIN_OPTIONS
 
-    def __init__(
-        self,
-        blueprint: Blueprint,
-        *,
-        name: str,
-        fingerprint: str,
-        device: str = "cpu",
-    ) -> None:
-        options = blueprint.reader()
-        activation = options.choice("activation", tuple(_ACTIVATIONS), "relu")
-        output = options.choice("output", tuple(_OUTPUTS), "tanh")
-        order = [name for name in options.texts("order") if not name.endswith("num_batches_tracked")]
-        state = {name: blueprint.load(name, *blueprint.shape(name)) for name in order}
-        project, bias, side, layers = _parse(_modules(state))
-        self._project = project.to(device)  # [d, channels * side * side]
-        self._bias = bias.to(device)
-        self._side = side
-        self._layers = layers
-        for layer in layers:
-            # A processor's convolutions are a quarter quicker with channels last; pictures follow their weights.
-            layer.weight = layer.weight.to(device, memory_format=torch.channels_last)
-            layer.bias = None if layer.bias is None else layer.bias.to(device)
-        self._activation = _ACTIVATIONS[activation]
-        self._output = _OUTPUTS[output]
-        resolution = side
-        for layer in layers:
-            resolution *= layer.stride
-        if resolution > MAX_RESOLUTION:
-            raise TlganError(f"it paints {resolution} px: expected at most {MAX_RESOLUTION}")
-        last = layers[-1]
+    def __init__(self, blueprint: Blueprint, *, name: str, fingerprint: str, device: str = "cpu") -> None:
+        self._plan = chosen = planned(blueprint)
+        self._files = plain_names(blueprint.reader().texts("order"))
+        self._leaves = modules_of(list(self._files.values()))
+        self.layers = [self._layer(blueprint, index, device) for index in range(len(chosen.steps))]
+        self._output = _OUTPUTS[chosen.output]
+        self.assumed = tuple(chosen.assumed)
         super().__init__(
             name=name,
             fingerprint=fingerprint,
-            latent_dim=project.shape[0],
-            resolution=resolution,
-            channels=last.weight.shape[1 if last.transposed else 0],
+            latent_dim=self.layers[0].weight.shape[0],
+            resolution=chosen.resolution,
+            channels=min(chosen.painted, 3),
             device=device,
         )
 
     def _paint(
         self, latents: Tensor, *, label: Tensor | None, noise: str, resolution: int | None, **options: Any
     ) -> Tensor:
-        x = torch.addmm(self._bias, latents, self._project)
-        x = self._activation(x).view(-1, x.shape[1] // self._side**2, self._side, self._side)
-        for layer in self._layers[:-1]:
-            x = self._activation(layer(x))
-        return self._output(self._layers[-1](x))
+        x = latents
+        for layer in self.layers:
+            x = layer(x)
+        images = self._output(x)
+        if images.shape[1] == 4:  # transparency is painted over white
+            opaque = (images[:, 3:].clamp(-1, 1) + 1) / 2
+            images = images[:, :3] * opaque + (1 - opaque)
+        return images
 
+    def off_statistics(self, z: Tensor) -> float | None:
+        """How far the layers' channels are from the running statistics in the file, for latents [n, d].
 
-def _modules(state: Mapping[str, Tensor]) -> list[dict[str, Tensor]]:
-    """Tensors by the module that owns them, in the order of the file."""
-    modules: dict[str, dict[str, Tensor]] = {}
-    for key, tensor in state.items():
-        owner, _, leaf = key.rpartition(".")
-        modules.setdefault(owner, {})[leaf] = tensor
-    return list(modules.values())
+        Kullback-Leibler divergence of Gaussians, nats a channel, mean over the layers; None without statistics.
+        """
+        x, found = z, []
+        for layer in self.layers:
+            x = layer.normalised(x)
+            if layer.expected is not None:
+                mean, variance = (t.clamp_min(1e-8) if i else t for i, t in enumerate(layer.expected))
+                rows = x.flatten(1) if x[0].numel() == mean.numel() else x.transpose(0, 1).flatten(1).t()
+                ratio = rows.var(dim=0).clamp_min(1e-8) / variance
+                found.append((ratio + (rows.mean(dim=0) - mean).square() / variance - 1 - ratio.log()).mean() / 2)
+            x = layer.activated(x)
+        return float(torch.stack(found).mean()) if found else None
 
+    # -- building ------------------------------------------------------------------------------------------------
 
-def _parse(modules: list[dict[str, Tensor]]) -> tuple[Tensor, Tensor, int, list[Layer]]:
-    """-> projection [d, c * s * s], its bias [c * s * s], s, and the convolutions after it."""
-    if not modules:
-        raise TlganError("it has no layers")
-    first, rest = modules[0], list(modules[1:])
-    weight = first.get("weight")
-    if weight is None or weight.ndim not in (2, 4):
-        raise TlganError("the first layer has no weight: expected a linear layer or a transposed convolution")
-    if weight.ndim == 4:
-        project, side = weight.float().flatten(1), weight.shape[2]
-        channels = weight.shape[1]
-        bias = _bias(first, channels)
-        scale, shift = _normalisation(rest, channels)
-        bias = (bias * scale + shift).repeat_interleave(side * side)
-        project = project * scale.repeat_interleave(side * side)
-    else:
-        project = weight.float().t()
-        bias = _bias(first, project.shape[1])
-        following = next((m["weight"] for m in rest if "weight" in m and m["weight"].ndim == 4), None)
-        if following is None:
-            raise TlganError("there is no transposed convolution after the linear layer")
-        channels = following.shape[0]
-        side = round((project.shape[1] / channels) ** 0.5)
-        if channels * side * side != project.shape[1]:
-            raise TlganError(
-                f"the linear layer's {project.shape[1]} outputs don't make a square of {channels} channels"
-            )
-        norm = rest[0].get("running_mean") if rest else None
-        if norm is not None and norm.numel() == project.shape[1]:
-            scale, shift = _normalisation(rest, project.shape[1])
+    def _layer(self, blueprint: Blueprint, index: int, device: str) -> _Layer:
+        chosen, step = self._plan, self._plan.steps[index]
+        linear = len(chosen.steps) - len(chosen.geometry)
+        weight, bias = self._weight(blueprint, step), self._tensor(blueprint, f"{step.owner}.bias")
+        geometry: Geometry | None = None
+        picture: tuple[int, ...] = ()
+        gives = step.shape[0]
+        if index < linear:
+            weight = weight.t()
+            if index == linear - 1:
+                picture = (chosen.channels, chosen.side, chosen.side)
+        elif index == 0:  # a transposed convolution of one pixel
+            crop = chosen.geometry[0].padding
+            weight = weight[:, :, crop : crop + chosen.side, crop : crop + chosen.side]
+            picture = (chosen.channels, chosen.side, chosen.side)
+            if weight.shape[1:] != picture:
+                raise TlganError(f"{step} paints no {chosen.side} px from one pixel")
+            weight = weight.reshape(len(weight), -1)
+            bias = None if bias is None else bias.repeat_interleave(chosen.side**2)
+            gives = chosen.channels
         else:
-            scale, shift = (t.repeat_interleave(side * side) for t in _normalisation(rest, channels))
-        project, bias = project * scale, bias * scale + shift
-    layers = []
-    while rest:
-        module = rest.pop(0)
-        if "weight" not in module or module["weight"].ndim != 4:
-            raise TlganError("there is a layer that is neither a convolution nor a batch normalisation")
-        layer = _convolution(module, channels)
-        channels = layer.weight.shape[1 if layer.transposed else 0]
-        if rest and "running_mean" in rest[0]:
-            scale, shift = _normalisation(rest, channels)
-            shape = (1, -1, 1, 1) if layer.transposed else (-1, 1, 1, 1)
-            layer.weight = layer.weight * scale.view(shape)
-            layer.bias = shift if layer.bias is None else layer.bias * scale + shift
-        layers.append(layer)
-    if not layers or channels not in (1, 3):
-        raise TlganError(f"the last layer paints {channels} channels: expected 1 or 3")
-    return project, bias, side, layers
+            geometry = chosen.geometry[index - linear]
+            gives = step.shape[1 if geometry.kind == "t" else 0]
+        expected = gives * (chosen.side**2 if index == 0 and not linear else 1)
+        if bias is not None and bias.shape != (expected,):
+            raise TlganError(f"a bias of shape {list(bias.shape)} doesn't follow {gives} channels")
+        last = index == len(chosen.steps) - 1
+        scale, shift, instance = self._normalisation(blueprint, index, gives, picture)
+        layer = _Layer(
+            weight, bias, geometry, picture, scale, shift, instance, chosen.norm_last[index],
+            self._activation(blueprint, index) if not last else _ACTIVATIONS["none"],
+        )  # fmt: skip
+        if step.norm and not chosen.instance:
+            layer.expected = self._expected(blueprint, index)
+        if scale is not None and instance is None and not layer.norm_last:
+            _fold(layer)
+        for field in ("weight", "bias", "scale", "shift"):
+            tensor = getattr(layer, field)
+            if tensor is not None:
+                # A processor's convolutions are a quarter quicker with channels last; pictures follow their weights.
+                kept = {"memory_format": torch.channels_last} if tensor.ndim == 4 and field == "weight" else {}
+                setattr(layer, field, tensor.to(device, **kept))
+        return layer
+
+    def _tensor(self, blueprint: Blueprint, plain: str) -> Tensor | None:
+        name = self._files.get(plain.lstrip("."))
+        return None if name is None else blueprint.load(name, *blueprint.shape(name))
+
+    def _weight(self, blueprint: Blueprint, step: Step) -> Tensor:
+        """The weight as it is applied: divided by its spectral norm (Miyato et al., 2018) or scaled to its stored norm
+        (Salimans and Kingma, 2016) where torch's wrappers keep it in parts."""
+        weight = self._tensor(blueprint, f"{step.owner}.weight")
+        if weight is not None:
+            return weight
+        weight, left = (self._tensor(blueprint, f"{step.owner}.{part}") for part in ("weight_orig", "weight_u"))
+        right, norm = (self._tensor(blueprint, f"{step.owner}.{part}") for part in ("weight_v", "weight_g"))
+        if weight is not None and left is not None and right is not None:
+            for matrix in (weight.flatten(1), weight.transpose(0, 1).flatten(1)):  # transposed ones turn it round
+                if matrix.shape == (len(left), len(right)):
+                    return weight / (left @ matrix @ right)
+        elif right is not None and norm is not None and norm.ndim == right.ndim:
+            kept = [axis for axis in range(right.ndim) if norm.shape[axis] == 1]
+            return right * (norm / right.square().sum(dim=kept, keepdim=True).sqrt())
+        raise TlganError(f"the weight of {step} is kept in parts that don't fit together")
+
+    def _normalisation(
+        self, blueprint: Blueprint, index: int, gives: int, picture: tuple[int, ...]
+    ) -> tuple[Tensor | None, Tensor | None, float | None]:
+        """Scale and shift, shaped to multiply what the layer paints, and the epsilon of instance normalisation."""
+        chosen, step = self._plan, self._plan.steps[index]
+        instance = chosen.epsilons[index] if chosen.instance and index < len(chosen.steps) - 1 else None
+        if not step.norm:
+            return None, None, instance
+        parts = {
+            part: tensor.double()
+            for part in ("weight", "bias", "running_mean", "running_var")
+            if (tensor := self._tensor(blueprint, f"{step.norm}.{part}")) is not None
+        }
+        sizes = {tuple(tensor.shape) for tensor in parts.values()}
+        width = next(iter(sizes))[0] if len(sizes) == 1 and len(next(iter(sizes))) == 1 else -1
+        if width not in (gives, *picture[:1]) or ("running_mean" in parts) != ("running_var" in parts):
+            raise TlganError(f"the normalisation {shown(step.norm)} doesn't follow {gives} channels")
+        scale = parts.get("weight", torch.ones(width, dtype=torch.double))
+        shift = parts.get("bias", torch.zeros(width, dtype=torch.double))
+        if not chosen.instance:
+            scale = scale * (parts["running_var"] + chosen.epsilons[index]).rsqrt()
+            shift = shift - parts["running_mean"] * scale
+        if picture:
+            shape = (-1, 1, 1) if width == picture[0] else picture
+        else:
+            shape = (-1,) if len(step.shape) == 2 else (-1, 1, 1)
+        return scale.float().view(shape), shift.float().view(shape), instance
+
+    def _expected(self, blueprint: Blueprint, index: int) -> tuple[Tensor, Tensor]:
+        """Mean and variance behind a batch normalisation whose running statistics are right: its shift, its scale²."""
+        owner = self._plan.steps[index].norm
+        variance = self._tensor(blueprint, f"{owner}.running_var")
+        scale, shift = (self._tensor(blueprint, f"{owner}.{part}") for part in ("weight", "bias"))
+        variance = torch.ones(0) if variance is None else variance
+        scale = torch.ones_like(variance) if scale is None else scale
+        shift = torch.zeros_like(variance) if shift is None else shift
+        return shift, scale.square() * variance / (variance + self._plan.epsilons[index])
+
+    def _activation(self, blueprint: Blueprint, index: int) -> Callable[[Tensor], Tensor]:
+        step = self._plan.steps[index]
+        if step.slopes:
+            slopes = self._tensor(blueprint, f"{step.slopes}.weight")
+            if slopes is None or slopes.ndim != 1:
+                raise TlganError(f"{shown(step.slopes)} is no PReLU: expected one slope, or one a channel")
+            slopes = slopes.to("cpu")
+            return lambda x: F.prelu(x, slopes.to(x.device))
+        kind, _, slope = self._plan.activations[index].partition(":")
+        if kind == "leaky_relu":
+            steepness = float(slope or 0.2)
+            return lambda x: F.leaky_relu(x, steepness)
+        return _ACTIVATIONS[kind]
 
 
-def _convolution(module: dict[str, Tensor], channels: int) -> Layer:
-    weight = module["weight"].float()
-    kernel = weight.shape[2]
-    fits_transposed, fits_plain = weight.shape[0] == channels, weight.shape[1] == channels
-    if weight.shape[2] != weight.shape[3] or not (fits_transposed or fits_plain):
-        raise TlganError(f"a convolution of shape {list(weight.shape)} doesn't follow {channels} channels")
-    plain = fits_plain and kernel % 2 == 1 and not (fits_transposed and weight.shape[1] in (1, 3))
-    bias = _bias(module, weight.shape[0 if plain else 1]) if "bias" in module else None
-    if plain:
-        return Layer(weight, bias, transposed=False, stride=1, padding=kernel // 2)
-    if not fits_transposed:
-        raise TlganError(f"a plain convolution with an even kernel ({kernel}) is not DCGAN-like")
-    # stride 2 doubles the side for every kernel: padding (k - 2) / 2, or (k - 1) / 2 and one pixel of output padding
-    return Layer(weight, bias, True, 2, (kernel - 1) // 2, output_padding=kernel % 2)
-
-
-def _bias(module: dict[str, Tensor], channels: int) -> Tensor:
-    """The bias of a layer, zeros where it has none: [channels]."""
-    bias = module["bias"].float() if "bias" in module else torch.zeros(channels)
-    if bias.shape != (channels,):
-        raise TlganError(f"a bias of shape {list(bias.shape)} doesn't follow {channels} channels")
-    return bias
-
-
-def _normalisation(rest: list[dict[str, Tensor]], channels: int) -> tuple[Tensor, Tensor]:
-    """Scale and shift of the batch normalisation that comes next, taken off `rest`; 1 and 0 where there is none."""
-    if not rest or "running_mean" not in rest[0]:
-        return torch.ones(channels), torch.zeros(channels)
-    norm = {key: tensor.double() for key, tensor in rest.pop(0).items()}
-    if "running_var" not in norm or any(tensor.shape != (channels,) for tensor in norm.values()):
-        raise TlganError(f"a batch normalisation doesn't follow {channels} channels")
-    scale = (norm["running_var"] + _EPSILON).rsqrt() * norm.get("weight", torch.tensor(1.0))
-    shift = norm.get("bias", torch.tensor(0.0)) - norm["running_mean"] * scale
-    return scale.float(), shift.float()
+def _fold(layer: _Layer) -> None:
+    """Put the normalisation into the layer before it: (W x + b) s + t = (W s) x + (b s + t)."""
+    scale, shift = layer.scale, layer.shift
+    if scale is None or shift is None:
+        return
+    if layer.geometry is None:
+        if layer.picture:
+            scale, shift = (t.expand(layer.picture).flatten() for t in (scale, shift))
+        layer.weight = layer.weight * scale
+    else:
+        scale, shift = scale.flatten(), shift.flatten()
+        layer.weight = layer.weight * scale.view((1, -1, 1, 1) if layer.geometry.kind == "t" else (-1, 1, 1, 1))
+    layer.bias = shift if layer.bias is None else layer.bias * scale + shift
+    layer.scale = layer.shift = None
