@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import importlib
 
+from .moved import install as _let_old_names_be_imported
+
 TYPE_CHECKING = False  # `typing` is not imported here: `python -m tlgan` has the working folder on its path still
 if TYPE_CHECKING:
     from typing import Any
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from .workspace import Workspace, open_workspace
 
 __version__ = "0.1.0"
+
+_let_old_names_be_imported()
 
 _HOMES = {
     "TlganError": ".errors",
