@@ -86,8 +86,7 @@ def whole_pictures(workspace: Workspace, count: int, judge: str) -> tuple[float,
     begun = time.perf_counter()
     latents = canvas.sample(count, seed=axes.seed + 4_321)
     own, judged = [], []
-    for row in latents:
-        images = next(canvas.source.pictures(row[None]))
+    for images in canvas.source.pictures(latents):
         own.append(to_response(axes.features, workspace.extractor.extract(images).numpy()))
         judged.append(to_response(other.features, other.extract(images).numpy()))
     rate = count / (time.perf_counter() - begun)

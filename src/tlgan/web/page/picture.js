@@ -4,6 +4,7 @@ import { byId } from "./dom.js";
 import { enlarge } from "./upscale.js";
 
 const SMALL = 128; // pixels a side up to which a picture is enlarged with care rather than by the browser
+const DRAFT = 64; // the same while a hand moves: larger ones would take the next picture's time
 const REST = 150; // ms without another picture: a hand that moves has shorter breaks
 
 export class Picture {
@@ -87,7 +88,7 @@ export class Picture {
  * @param {HTMLCanvasElement} canvas @param {ImageBitmap|ImageData} bitmap @param {boolean} draft
  */
 export function draw(canvas, bitmap, draft = false) {
-  const shown = bitmap.width > SMALL ? bitmap : enlarge(pixels(bitmap), draft);
+  const shown = bitmap.width > (draft ? DRAFT : SMALL) ? bitmap : enlarge(pixels(bitmap), draft);
   if (canvas.width !== shown.width || canvas.height !== shown.height) {
     canvas.width = shown.width;
     canvas.height = shown.height;
