@@ -223,3 +223,53 @@ def test_decoding_goes_on_where_it_was(folder: Path, tmp_path: Path, monkeypatch
     (folder / "000.png").unlink()  # its chunk is there: it is not looked at again
     again, _ = decode(labelled, 16, tmp_path / "w")
     np.testing.assert_array_equal(np.concatenate(again), np.concatenate(whole))
+
+
+def _picture(path: Path, value: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((16, 16, 3), value, np.uint8)).save(path)
+
+
+@pytest.mark.parametrize("parts", [("train", "val"), ("Test", "Train"), ("camera 1", "camera 2")])
+def test_parts_of_a_data_set_are_no_classes(tmp_path: Path, parts: tuple[str, str]) -> None:
+    for part in parts:
+        for kind, value in (("cat", 200), ("dog", 30)):
+            _picture(tmp_path / "pets" / part / kind / "0.png", value)
+    labelled = read_labelled(tmp_path / "pets", None)
+    assert sorted(labelled.columns["pets"]) == ["cat", "cat", "dog", "dog"]
+    assert all(part in labelled.source for part in parts)
+
+
+def test_classes_with_folders_of_their_own_stay_classes(tmp_path: Path) -> None:
+    _picture(tmp_path / "pets" / "cat" / "siamese" / "0.png", 200)
+    _picture(tmp_path / "pets" / "dog" / "poodle" / "0.png", 30)
+    assert sorted(read_labelled(tmp_path / "pets", None).columns["pets"]) == ["cat", "dog"]
+
+
+def test_what_systems_leave_beside_pictures_is_no_class_and_no_picture(tmp_path: Path) -> None:
+    for kind in ("cat", "dog"):
+        _picture(tmp_path / "pets" / kind / "0.png", 30)
+        (tmp_path / "pets" / kind / "._0.png").write_bytes(b"a resource fork")
+        _picture(tmp_path / "pets" / kind / ".ipynb_checkpoints" / "0-checkpoint.png", 30)
+    _picture(tmp_path / "pets" / ".ipynb_checkpoints" / "0.png", 30)
+    _picture(tmp_path / "pets" / "__MACOSX" / "0.png", 30)
+    labelled = read_labelled(tmp_path / "pets", None)
+    assert sorted(labelled.columns["pets"]) == ["cat", "dog"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("{0}.png,{1}\n", {"label": 4}),
+        ("{1},{0}.png\n", {"label": 4}),
+        ("{0}.png;{1};7\n", {"label_2": 4, "label_3": 4}),
+    ],
+)
+def test_a_table_without_a_line_of_names_loses_no_picture(tmp_path: Path, lines: str, expected: dict[str, int]) -> None:
+    for number in range(4):
+        _picture(tmp_path / "p" / f"{number}.png", 40 * number)
+    (tmp_path / "labels.csv").write_text("".join(lines.format(number, number % 2) for number in range(4)))
+    labelled = read_labelled(tmp_path / "p", tmp_path / "labels.csv")
+    assert {name: len(values) for name, values in labelled.columns.items()} == expected
+    assert len(labelled.names) == 4
+    assert "no line of names" in labelled.source

@@ -19,6 +19,8 @@ from tlgan.extractors.attributes import CELEBA_ATTRIBUTES
 PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
 _FILE_COLUMNS = ("file", "filename", "file_name", "image_id", "image", "path", "picture", "name")
 _UTKFACE = re.compile(r"(\d{1,3})_([01])_(?:([0-4])_)?\d+.*", re.ASCII)
+#: Folders that are parts of a data set and no classes.
+_PARTS = ("train", "training", "val", "valid", "validation", "dev", "test", "testing", "eval")
 _DATASET = re.compile(r"datasets:(?P<repo>[^:]+)(?::(?P<split>[\w.\[\]%:+-]+))?")
 
 
@@ -94,6 +96,9 @@ def _from_csv(table: Path, folder: Path) -> Labelled:
     text = _text(table)
     delimiter = "\t" if table.suffix.lower() == ".tsv" else (";" if text.partition("\n")[0].count(";") else ",")
     rows = list(csv.reader(text.splitlines(), delimiter=delimiter))
+    unnamed = bool(rows) and any(Path(cell.strip()).suffix.lower() in PICTURES for cell in rows[0])
+    if unnamed:  # a picture in the first line: there is no line of names
+        rows.insert(0, _places(rows[0]))
     if len(rows) < 2:
         raise TlganError(f"{table} has no rows: expected a line of names, then a line a picture")
     header = [name.strip() for name in rows[0]]
@@ -108,7 +113,14 @@ def _from_csv(table: Path, folder: Path) -> Labelled:
     columns = {name: [row[i] for row in body] for i, name in enumerate(header) if i != at}
     if not columns:
         raise TlganError(f"{table} has one column only ({header[0]}): expected a file name and at least one label")
-    return _files(folder, [row[at] for row in body], columns, f"{table.name} and {folder.name}/")
+    said = f" (it has no line of names: labels are called {', '.join(columns)})" if unnamed else ""
+    return _files(folder, [row[at] for row in body], columns, f"{table.name} and {folder.name}/{said}")
+
+
+def _places(row: list[str]) -> list[str]:
+    """Names for the columns of a table without any: the picture is `file`, the others `label`, or by their place."""
+    file = next(at for at, cell in enumerate(row) if Path(cell.strip()).suffix.lower() in PICTURES)
+    return ["file" if at == file else "label" if len(row) == 2 else f"label_{at + 1}" for at in range(len(row))]
 
 
 def _from_parquet(table: Path, folder: Path | None) -> Labelled:
@@ -147,7 +159,7 @@ def _from_parquet(table: Path, folder: Path | None) -> Labelled:
 
 
 def _from_folder(folder: Path) -> Labelled:
-    here = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES)
+    here = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES and not _is_litter(path))
     if here:
         read = [_UTKFACE.fullmatch(path.name) for path in here]
         unknown = [path.name for path, match in zip(here, read, strict=True) if match is None]
@@ -161,8 +173,8 @@ def _from_folder(folder: Path) -> Labelled:
             "male": [match and ("1" if match[2] == "0" else "0") for match in read],  # UTKFace: 0 male, 1 female
         }
         return _files(folder, [path.name for path in here], columns, f"{folder.name}/ (UTKFace's file names)")
-    classes = sorted(path for path in folder.iterdir() if path.is_dir())
-    files = [(c.name, p) for c in classes for p in sorted(c.rglob("*")) if p.suffix.lower() in PICTURES]
+    classes, parts = _class_folders(folder)
+    files = [(c.name, p) for c in classes for p in sorted(c.rglob("*")) if _is_of_class(p, c)]
     if not files:
         raise TlganError(f"there are no pictures in {folder}: expected {', '.join(sorted(PICTURES))}")
     if len({name for name, _ in files}) < 2:
@@ -170,7 +182,36 @@ def _from_folder(folder: Path) -> Labelled:
             f"{folder} holds pictures of one class only ({files[0][0]}): expected a folder for each of several"
         )
     names = [str(path.relative_to(folder)) for _, path in files]
-    return _files(folder, names, {folder.name: [name for name, _ in files]}, f"{folder.name}/ (a folder a class)")
+    return _files(
+        folder, names, {folder.name: [name for name, _ in files]}, f"{folder.name}/ (a folder a class{parts})"
+    )
+
+
+def _class_folders(folder: Path) -> tuple[list[Path], str]:
+    """The folders that are named after what is in them, and what there is to say of those above them.
+
+    Where the folders are parts of a data set (train, val, test), or all hold folders of the same names, the classes are
+    one level further in.
+    """
+    outer = [path for path in sorted(folder.iterdir()) if path.is_dir() and not _is_litter(path)]
+    inner = [[p for p in sorted(path.iterdir()) if p.is_dir() and not _is_litter(p)] for path in outer]
+    names = [{path.name for path in paths} for paths in inner]
+    parts = bool(outer) and all(path.name.lower() in _PARTS for path in outer)
+    alike = len(outer) > 1 and len(names[0]) > 1 and all(found == names[0] for found in names)
+    if (parts or alike) and all(inner):
+        found = ", ".join(path.name for path in outer)
+        return [path for paths in inner for path in paths], f"; {found} are parts of it and no classes"
+    return outer, ""
+
+
+def _is_of_class(path: Path, folder: Path) -> bool:
+    inside = path.relative_to(folder)
+    return path.suffix.lower() in PICTURES and not any(_is_litter(Path(part)) for part in inside.parts)
+
+
+def _is_litter(path: Path) -> bool:
+    """What systems and tools leave beside pictures: hidden files and folders, macOS's resource forks."""
+    return path.name.startswith(".") or path.name == "__MACOSX"
 
 
 def _from_datasets(ref: str) -> Labelled:
