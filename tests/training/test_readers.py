@@ -273,3 +273,42 @@ def test_a_table_without_a_line_of_names_loses_no_picture(tmp_path: Path, lines:
     assert {name: len(values) for name, values in labelled.columns.items()} == expected
     assert len(labelled.names) == 4
     assert "no line of names" in labelled.source
+
+
+@pytest.mark.parametrize(
+    ("levels", "kind"),
+    [
+        (np.linspace(0, 1, 256, dtype=np.float32), "TIFF"),
+        (np.linspace(0, 255, 256, dtype=np.float32), "TIFF"),
+        (np.linspace(0, 4095, 256).astype(np.uint16), "PNG"),
+        (np.linspace(0, 65535, 256).astype(np.uint16), "PNG"),
+    ],
+)
+def test_pictures_of_more_bits_use_their_whole_range(levels: np.ndarray, kind: str) -> None:
+    out = io.BytesIO()
+    Image.fromarray(levels.reshape(16, 16)).save(out, kind)
+    found = square(out.getvalue(), 16)
+    assert found is not None
+    assert (found.min(), found.max()) == (0, 255)
+    assert abs(float(found.mean()) - 127.5) < 1
+
+
+@pytest.mark.parametrize("word", ["NA", "n/a", "?", "None", "null", "-", "", "#N/A"])
+def test_words_for_a_missing_label_are_no_class(word: str) -> None:
+    (target,) = read_targets({"smiling": ["1", "0", word, "1"]})
+    assert (target.kind, target.width) == ("binary", 1)
+    assert np.isnan(target.values).tolist() == [False, False, True, False]
+    (number,) = read_targets({"age": ["20", word, "31.5"]})
+    assert number.kind == "number"
+    assert np.isnan(number.values).tolist() == [False, True, False]
+
+
+def test_none_may_be_a_class_among_words() -> None:
+    (target,) = read_targets({"hat": ["none", "cap", "beret", "NA"]})
+    assert target.classes == ("beret", "cap", "none")
+
+
+def test_decimal_commas_are_numbers() -> None:
+    (target,) = read_targets({"age": ["20,5", "31", "0,25"]})
+    assert target.kind == "number"
+    assert target.values.tolist() == [20.5, 31.0, 0.25]

@@ -59,12 +59,22 @@ def _rgb(picture: Any) -> Any:
 
     if picture.mode in ("I", "I;16", "I;16B", "I;16L", "F"):
         levels = np.asarray(picture, dtype=np.float64)
-        top = 255.0 if levels.max(initial=0) <= 255 and picture.mode in ("I", "F") else 65535.0
+        top = _white(float(levels.max(initial=0)), picture.mode)
         return Image.fromarray(np.clip(levels / top * 255, 0, 255).round().astype(np.uint8)).convert("RGB")
     if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
         rgba = picture.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", rgba.size, (255, 255, 255, 255)), rgba).convert("RGB")
     return picture.convert("RGB")
+
+
+def _white(largest: float, mode: str) -> float:
+    """The level that is white in a picture of more than 8 bits, from its largest one: floats of 0 to 1 or 0 to 255, whole
+    numbers of 8 (in 32 only), 12 or 16 bits. A picture of 16 bits that is darker than 7 % everywhere is taken for 12."""
+    if mode == "F" and largest <= 1:
+        return 1.0
+    if mode in ("I", "F") and largest <= 255:
+        return 255.0
+    return 4095.0 if largest <= 4095 else 65535.0
 
 
 def decode(

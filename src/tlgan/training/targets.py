@@ -20,6 +20,10 @@ Kind = Literal["binary", "classes", "number"]
 MOST_CLASSES = 200
 _YES = {"1", "1.0", "true", "yes", "y", "t"}
 _NO = {"0", "0.0", "-1", "-1.0", "false", "no", "n", "f"}
+#: Words for a label that nobody gave; the second ones only where the others are numbers, or yes and no: "none" and "-" may be
+#: classes.
+_UNKNOWN = {"", "nan", "na", "n/a", "#n/a", "<na>", "null", "?"}
+_MAYBE_UNKNOWN = {"none", "-", "--", "unknown"}
 _KNOWN = {feature.name: feature for feature in (*CELEBA_ATTRIBUTES, AGE)}
 
 
@@ -106,6 +110,9 @@ def read_targets(
 
 def _target(name: str, raw: Sequence[Any], kind: str) -> Target:
     words = [None if _missing(value) else str(value).strip() for value in raw]
+    said = {word.replace(",", ".") for word in words if word is not None and word.lower() not in _MAYBE_UNKNOWN}
+    if said and (all(map(_is_number, said)) or {word.lower() for word in said} <= _YES | _NO):
+        words = [None if word is None or word.lower() in _MAYBE_UNKNOWN else _point(word) for word in words]
     given = {word for word in words if word is not None}
     feature = feature_name(name)
     if kind not in ("", "binary", "classes", "number"):
@@ -143,7 +150,12 @@ def _array(words: Sequence[str | None], read: Any) -> np.ndarray:
 
 
 def _missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and np.isnan(value)) or str(value).strip().lower() in ("", "nan")
+    return value is None or (isinstance(value, float) and np.isnan(value)) or str(value).strip().lower() in _UNKNOWN
+
+
+def _point(word: str) -> str:
+    """A number with a decimal comma as one with a point; anything else as it is."""
+    return word.replace(",", ".") if _is_number(word.replace(",", ".")) else word
 
 
 def _is_number(word: str) -> bool:
