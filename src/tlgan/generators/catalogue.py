@@ -14,7 +14,7 @@ from typing import Any
 
 from tlgan.io import hub
 
-_CONVERSION = 1  # raised when models of several files are to be converted anew
+_CONVERSION = 2  # raised when models of several files are to be converted anew
 
 
 @dataclass(frozen=True, slots=True)
