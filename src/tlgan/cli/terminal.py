@@ -26,6 +26,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 from rich.segment import Segment
+from rich.table import Column
 from rich.text import Text
 
 from tlgan.io.streams import abandon, printable, put, write
@@ -164,7 +165,7 @@ class DiscoverDisplay(Watcher):
         self._sure = sure
         self._max = max_samples
         self._bar = Progress(
-            TextColumn("  {task.description}"),
+            TextColumn("  {task.description}", table_column=Column(min_width=17, no_wrap=True)),
             BarColumn(bar_width=32),
             MofNCompleteColumn(),
             TextColumn("{task.fields[speed]}"),
