@@ -58,9 +58,9 @@ def main() -> None:
 
 @torch.inference_mode()
 def compare(generator: LatentGenerator, head: TrainedHead, extractors: list, count: int) -> None:  # type: ignore[type-arg]
-    """Print the figures on `count` latents of another seed, at psi 1 and at .7."""
+    """Print the figures on `count` latents of another seed, at psi 1, .85 and .7."""
     space = "w" if generator.w_dim else "z"
-    for psi in (1.0, 0.7):
+    for psi in (1.0, 0.85, 0.7):
         latents = generator.sample(count, seed=77, space=space, truncation=psi)
         grey, small, whole = [], [[] for _ in extractors], [[] for _ in extractors]
         for row in torch.split(latents, 1):
