@@ -88,3 +88,13 @@ def test_the_correction_is_the_line_between_small_and_whole(found: tuple[Workspa
     assert np.allclose(whole.r2 / axes.r2, expected, atol=0.02)
     assert whole.mean_r2 is not None
     assert whole.mean_r2[1] < expected.mean() < whole.mean_r2[2]
+
+
+def test_nothing_is_trained_through_a_link(found: tuple[Workspace, Path, list[str]], tmp_path: Path) -> None:
+    _, pair, _ = found
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "ws").mkdir()
+    (tmp_path / "ws" / "preview.work").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(TlganError, match="is a link"):
+        discover(tmp_path / "ws", Settings(str(pair), extractors=("colour",), max_samples=300, base=()), preview=RECIPE)
+    assert not list((tmp_path / "elsewhere").iterdir())

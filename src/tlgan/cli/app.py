@@ -161,10 +161,12 @@ def discover(
         base=None if base is None else tuple(name for name in base if name != "none"),
         options=chosen_options(network, parse_options(option or ())),
     )
+    recipe = None
     if preview:
         from tlgan.training.picture_head import HeadRecipe
+
+        recipe = HeadRecipe()
     with discovering(max_samples, sure) as display:
-        recipe = HeadRecipe() if preview else None
         workspace = run(
             out,
             settings,

@@ -73,7 +73,7 @@ def fit(
     step, best, best_step, waited = 0, held_out(average), 0, 0
     kept = _state(average)
     if checkpoint.exists():
-        saved = _read(checkpoint)
+        saved = read_checkpoint(checkpoint)
         for part, name in (
             (network, "network"),
             (average, "average"),
@@ -110,7 +110,7 @@ def fit(
         if improved:
             best, best_step, kept = now, step, _state(average)
         told(step, plan.steps, total / counted, now)
-        _write(
+        write_checkpoint(
             checkpoint,
             {
                 "network": network.state_dict(),
@@ -134,7 +134,8 @@ def _state(network: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in network.state_dict().items()}
 
 
-def _read(checkpoint: Path) -> dict[str, Any]:
+def read_checkpoint(checkpoint: Path) -> dict[str, Any]:
+    """What `write_checkpoint` kept. Raises TlganError where the file is damaged."""
     try:
         saved: dict[str, Any] = torch.load(checkpoint, weights_only=True)
         return saved
@@ -144,7 +145,8 @@ def _read(checkpoint: Path) -> dict[str, Any]:
         ) from error
 
 
-def _write(checkpoint: Path, state: dict[str, Any]) -> None:
+def write_checkpoint(checkpoint: Path, state: dict[str, Any]) -> None:
+    """Keep tensors and plain values, whole or not at all. Raises TlganError where the disk is full."""
     data = io.BytesIO()
     torch.save(state, data)  # into memory first: a full disk is an OSError then, not the writer's own kind of error
     with replacing(checkpoint) as temporary:

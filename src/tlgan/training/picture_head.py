@@ -25,6 +25,8 @@ from tlgan.generators import LatentGenerator
 from tlgan.generators.picture_head import SCALE, HeadNetwork, TrainedHead, bfloat16_is_quick
 from tlgan.io.files import replacing
 
+from .loop import read_checkpoint, write_checkpoint
+
 _PART = 50  # pairs a file
 _KEEP = 250  # steps between two checkpoints
 _HELD_OUT = 10  # every tenth pair is kept from training
@@ -208,7 +210,7 @@ def _train(pairs: Pairs, generator: LatentGenerator, measures: list[Any], tell: 
     average = {name: value.clone() for name, value in network.state_dict().items()}
     checkpoint, first = pairs.folder / f"checkpoint-{recipe.steps}.pt", 0
     if checkpoint.exists():
-        kept = torch.load(checkpoint, weights_only=True)
+        kept = read_checkpoint(checkpoint)
         network.load_state_dict(kept["network"])
         optimizer.load_state_dict(kept["optimizer"])
         schedule.load_state_dict(kept["schedule"])
@@ -239,8 +241,7 @@ def _train(pairs: Pairs, generator: LatentGenerator, measures: list[Any], tell: 
                 "average": average,
                 "step": step + 1,
             }
-            with replacing(checkpoint) as temporary:
-                torch.save(kept, temporary)
+            write_checkpoint(checkpoint, kept)
     # in the half precision that its file keeps, so that what is measured is what is loaded
     network.load_state_dict({name: value.half().float() for name, value in average.items()})
     return network

@@ -24,7 +24,7 @@ from tlgan.samples import Source, draw, measure_part
 
 from .adopt import adopt_all
 from .progress import Watcher
-from .settings import AXES_FILE, EXTRACTORS_FOLDER, PREVIEW_FILE, SETTINGS_FILE, Settings
+from .settings import AXES_FILE, EXTRACTORS_FOLDER, PREVIEW_FILE, PREVIEW_WORK, SETTINGS_FILE, Settings
 from .whole import WHOLE, corrected
 from .workspace import Workspace, open_workspace, recorded_extractors, settle, writing_into
 
@@ -131,9 +131,8 @@ def _train_preview(workspace: Workspace, recipe: HeadRecipe, watcher: Watcher) -
     if generator.head is not None:
         return
     watcher.stage(f"training small pictures: {recipe.pairs:,} whole pictures, then {recipe.steps:,} steps")
-    head, quality = train_head(
-        generator, workspace.extractor, workspace.path / "preview.work", recipe, on_step=watcher.step
-    )
+    work = to_write(workspace.path, PREVIEW_WORK)
+    head, quality = train_head(generator, workspace.extractor, work, recipe, on_step=watcher.step)
     head.save(to_write(workspace.path, PREVIEW_FILE))
     agreed = f", labels correlate {np.mean(list(quality.correlation.values())):.3f}" if quality.correlation else ""
     watcher.stage(f"small pictures are {quality.grey:.1f} grey levels off whole ones{agreed}")
@@ -220,7 +219,7 @@ def check_free(path: Path) -> None:
     if path.exists() and not path.is_dir():
         raise TlganError(f"{path} is a file: name a folder for the workspace")
     names = [entry.name for entry in path.iterdir()] if path.is_dir() else []
-    kept = {EXTRACTORS_FOLDER, PREVIEW_FILE, "preview.work"}
+    kept = {EXTRACTORS_FOLDER, PREVIEW_FILE, PREVIEW_WORK}
     others = [name for name in names if name not in kept and not is_ours(name)]
     if others and not held(path, SETTINGS_FILE).exists():
         raise TlganError(f"{path} holds other things and is not a workspace: name a new or empty folder")

@@ -15,6 +15,7 @@ SETTINGS_FILE = "tlgan.toml"
 AXES_FILE = "axes.safetensors"
 SAMPLES_FOLDER = "samples"
 REPORT_FILE = "report.html"
+PREVIEW_WORK = "preview.work"  # what that head is trained in
 PREVIEW_FILE = "preview.safetensors"  # the head of a large generator's small pictures
 EXTRACTORS_FOLDER = "extractors"
 DEFAULT_EXTRACTORS = ("celeba40", "colour")
