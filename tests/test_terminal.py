@@ -246,7 +246,7 @@ def test_convert_on_a_full_disk_is_one_line(tmp_path: Path) -> None:
 def test_a_checkpoint_of_a_training_on_a_full_disk_is_one_line(tmp_path: Path) -> None:
     script = (
         "import sys, torch; from pathlib import Path; from tlgan.cli import app; from tlgan.training import loop\n"
-        "write = lambda: loop._write(Path(sys.argv[1]), {'weights': torch.zeros(10_000)})\n"
+        "write = lambda: loop.write_checkpoint(Path(sys.argv[1]), {'weights': torch.zeros(10_000)})\n"
         "sys.exit(app._guarded(write, False))"
     )
     done = subprocess.run(
