@@ -1,6 +1,7 @@
 """tlgan: make any GAN's latent space transparent.
 
-The names below are the front door; each is imported on first use, so that `import tlgan` stays fast.
+The names below are the front door; each is imported on first use, so that `import tlgan` stays fast. docs/python.md is
+their reference.
 """
 
 from __future__ import annotations
@@ -13,9 +14,16 @@ TYPE_CHECKING = False  # `typing` is not imported here: `python -m tlgan` has th
 if TYPE_CHECKING:
     from typing import Any
 
-    from .errors import TlganError
+    from .axes import Axes
+    from .axes.regression import AxisRegression
+    from .editing import Face
+    from .errors import BadFile, NeedsTrust, Refused, TlganError, UnknownFeature
     from .extractors import Extractor, Feature, load_extractor
+    from .front import discover, evaluate, open
     from .generators import Generator, load_generator, wrap_generator
+    from .progress import Progress
+    from .samples import Samples, sample
+    from .web.publish import publish
     from .web.publish.widget import widget
     from .workspace import Workspace, open_workspace
 
@@ -24,32 +32,73 @@ __version__ = "0.1.0"
 _let_old_names_be_imported()
 
 _HOMES = {
-    "TlganError": ".errors",
-    "Feature": ".extractors",
-    "Extractor": ".extractors",
-    "load_extractor": ".extractors",
-    "Generator": ".generators",
-    "load_generator": ".generators",
-    "wrap_generator": ".generators",
-    "Workspace": ".workspace",
-    "open_workspace": ".workspace",
-    "widget": ".web.publish.widget",
+    ".errors": (
+        "BadFile",
+        "NeedsTrust",
+        "Refused",
+        "TlganError",
+        "UnknownFeature",
+    ),
+    ".progress": ("Progress",),
+    ".extractors": (
+        "Extractor",
+        "Feature",
+        "load_extractor",
+    ),
+    ".generators": (
+        "Generator",
+        "load_generator",
+        "wrap_generator",
+    ),
+    ".samples": (
+        "Samples",
+        "sample",
+    ),
+    ".axes": ("Axes",),
+    ".axes.regression": ("AxisRegression",),
+    ".editing": ("Face",),
+    ".workspace": (
+        "Workspace",
+        "open_workspace",
+    ),
+    ".front": (
+        "discover",
+        "evaluate",
+        "open",
+    ),
+    ".web.publish": ("publish",),
+    ".web.publish.widget": ("widget",),
 }
 __all__ = [
+    "Axes",
+    "AxisRegression",
+    "BadFile",
     "Extractor",
+    "Face",
     "Feature",
     "Generator",
+    "NeedsTrust",
+    "Progress",
+    "Refused",
+    "Samples",
     "TlganError",
+    "UnknownFeature",
     "Workspace",
+    "discover",
+    "evaluate",
     "load_extractor",
     "load_generator",
+    "open",
     "open_workspace",
+    "publish",
+    "sample",
     "widget",
     "wrap_generator",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'tlgan' has no attribute '{name}'")
-    return getattr(importlib.import_module(_HOMES[name], __name__), name)
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(home, __name__), name)
+    raise AttributeError(f"module 'tlgan' has no attribute '{name}'")

@@ -10,7 +10,7 @@ import torch
 from algebra import random_axes
 
 from tlgan.axes import AxisLearner
-from tlgan.editing import QUALITIES, Canvas, Edit, Editor, exact, path, refine, resolve, resolve_all, resolved, solve
+from tlgan.editing import QUALITIES, Canvas, Edit, Face, exact, path, refine, resolve, resolve_all, resolved, solve
 from tlgan.editing.exact import _learned
 from tlgan.errors import TlganError
 from tlgan.extractors import Feature
@@ -266,11 +266,11 @@ def test_an_unknown_quality_is_refused(canvas):
 @pytest.mark.parametrize("change", [100.1, float("inf"), float("nan")])
 def test_no_more_is_asked_for_than_a_saved_state_can_hold(canvas, change):
     with pytest.raises(TlganError, match="-100 to 100"):
-        Editor(canvas, Edit(canvas.start(0))).set(bar0=change)
+        Face(canvas, Edit(canvas.start(0))).set(bar0=change)
 
 
 def test_the_editor_closes_the_loop_when_exact(canvas):
-    editor = Editor(canvas, Edit(canvas.start(0), seed=0)).set(bar0=1.0).lock("all")
+    editor = Face(canvas, Edit(canvas.start(0), seed=0)).set(bar0=1.0).lock("all")
     assert set(editor.edit.locks) == {"bar1", "bar2", "bar3"}
     exact = editor.exact()
     assert abs(exact.changed()["bar0"] - 1) <= abs(editor.changed()["bar0"] - 1) + 1e-6
@@ -279,7 +279,7 @@ def test_the_editor_closes_the_loop_when_exact(canvas):
 
 
 def test_natural_units_are_reached(canvas):
-    editor = Editor(canvas, Edit(canvas.start(4))).exact().to(bar0=0.4, bar3=0.6, lock="all")
+    editor = Face(canvas, Edit(canvas.start(4))).exact().to(bar0=0.4, bar3=0.6, lock="all")
     assert editor.edit.locks == {"bar1", "bar2"}
     measured = editor.measured()
     assert measured["bar0"] == pytest.approx(0.4, abs=0.03)

@@ -67,6 +67,6 @@ def test_from_zero_to_a_slider(workspace: Workspace, browser: Any, phone: bool) 
     page.close()
     assert errors == []
     assert "brighter_on_the_right" in workspace.axes.names
-    start = workspace.editor(seed=3)
+    start = workspace.face(seed=3)
     before, after = (editor.measured() for editor in (start, start.set(brighter_on_the_right=1.5)))
     assert after["right_bright"] - after["left"] > before["right_bright"] - before["left"]

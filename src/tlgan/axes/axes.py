@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from tlgan.errors import TlganError
+from tlgan.errors import BadFile, TlganError, UnknownFeature
 from tlgan.extractors import Feature
 from tlgan.io.files import replacing
 
@@ -115,7 +115,7 @@ class Axes:
             return self._positions[name]
         near = difflib.get_close_matches(name, self._positions, 3, 0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(self.names)}"
-        raise TlganError(f"unknown feature {name!r}: {hint}")
+        raise UnknownFeature(f"unknown feature {name!r}: {hint}")
 
     def indices(self, names: Iterable[str]) -> list[int]:
         """Rows of several features."""
@@ -182,13 +182,13 @@ class Axes:
 
         path = Path(path)
         if not path.exists():
-            raise TlganError(f"no axes at {path}: run `tlgan discover` first")
+            raise BadFile(f"no axes at {path}: run `tlgan discover` first")
         try:
             with safe_open(path, framework="numpy") as file:
                 metadata = json.loads((file.metadata() or {})["tlgan"])
                 arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
             if metadata["format"] != FORMAT:
-                raise TlganError(
+                raise BadFile(
                     f"{path} has axes of format {metadata['format']}, this tlgan reads {FORMAT}: discover again"
                 )
             features = tuple(Feature(**feature) for feature in metadata["features"])
@@ -201,9 +201,9 @@ class Axes:
             plain |= {key: arrays.get(key) for key in _OPTIONAL} | {key: arrays[key] for key in _ARRAYS}
             axes = cls(features=features, **plain)
         except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-            raise TlganError(f"{path} is not an axes file of tlgan ({error}): run `tlgan discover` again") from error
+            raise BadFile(f"{path} is not an axes file of tlgan ({error}): run `tlgan discover` again") from error
         if axes.directions.ndim != 2 or len(axes.directions) != len(features):
-            raise TlganError(
+            raise BadFile(
                 f"{path} has {len(features)} features but slopes of shape {axes.directions.shape}: discover again"
             )
         f = len(features)
@@ -213,7 +213,7 @@ class Axes:
             ("strengths", axes.strength, (f,)),
         ):
             if array is not None and array.shape != shape:
-                raise TlganError(f"{path} has {f} features but {what} of shape {array.shape}: discover again")
+                raise BadFile(f"{path} has {f} features but {what} of shape {array.shape}: discover again")
         return axes
 
 

@@ -85,11 +85,11 @@ def demo(
 ) -> None:
     """Default generator and extractors, axes, studio: nothing else to set up."""
     from .demo import demo_workspace
-    from .terminal import discovering, print_axes, say
+    from .terminal import print_axes, say, working
 
     way = outside(allowed_host, root_path, allow_frame)
-    with discovering(20_000, _sure()) as display:
-        workspace, made = demo_workspace(out, watcher=display)
+    with working(20_000) as display:
+        workspace, made = demo_workspace(out, progress=display)
     if made:
         print_axes(workspace.axes)
     say(f"workspace {workspace.path} has {len(workspace.axes.features)} sliders")
@@ -146,7 +146,7 @@ def discover(
     from tlgan.io.streams import write
     from tlgan.workspace.discover import discover as run
 
-    from .terminal import discovering, print_axes, print_json
+    from .terminal import print_axes, print_json, working
 
     extractors = tuple(extractor) if extractor else () if text else ws.DEFAULT_EXTRACTORS
     settings = ws.Settings(
@@ -166,7 +166,7 @@ def discover(
         from tlgan.training.picture_head import HeadRecipe
 
         recipe = HeadRecipe()
-    with discovering(max_samples, sure) as display:
+    with working(max_samples, sure) as display:
         workspace = run(
             out,
             settings,
@@ -175,7 +175,7 @@ def discover(
             labels=labels,
             kind=kind,
             size=size,
-            watcher=display,
+            progress=display,
             sure=sure,
             trust=trust,
             preview=recipe,
@@ -244,20 +244,20 @@ def edit(
     opened = open_workspace(workspace, trust=trust)
     if picture is not None and seed is not None:
         raise TlganError("both --seed and --from were given: a face starts from one of them")
-    editor = opened.editor_from_png(picture) if picture is not None else opened.editor(seed=seed or 0)
+    face = opened.face(png=picture) if picture is not None else opened.face(seed=seed or 0)
     changes, targets = parse_wishes([*(set_ or []), *(wishes or [])], opened.axes)
     locks = [name for given in lock or [] for name in given.split(",")]
-    editor = editor.set(**changes).to(lock=locks, **targets)
+    face = face.set(**changes).to(lock=locks, **targets)
     if exact:
-        editor = editor.exact()
+        face = face.exact()
     names = [name for given in strip or [] for name in given.split(",")]
     if film is not None:
-        editor.save_film(out, film, span=span, seconds=seconds, fps=fps)
+        face.save_film(out, film, span=span, seconds=seconds, fps=fps)
     elif names:
-        editor.save_strip(out, list(opened.axes.names) if "all" in names else names, steps, span)
+        face.save_strip(out, list(opened.axes.names) if "all" in names else names, steps, span)
     else:
-        editor.save(out)
-    result = {"out": str(out), **outcome(editor)}
+        face.save(out)
+    result = {"out": str(out), **outcome(face)}
     if json:
         print_json(result)
     else:
@@ -296,17 +296,17 @@ def inspect(
     from tlgan.generators import inspect_checkpoint
     from tlgan.generators.options import parse_options
 
-    from .terminal import downloading, print_candidates, print_fields, print_json
+    from .terminal import print_candidates, print_fields, print_json, working
 
     options = parse_options(option or ())
     if try_:
         from tlgan.generators.formats.candidates import try_checkpoint
 
-        with downloading() as progress:
+        with working() as progress:
             tried = try_checkpoint(generator, out, network=network, progress=progress, **options)
         (print_json if json else print_candidates)([candidate.as_dict() for candidate in tried])
         return
-    with downloading() as progress:
+    with working() as progress:
         found = inspect_checkpoint(generator, network=network, progress=progress, **options).as_dict()
     if json:
         print_json(found)
@@ -330,9 +330,9 @@ def convert(
     from tlgan.generators.options import parse_options
     from tlgan.io.streams import write
 
-    from .terminal import downloading
+    from .terminal import working
 
-    with downloading() as progress:
+    with working() as progress:
         written = convert_checkpoint(
             generator, out, network=network, half=half, progress=progress, **parse_options(option or ())
         )
@@ -375,12 +375,6 @@ def _serve(workspace: Any, host: str, port: int, browser: bool, way: Any) -> Non
     from tlgan.web.server import serve
 
     serve(workspace, host=host, port=port, open_browser=browser, outside=way)
-
-
-def _sure() -> float:
-    from tlgan.axes import SURE
-
-    return SURE
 
 
 def main(arguments: list[str] | None = None) -> None:

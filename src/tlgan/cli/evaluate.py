@@ -54,7 +54,7 @@ def evaluate(
         methods=method or DEFAULT_METHODS,
         faces=faces,
         amount=amount,
-        says=say,
+        progress=say,
     )
     labelled = [(str(one.path), evaluation) for one, evaluation in zip(opened, found, strict=True)]
     if json:

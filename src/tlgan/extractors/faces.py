@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from tlgan.errors import TlganError
+from tlgan.errors import BadFile
 
 from .attributes import AGE, CELEBA_ATTRIBUTES
 from .base import Feature
@@ -79,9 +79,9 @@ def load_face_attributes(path: Path, name: str) -> FaceAttributes:
             described = (file.metadata() or {}).get(METADATA_KEY)
             state = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118 - not a mapping
     except (OSError, SafetensorError) as error:
-        raise TlganError(f"{path} can't be read as safetensors ({error}): {expected}") from error
+        raise BadFile(f"{path} can't be read as safetensors ({error}): {expected}") from error
     if described is None:
-        raise TlganError(f"{path} has no {METADATA_KEY!r} in its metadata: {expected}")
+        raise BadFile(f"{path} has no {METADATA_KEY!r} in its metadata: {expected}")
     try:
         description = json.loads(described)
         features = tuple(_KNOWN[feature] for feature in description["features"])
@@ -89,7 +89,7 @@ def load_face_attributes(path: Path, name: str) -> FaceAttributes:
         network.load_state_dict(state, strict=True)
         input_size = int(description["input_size"])
     except (ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise TlganError(f"{path} does not describe a network known here ({error}): {expected}") from error
+        raise BadFile(f"{path} does not describe a network known here ({error}): {expected}") from error
     return FaceAttributes(network, features, name, input_size)
 
 

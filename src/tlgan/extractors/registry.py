@@ -14,7 +14,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path, PurePath
 from typing import Any
 
-from tlgan.errors import TlganError
+from tlgan.errors import NeedsTrust, Refused, TlganError
 from tlgan.io.isolation import entry_points, load
 
 from .base import Extractor
@@ -74,7 +74,7 @@ def load_stored(ref: str, *, trust: bool = False) -> Extractor:
     if names_code(ref):
         stands = standing(ref)
         if stands == "never":
-            raise TlganError(
+            raise Refused(
                 f"a file asks to run {ref!r}, which is not in a Python file of its own: that is never run for a file; "
                 "put the function into a module, or hand it over yourself from Python"
             )
@@ -82,7 +82,7 @@ def load_stored(ref: str, *, trust: bool = False) -> Extractor:
             why = {"changed": "whose code has changed since you allowed it"}.get(
                 stands, "which nobody has named on this machine before"
             )
-            raise TlganError(
+            raise NeedsTrust(
                 f"a file asks to run the Python function {ref!r}, {why}: if you know it, load it once yourself, "
                 f"tlgan.load_extractor({ref!r}), in the folder it lies in, or pass --trust"
             )
@@ -121,7 +121,8 @@ def _load_named(ref: str, options: dict[str, Any]) -> Extractor:
         return _as_extractor(_import_attribute(ref, import_own), options, described=ref)
     raise TlganError(
         f"unknown extractor {ref!r}: expected one of {', '.join(known_extractors())}, a file (.onnx, .toml), "
-        "hf:owner/repo, text:words, or module:function for your own"
+        "hf:owner/repo, text:words, or module:function for your own; an object is handed over as one: "
+        "tlgan.open(folder, extractors=[...])"
     )
 
 

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from tlgan.errors import TlganError
+from tlgan.errors import BadFile
 from tlgan.io import hub
 from tlgan.io.files import replacing
 
@@ -125,10 +125,10 @@ def load_safetensors(ref: str | Path) -> Extractor:
         network.load_state_dict(state, strict=True)
         size = int(description["input_size"])
     except (OSError, SafetensorError) as error:
-        raise TlganError(f"{path} can't be read as safetensors ({error}): {expected}") from error
+        raise BadFile(f"{path} can't be read as safetensors ({error}): {expected}") from error
     except (ValueError, KeyError, TypeError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise TlganError(f"{path} does not describe an extractor known here ({reason}): {expected}") from error
+        raise BadFile(f"{path} does not describe an extractor known here ({reason}): {expected}") from error
     known = identity(metadata[METADATA_KEY], hub.sha256_of(path))
     return TrainedNetwork(
         network, features, groups, description["architecture"], size, f"{path.stem}-{known[:8]}", fingerprint=known

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, fields
 
-from tlgan.errors import TlganError
+from tlgan.errors import BadFile
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Recipe:
             values["features"] = tuple(values["features"])
             return cls(**values)
         except (KeyError, ValueError, TypeError) as error:
-            raise TlganError("these samples carry no readable recipe: expected a part file written by tlgan") from error
+            raise BadFile("these samples carry no readable recipe: expected a part file written by tlgan") from error
 
     def difference(self, other: Recipe) -> str:
         """The first field in which two recipes draw other rows, in words; empty where the rows are the same."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tlgan.errors import TlganError
+from tlgan.errors import BadFile
 from tlgan.generators.options import checked_options
 from tlgan.io.step import held
 
@@ -99,7 +99,7 @@ class Settings:
         try:
             document = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            raise TlganError(f"{where} is not TOML: {error}") from error
+            raise BadFile(f"{where} is not TOML: {error}") from error
         table = _Reader(document, where)
         return cls(
             generator=table.get("generator", "ref", str),
@@ -149,10 +149,10 @@ class _Reader:
         value = self.document.get(table, {})
         value = value.get(key, default) if isinstance(value, Mapping) else default
         if value is ...:
-            raise TlganError(f"{self.where} has no entry {table}.{key}: write it, or discover again")
+            raise BadFile(f"{self.where} has no entry {table}.{key}: write it, or discover again")
         ok = value is default or (isinstance(value, kind) and not (isinstance(value, bool) and kind is not bool))
         if ok and kind in (list, dict):
             ok = all(isinstance(entry, str) for entry in (value.values() if kind is dict else value))
         if not ok:
-            raise TlganError(f"{self.where}: {table}.{key} is {value!r}, which is not what belongs there")
+            raise BadFile(f"{self.where}: {table}.{key} is {value!r}, which is not what belongs there")
         return value

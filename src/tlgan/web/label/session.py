@@ -57,7 +57,7 @@ class Session:
         self.name = feature_name(name or self.question)
         if (self.workspace.path / PENDING).exists():
             with writing_into(self.workspace.path):  # what was cut off, perhaps this very slider, gets its place
-                self.workspace.refresh()
+                self.workspace = self.workspace.refreshed()
         if self.name in self.workspace.axes.names:
             raise TlganError(
                 f"{self.workspace.path} has a slider {self.name!r} already: ask for something else, or give another --name"
@@ -195,6 +195,7 @@ class Session:
                 return stored
 
             added = self._add(make)
+            self.workspace = added.workspace
             self.result = {
                 "name": self.name,
                 "clicks": len(self.learner.answers),
@@ -216,7 +217,7 @@ class Session:
 
         if self.result is None:
             raise TlganError("there is no slider yet")
-        row = np.concatenate(list(self.workspace.editor(seed=7).strip(self.name, steps, span)), axis=1)
+        row = np.concatenate(list(self.workspace.face(seed=7).strip(self.name, steps, span)), axis=1)
         buffer = io.BytesIO()
         Image.fromarray(row.squeeze()).save(buffer, "PNG")
         return buffer.getvalue()

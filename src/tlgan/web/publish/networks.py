@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 #: Bits of a half's fraction that weights are rounded to where that costs no more than a quarter of what is allowed.
 ROUNDED = 7
 
-Stage = Callable[[str], None]
-
 
 @dataclass
 class Networks:
@@ -40,7 +38,7 @@ class Networks:
     probe: dict[str, Any] = field(default_factory=dict)
 
 
-def export_networks(workspace: Workspace, side: int, tell: Stage) -> Networks:
+def export_networks(workspace: Workspace, side: int, tell: Callable[[str], None]) -> Networks:
     """Export, try and choose the precision of every network."""
     axes, generator, canvas = workspace.axes, workspace.generator, workspace.canvas
     if not 1 <= side <= generator.resolution:

@@ -1,6 +1,6 @@
-"""The sliders of one face, for Python: `ws.editor(seed=7).set(smiling=+2).lock("male").save("out.png")`.
+"""One face and its sliders, for Python: `ws.face(seed=7).set(smiling=2).lock("male").exact().save("out.png")`.
 
-An editor is a value: every call returns a new one, and the one you had still paints what it painted.
+A face is a value: every call returns a new one, and the one you had still paints what it painted.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,8 +23,11 @@ from .resolve import path, resolve, resolved
 from .solve import Solution
 from .state import MAX_ASKED, to_json
 
+if TYPE_CHECKING:
+    from PIL import Image
 
-class Editor:
+
+class Face:
     """One face and what is asked of it. Units are standard deviations of each feature over the population."""
 
     def __init__(self, canvas: Canvas, edit: Edit) -> None:
@@ -37,11 +41,11 @@ class Editor:
                     f"{name} is asked to change by {change:g} sd: expected -{MAX_ASKED:g} to {MAX_ASKED:g}"
                 )
 
-    def set(self, **changes: float) -> Editor:
+    def set(self, **changes: float) -> Face:
         """Ask for changes from the start, in standard deviations: `set(smiling=+2, young=-1)`; 0 takes one back."""
-        return Editor(self.canvas, self.edit.ask(changes))
+        return Face(self.canvas, self.edit.ask(changes))
 
-    def to(self, *, lock: str | Sequence[str] = (), **values: float) -> Editor:
+    def to(self, *, lock: str | Sequence[str] = (), **values: float) -> Face:
         """Ask for natural values: probabilities in [0, 1], quantities in their unit: `to(smiling=.9, age=60)`.
 
         The change is counted from what the extractor measures on the start; `lock` as in `lock()`. Raises TlganError
@@ -58,7 +62,7 @@ class Editor:
             changes[name] = axes.position_of(name, value) - float(self.start_positions[row])
         return self.set(**changes).lock(*([lock] if isinstance(lock, str) else lock))
 
-    def lock(self, *names: str, weight: float | None = None) -> Editor:
+    def lock(self, *names: str, weight: float | None = None) -> Face:
         """Features that must not change, or with a `weight` over 0 should not (see `Edit.soft`).
 
         "all" locks every feature that is not weak and not moved, "disturbed" those that the moved ones are known to
@@ -66,24 +70,24 @@ class Editor:
         """
         if weight is not None and not 0 < weight < math.inf:
             raise TlganError(f"a soft lock of weight {weight:g} makes no sense: expected a number over 0")
-        return Editor(self.canvas, self.edit.lock(self._expand(names), weight))
+        return Face(self.canvas, self.edit.lock(self._expand(names), weight))
 
-    def unlock(self, *names: str) -> Editor:
+    def unlock(self, *names: str) -> Face:
         """Take locks off; "all" takes all off."""
         locked = [*self.edit.locks, *self.edit.soft]
-        return Editor(self.canvas, self.edit.unlock(locked if "all" in names else names))
+        return Face(self.canvas, self.edit.unlock(locked if "all" in names else names))
 
-    def exact(self, on: bool = True) -> Editor:
+    def exact(self, on: bool = True) -> Face:
         """Whether to look at the picture and correct, so that what is measured is what was asked, or trust the axes."""
-        return Editor(self.canvas, self.edit.changed(exact=on))
+        return Face(self.canvas, self.edit.changed(exact=on))
 
-    def keep_identity(self, on: bool = True) -> Editor:
+    def keep_identity(self, on: bool = True) -> Face:
         """Whether exact edits keep who it is, as far as the extractor's embedding can tell."""
-        return Editor(self.canvas, self.edit.changed(identity=on))
+        return Face(self.canvas, self.edit.changed(identity=on))
 
-    def reset(self) -> Editor:
+    def reset(self) -> Face:
         """The face as it was, without wishes and locks."""
-        return Editor(self.canvas, Edit(self.edit.latent, seed=self.edit.seed))
+        return Face(self.canvas, Edit(self.edit.latent, seed=self.edit.seed))
 
     @cached_property
     def solution(self) -> Solution:
@@ -107,8 +111,15 @@ class Editor:
         positions: np.ndarray = self.canvas.measure(self.edit.latent[None])[0]
         return positions
 
+    @property
+    def image(self) -> Image.Image:
+        """The edited face as a picture of Pillow's; `np.asarray(face.image)` is uint8 of shape (H, W, 3)."""
+        from PIL import Image
+
+        return Image.fromarray(self._looked[0])
+
     def picture(self) -> np.ndarray:
-        """The edited face, uint8 [H, W, 3]."""
+        """The edited face, uint8 of shape (H, W, 3)."""
         return self._looked[0]
 
     def measured(self) -> dict[str, float]:
