@@ -57,8 +57,9 @@ def test_the_blocks_do_what_they_say(names: dict[str, Any], capsys: pytest.Captu
 
 def test_the_workspace_that_was_added_to_is_as_it_was(names: dict[str, Any]) -> None:
     before = tlgan.open(names["folder"] / "mine", generator=names["painter"], extractors=[names["redness"]])
-    after = before.add(ColourExtractor())
     assert before.axes.names == ("redness",)
+    after = before.add(ColourExtractor())
+    assert before.axes.names == before.canvas.axes.names == ("redness",)
     assert after.axes.names == ("redness", *(feature.name for feature in ColourExtractor.features))
     assert tlgan.open(names["folder"] / "mine").axes.names == after.axes.names
 

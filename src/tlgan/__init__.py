@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from .errors import BadFile, NeedsTrust, Refused, TlganError, UnknownFeature
     from .extractors import Extractor, Feature, load_extractor
     from .front import discover, evaluate, open
-    from .generators import Generator, load_generator, wrap_generator
+    from .generators import Generator, LatentGenerator, load_generator, wrap_generator
     from .progress import Progress
     from .samples import Samples, sample
+    from .training import train_extractor
+    from .web.label import LabelSession
     from .web.publish import publish
     from .web.publish.widget import widget
     from .workspace import Workspace, open_workspace
@@ -47,14 +49,18 @@ _HOMES = {
     ),
     ".generators": (
         "Generator",
+        "LatentGenerator",
         "load_generator",
         "wrap_generator",
     ),
     ".samples": (
         "Samples",
         "sample",
+    "train_extractor",
     ),
     ".axes": ("Axes",),
+    ".training": ("train_extractor",),
+    ".web.label": ("LabelSession",),
     ".axes.regression": ("AxisRegression",),
     ".editing": ("Face",),
     ".workspace": (
@@ -77,6 +83,8 @@ __all__ = [
     "Face",
     "Feature",
     "Generator",
+    "LabelSession",
+    "LatentGenerator",
     "NeedsTrust",
     "Progress",
     "Refused",
@@ -92,6 +100,7 @@ __all__ = [
     "open_workspace",
     "publish",
     "sample",
+    "train_extractor",
     "widget",
     "wrap_generator",
 ]

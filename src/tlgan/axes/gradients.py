@@ -21,7 +21,7 @@ START = 2**40
 
 def differentiable(generator: Generator, extractor: Extractor, *, seed: int, label: int | None = None) -> bool:
     """Whether gradients of every feature flow back to the latent."""
-    if not hasattr(extractor, "logits"):
+    if not extractor.differentiable:
         return False
     try:
         next(mean_gradients(generator, extractor, seed=seed, label=label, batch=1))
@@ -48,7 +48,7 @@ def mean_gradients(
         start += batch
         with torch.enable_grad():
             images = source.synthesize(z)
-            responses = extractor.logits(images.clamp(-1, 1))  # type: ignore[attr-defined]
+            responses = extractor.logits(images.clamp(-1, 1))
             responses = torch.minimum(torch.maximum(responses, -bound), bound)
             columns = [
                 torch.autograd.grad(responses[:, column].sum(), z, retain_graph=column + 1 < len(bound))[0]

@@ -17,7 +17,7 @@ from typing import Any
 from tlgan.errors import NeedsTrust, Refused, TlganError
 from tlgan.io.isolation import entry_points, load
 
-from .base import Extractor
+from .base import Extractor, as_extractor, is_extractor
 from .permission import allow, import_own, standing
 
 GROUP = "tlgan.extractors"
@@ -156,10 +156,10 @@ def _call_factory(factory: Callable[..., Any], options: dict[str, Any], ref: str
 def _as_extractor(found: Any, options: dict[str, Any], described: str) -> Extractor:
     if isinstance(found, type) and hasattr(found, "extract"):
         return _call_factory(found, options, described)
-    if isinstance(found, Extractor):
+    if is_extractor(found):
         if options:
             raise TlganError(f"extractor {described} is already made: options {', '.join(options)} can't be applied")
-        return found
+        return as_extractor(found)
     if callable(found):
         from .callables import wrap_callable
 

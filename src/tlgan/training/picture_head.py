@@ -81,7 +81,8 @@ def train_head(
             f"{generator.name} can't have a picture head: that needs features of {recipe.side} px and pictures of more "
             f"than {SCALE * recipe.side} px, it has features of {have} and pictures of {generator.resolution} px"
         )
-    measures = [part for part in getattr(extractor, "parts", (extractor,)) if hasattr(part, "logits")]
+    parts = [] if extractor is None else getattr(extractor, "parts", (extractor,))
+    measures = [part for part in parts if part.differentiable]
     progress = as_progress(progress)
     pairs = Pairs(folder, generator.fingerprint, recipe)
     for part in pairs.missing():
@@ -255,7 +256,7 @@ def _loss(painted: Tensor, wanted: Tensor, logits: Tensor, measures: list[Any], 
         measured = torch.cat([measure.logits(painted) for measure in measures], dim=1)
         loss = loss + 0.06 * F.smooth_l1_loss(measured / spread, logits / spread)
     for measure in measures:
-        if hasattr(measure, "embedding"):
+        if measure.embeds:
             with torch.no_grad():
                 embedded = measure.embedding(wanted)
             loss = loss + 0.06 * (measure.embedding(painted) - embedded).abs().mean() / embedded.std().clamp_min(1e-6)

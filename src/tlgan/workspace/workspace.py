@@ -140,16 +140,14 @@ class Workspace:
     @cached_property
     def extractor(self) -> CombinedExtractor:
         """All extractors of the workspace as one."""
-        from tlgan.extractors.base import fingerprint_of
-
         with named_by(self.named_by, agreed=self.fetch):
             folders = [folder for folder in (self.staged, self.path) if folder is not None]
             loaded = load_extractors(self.settings.extractors, *folders, trust=self.trust, loaded=self.loaded)
         recorded = dict(self.settings.extractor_sha256)
         for ref, part in zip(self.settings.extractors, loaded.parts, strict=True):
-            if recorded.get(ref) not in (None, fingerprint_of(part)):
+            if recorded.get(ref) not in (None, part.fingerprint):
                 raise TlganError(
-                    f"extractor {ref} is another one ({fingerprint_of(part)[:12]}) than workspace {self.path} was made "
+                    f"extractor {ref} is another one ({part.fingerprint[:12]}) than workspace {self.path} was made "
                     f"with ({recorded[ref][:12]}): put the old one back, or discover into another folder (-o)"
                 )
         return loaded
@@ -405,9 +403,7 @@ def load_extractors(
 
 def recorded_extractors(settings: Settings, extractor: CombinedExtractor) -> Settings:
     """The settings with the fingerprints of the extractors in use."""
-    from tlgan.extractors.base import fingerprint_of
-
-    known = ((ref, fingerprint_of(part)) for ref, part in zip(settings.extractors, extractor.parts, strict=True))
+    known = ((ref, part.fingerprint) for ref, part in zip(settings.extractors, extractor.parts, strict=True))
     return replace(settings, extractor_sha256=tuple((ref, sha256) for ref, sha256 in known if sha256))
 
 

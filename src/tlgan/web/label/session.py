@@ -19,7 +19,7 @@ import numpy as np
 from tlgan.errors import TlganError
 from tlgan.extractors import Feature, load_extractor
 from tlgan.extractors.description import ADDED, feature_name
-from tlgan.extractors.head import embedding_of, has_embedding, save_head
+from tlgan.extractors.head import save_head
 from tlgan.io.files import replacing, sweep, to_read, to_write
 from tlgan.io.lock import LOCK, locked
 from tlgan.io.step import PENDING, Step
@@ -41,7 +41,7 @@ _LARGEST = 512  # pixels of a picture on the page
 FALLBACK = "celeba40"
 
 
-class Session:
+class LabelSession:
     """The clicks on one question. Every method may be called from any thread."""
 
     def __init__(
@@ -95,7 +95,7 @@ class Session:
                     if done >= len(self.latents):
                         return
                     with torch.no_grad():
-                        rows = embedding_of(self.backbone, images).float().cpu().numpy()
+                        rows = self.backbone.embedding(images).float().cpu().numpy()
                     self._learn_rows(done, rows[: len(self.latents) - done])
                     done += len(images)
 
@@ -236,13 +236,13 @@ class Session:
     def _backbone(self, ref: str) -> tuple[str, Extractor]:
         if ref:
             extractor = load_extractor(located(ref, self.workspace.path))
-            if not has_embedding(extractor):
+            if not extractor.embeds:
                 raise TlganError(
                     f"{ref} gives no embedding to read a new feature from: leave it out, or name {FALLBACK}"
                 )
             return ref, extractor
         for known, part in zip(self.workspace.settings.extractors, self.workspace.extractor.parts, strict=False):
-            if has_embedding(part) and not known.startswith(f"{EXTRACTORS_FOLDER}/"):
+            if part.embeds and not known.startswith(f"{EXTRACTORS_FOLDER}/"):
                 return known, part
         return FALLBACK, load_extractor(FALLBACK)
 

@@ -66,7 +66,7 @@ def export_extractor(extractors: list[Extractor], channels: int, side: int) -> o
     import torch
 
     def look(images: Tensor) -> Tensor:
-        return torch.cat([part.logits(images) for part in extractors], dim=1)  # type: ignore[attr-defined]
+        return torch.cat([part.logits(images) for part in extractors], dim=1)
 
     names = ", ".join(part.name for part in extractors)
     return _export(look, (channels, side, side), "images", "responses", what=f"the extractor {names}")
@@ -75,11 +75,6 @@ def export_extractor(extractors: list[Extractor], channels: int, side: int) -> o
 def label_of(generator: Generator, axes: Axes) -> int | None:
     """The class that the workspace paints, the first one where it names none; None for a generator without classes."""
     return (axes.label or 0) if generator.label_dim else None
-
-
-def exportable(extractor: Extractor) -> bool:
-    """Whether the extractor is a function of tensors (it has `logits`), and so can be traced."""
-    return hasattr(extractor, "logits")
 
 
 def halved(model: onnx.ModelProto, bits: int = HALF_BITS) -> onnx.ModelProto:

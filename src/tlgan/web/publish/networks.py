@@ -70,7 +70,7 @@ def export_networks(workspace: Workspace, side: int, tell: Callable[[str], None]
         found.checks.append(check)
 
     parts = workspace.extractor.parts
-    traced = [part for part in parts if export.exportable(part)]
+    traced = [part for part in parts if part.differentiable]
     for part in parts:
         if part not in traced:
             found.notes.append(
