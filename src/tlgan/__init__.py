@@ -56,7 +56,6 @@ _HOMES = {
     ".samples": (
         "Samples",
         "sample",
-    "train_extractor",
     ),
     ".axes": ("Axes",),
     ".training": ("train_extractor",),

@@ -9,6 +9,7 @@ import pytest
 import torch
 from algebra import random_axes
 
+from tlgan import pieces
 from tlgan.axes import AxisLearner
 from tlgan.editing import QUALITIES, Canvas, Edit, Face, exact, path, refine, resolve, resolve_all, resolved, solve
 from tlgan.editing.exact import _learned
@@ -248,14 +249,15 @@ def test_another_wish_drops_what_was_reached_and_the_same_wish_keeps_it(canvas, 
     assert edit.ask({"bar0": 0.8}).lock({"bar1"}).unlock({"bar3"}).changed(exact=True).reached is edit.reached
 
 
-def test_resolving_comes_in_steps_of_a_look(canvas):
-    from tlgan.editing import resolving
-
+def test_other_work_can_go_in_between_after_every_look(canvas):
+    paused: list[str] = []
     for quality, effort in QUALITIES.items():
-        steps = resolving(canvas, faces(canvas, 2), quality)
-        assert len(list(steps)) == 0  # plain edits: one solve
-        exact_ones = [replace(edit, exact=True) for edit in faces(canvas, 2)]
-        assert len(list(resolving(canvas, exact_ones, quality))) == effort.looks
+        paused.clear()
+        with pieces.between(lambda: 100, lambda: paused.append("a piece")):
+            resolve_all(canvas, faces(canvas, 2), quality)
+            assert not paused  # plain edits: one solve
+            resolve_all(canvas, [replace(edit, exact=True) for edit in faces(canvas, 2)], quality)
+        assert len(paused) >= effort.looks
 
 
 def test_an_unknown_quality_is_refused(canvas):

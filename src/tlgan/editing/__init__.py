@@ -10,7 +10,7 @@ from .effects import side_effects
 from .exact import refine
 from .face import Face
 from .outcome import outcome
-from .resolve import QUALITIES, path, resolve, resolve_all, resolved, resolving
+from .resolve import QUALITIES, path, resolve, resolve_all, resolved
 from .solve import Solution, solve
 
 __all__ = [
@@ -27,7 +27,6 @@ __all__ = [
     "resolve",
     "resolve_all",
     "resolved",
-    "resolving",
     "side_effects",
     "solve",
 ]
