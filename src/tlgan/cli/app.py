@@ -21,6 +21,7 @@ from tlgan.errors import TlganError
 
 from .evaluate import register as register_evaluation
 from .extractors import register as register_extractor_verbs
+from .methods import register as register_method_verbs
 from .options import (
     AllowedHostOption,
     AllowFrameOption,
@@ -112,7 +113,10 @@ def discover(
     ] = None,
     model: Annotated[str, typer.Option(help="Text-image model for --text: hf:owner/repo or a folder.")] = "",
     space: Annotated[
-        str, typer.Option(help="Latent space of the axes, z or w; empty takes w where there is one.")
+        str,
+        typer.Option(
+            help="Latent space of the axes, z, w or w+ (axes by groups of layers); empty takes w where there is one."
+        ),
     ] = "",
     truncation: Annotated[
         float | None,
@@ -130,6 +134,12 @@ def discover(
     preview: Annotated[
         bool, typer.Option("--preview", help="Train small pictures of a large generator first, and sample those.")
     ] = False,
+    method: Annotated[
+        str, typer.Option(help="How directions are found: regression, svm, mean-difference ...; unknown ones list all.")
+    ] = "",
+    engine: Annotated[
+        str, typer.Option(help="Where samples are painted: local, or processes:N of this machine.")
+    ] = "local",
     base: Annotated[
         list[str] | None, typer.Option("--base", help="Axis that all others are kept clear of; 'none' for none.")
     ] = None,
@@ -160,6 +170,7 @@ def discover(
         resolution=resolution,
         base=None if base is None else tuple(name for name in base if name != "none"),
         options=chosen_options(network, parse_options(option or ())),
+        method="" if method == "regression" else method,
     )
     recipe = None
     if preview:
@@ -179,6 +190,7 @@ def discover(
             sure=sure,
             trust=trust,
             preview=recipe,
+            engine=engine,
         )
     if json:
         print_json(workspace.summary())
@@ -369,6 +381,7 @@ def doctor(json: JsonOption = False) -> None:
 register_extractor_verbs(app)
 register_publish_verb(app)
 register_evaluation(app)
+register_method_verbs(app)
 
 
 def _serve(workspace: Any, host: str, port: int, browser: bool, way: Any) -> None:

@@ -44,7 +44,7 @@ class Canvas:
         self.generator = generator
         self.extractor = as_extractor(extractor)
         self.axes = axes
-        self.source = Source(generator, axes.space, axes.truncation, axes.label, resolution)
+        self.source = Source(generator, axes.space, axes.truncation, axes.label, resolution, axes.groups)
 
     @property
     def side(self) -> int:

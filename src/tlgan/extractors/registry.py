@@ -1,7 +1,7 @@
 """From a reference to an extractor.
 
-The extractors that ship with the package and those of other packages are listed in the same way, as
-``name -> "module:attribute"`` of a factory, so that naming one imports nothing but itself.
+Names are those of the hook `tlgan.hooks.EXTRACTORS`; what else a reference may be (a file, a scheme, a function) is said
+here.
 """
 
 from __future__ import annotations
@@ -10,23 +10,14 @@ import functools
 import importlib
 import re
 from collections.abc import Callable
-from importlib.metadata import EntryPoint
 from pathlib import Path, PurePath
 from typing import Any
 
 from tlgan.errors import NeedsTrust, Refused, TlganError
-from tlgan.io.isolation import entry_points, load
+from tlgan.hooks import EXTRACTORS
 
 from .base import Extractor, as_extractor, is_extractor
 from .permission import allow, import_own, standing
-
-GROUP = "tlgan.extractors"
-
-BUILT_IN = {
-    "celeba40": "tlgan.extractors.faces:celeba40",
-    "judge40": "tlgan.extractors.faces:judge40",
-    "colour": "tlgan.extractors.colour:ColourExtractor",
-}
 
 #: References that name a file or a scheme: how they begin or end, and who loads them. A prefix of a sentence
 #: (`text:`) is taken off; everything else is handed on whole.
@@ -44,7 +35,7 @@ _MODULE_REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 def known_extractors() -> tuple[str, ...]:
     """Names that :func:`load_extractor` takes: the built-in ones and those of installed packages."""
-    return tuple(sorted({*BUILT_IN, *(point.name for point in entry_points(GROUP))}))
+    return tuple(sorted(EXTRACTORS.names()))
 
 
 def load_extractor(ref: Any, **options: Any) -> Extractor:
@@ -101,15 +92,8 @@ def names_code(ref: str) -> bool:
 
 
 def _load_named(ref: str, options: dict[str, Any]) -> Extractor:
-    points: dict[str, EntryPoint] = {point.name: point for point in entry_points(GROUP)}
-    if ref in BUILT_IN:
-        return _call_factory(_import_attribute(BUILT_IN[ref]), options, ref)
-    if ref in points:
-        try:
-            factory = load(points[ref])
-        except (ImportError, AttributeError) as error:
-            raise TlganError(f"extractor {ref!r} of {points[ref].value} can't be imported: {error}") from error
-        return _call_factory(factory, options, ref)
+    if ref in EXTRACTORS:
+        return _call_factory(EXTRACTORS.get(ref), options, ref)
     for scheme, loader in SCHEMES.items():
         if ref.startswith(scheme):
             return _call_factory(functools.partial(_import_attribute(loader), ref.removeprefix(scheme)), options, ref)

@@ -199,16 +199,7 @@ class _Search:
 
     def axes(self) -> Any:
         """Axes of all features; the new ones' slopes from gradients where those were taken."""
-        settings = self.workspace.settings
-        axes = self.learner.axes(
-            generator=self.workspace.generator.fingerprint,
-            space=settings.space,
-            base=settings.base or (),
-            seed=settings.seed,
-            truncation=settings.psi,
-            label=settings.label,
-            extractors=settings.extractors,
-        )
+        axes = self.learner.axes(generator=self.workspace.generator.fingerprint, **self.workspace.settings.origin)
         if self._slopes is not None:
             return with_slopes(axes, self.learner, self._slopes, self._agreement, self.first)
         return axes
@@ -221,7 +212,9 @@ class _Search:
     def _prefer_gradients(self, method: Method, seconds: float, r2: np.ndarray) -> bool:
         """Compare what is left to do both ways, in seconds of this machine."""
         generator, settings = self.workspace.generator, self.workspace.settings
-        if not self.plain or not differentiable(generator, self.extractor, seed=settings.seed, label=settings.label):
+        if not self.plain or not differentiable(
+            Source(generator, label=settings.label), self.extractor, seed=settings.seed
+        ):
             if method == "gradients":
                 raise TlganError(
                     "gradients can't be used here: they need a differentiable extractor and generator, and latents in z"
@@ -244,9 +237,8 @@ class _Search:
 
     def _gradient_stream(self) -> Iterator[np.ndarray]:
         settings = self.workspace.settings
-        return mean_gradients(
-            self.workspace.generator, self.extractor, seed=settings.seed, label=settings.label, batch=_BATCH
-        )
+        source = Source(self.workspace.generator, label=settings.label)
+        return mean_gradients(source, self.extractor, seed=settings.seed, batch=_BATCH)
 
     def _average_gradients(self) -> None:
         self.report.stage("averaging gradients")

@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tlgan.axes import SURE, AxisLearner, population, priors
+from tlgan.axes.directions import Labelled, axes_by
+from tlgan.axes.layers import groups_of, layer_effects
 from tlgan.axes.learner import FIRST
 from tlgan.editing import Canvas, side_effects
 from tlgan.errors import TlganError
+from tlgan.hooks import AXIS_METHODS, SAMPLING_ENGINES, SamplingEngine
 from tlgan.io.files import to_write
 from tlgan.io.step import Step, held, is_ours
 from tlgan.progress import Progress, ProgressLike, as_progress
@@ -54,6 +57,7 @@ def discover(
     generator: Generator | None = None,
     loaded: Mapping[str, Extractor] | None = None,
     preview: HeadRecipe | None = None,
+    engine: str | SamplingEngine = "local",
 ) -> Workspace:
     """Make or continue the workspace in folder `path`, up to its axes and its report.
 
@@ -61,11 +65,15 @@ def discover(
     train a head that paints small pictures first, and keep it in the workspace; samples are then painted small, and the
     axes corrected on some whole pictures, as for a generator that comes with a head. ``sure``: split-half cosine at
     which every learnable axis counts as known. ``generator`` and ``loaded`` (extractors by reference) are used in place
-    of what the settings name, for networks that only exist in memory. ``trust``: the generator's file may hold code.
+    of what the settings name, for networks that only exist in memory. ``engine``: where samples are painted, an engine or
+    its name, see `tlgan.hooks.SAMPLING_ENGINES`. ``trust``: the generator's file may hold code.
     Raises TlganError where the folder holds a workspace of something else, and whatever loading the networks raises.
     """
     progress, loaded = as_progress(progress), dict(loaded or {})
     path = Path(path)
+    working: SamplingEngine = SAMPLING_ENGINES.make(engine) if isinstance(engine, str) else engine
+    if settings.method:
+        AXIS_METHODS.make(settings.method)  # an unknown one is told before anything is drawn
     check_free(path)
     with writing_into(path, progress.stage), Step(path) as step:
         check_free(path)
@@ -84,14 +92,19 @@ def discover(
         if preview is not None:
             workspace = workspace.changed(generator=_with_preview(workspace, preview, progress))
         names = tuple(feature.name for feature in workspace.extractor.features)
-        workspace = workspace.changed(settings=settle(settings, workspace.generator, names))
+        if old is not None and not settings.groups:
+            settings = replace(settings, groups=old.groups)
+        settings = settle(settings, workspace.generator, names)
+        workspace = workspace.changed(settings=settings)
+        if settings.space == "w+" and not settings.groups:
+            workspace = workspace.changed(settings=replace(settings, groups=_groups(workspace, progress)))
         if old is not None:
             workspace = _continued(old, workspace)
         workspace = workspace.changed(settings=recorded_extractors(workspace.settings, workspace.extractor))
         workspace.save_settings(step)
         if not held(path, AXES_FILE).exists():
             step.take()  # samples that are drawn from here on belong to these settings
-        workspace = workspace.changed(axes=_fitted(workspace, progress, sure))
+        workspace = workspace.changed(axes=_fitted(workspace, progress, sure, working))
         progress.stage("writing the report")
         from .report import write_report
 
@@ -100,19 +113,27 @@ def discover(
     return workspace.changed(staged=None)
 
 
-def _fitted(workspace: Workspace, progress: Progress, sure: float) -> Axes:
-    learner = learn(workspace, progress, sure)
+def _groups(workspace: Workspace, progress: Progress) -> tuple[int, ...]:
+    """The groups of layers, found by measurement."""
+    settings = workspace.settings
+    source = Source(workspace.generator, "w", settings.psi, settings.label, settings.resolution)
+    progress.stage("changing one layer at a time to see which belong together")
+    effects = layer_effects(
+        source, workspace.extractor, seed=settings.seed, on_layer=lambda done, of: progress.step("layers", done, of)
+    )
+    groups = groups_of(effects)
+    progress.stage(f"{len(groups)} groups of layers begin at {', '.join(map(str, groups))} of {len(effects)}")
+    return groups
+
+
+def _fitted(workspace: Workspace, progress: Progress, sure: float, engine: SamplingEngine) -> Axes:
+    learner = learn(workspace, progress, sure, engine)
     progress.stage("fitting the axes")
     chosen = workspace.settings
-    axes = learner.axes(
-        generator=workspace.generator.fingerprint,
-        space=chosen.space,
-        base=chosen.base or (),
-        seed=chosen.seed,
-        truncation=chosen.psi,
-        label=chosen.label,
-        extractors=chosen.extractors,
-    )
+    axes = learner.axes(generator=workspace.generator.fingerprint, **chosen.origin)
+    if chosen.method:
+        progress.stage(f"finding directions by {chosen.method}")
+        axes = axes_by(AXIS_METHODS.make(chosen.method), labelled(workspace, axes))
 
     def sampled() -> Canvas:
         return Canvas(workspace.generator, workspace.extractor, axes, resolution=chosen.resolution)
@@ -122,6 +143,14 @@ def _fitted(workspace: Workspace, progress: Progress, sure: float) -> Axes:
         axes = corrected(axes, sampled(), Canvas(workspace.generator, workspace.extractor, axes), progress)
     progress.stage("moving every slider to see what else changes")
     return replace(axes, effects=side_effects(sampled()), effects_by=workspace.extractor.name)
+
+
+def labelled(workspace: Workspace, axes: Axes, limit: int | None = None) -> Labelled:
+    """The samples of a workspace, at most `limit` of them, as axis methods see them."""
+    store = workspace.samples
+    latents, values = (np.concatenate(parts) for parts in zip(*store.read_arrays(stop=limit), strict=True))
+    source = Source.of(workspace.generator, store.recipe)
+    return Labelled(axes, latents, values, source, tuple(workspace.extractor.parts))
 
 
 def _with_preview(workspace: Workspace, recipe: HeadRecipe, progress: Progress) -> Generator:
@@ -148,7 +177,9 @@ def _painted_by_head(workspace: Workspace) -> bool:
     return head is not None and side is not None and side <= head.resolution
 
 
-def learn(workspace: Workspace, progress: Progress, sure: float = SURE) -> AxisLearner:
+def learn(
+    workspace: Workspace, progress: Progress, sure: float = SURE, engine: SamplingEngine | None = None
+) -> AxisLearner:
     """Draw and learn until every learnable axis is known or the cap is reached; parts already drawn count."""
     settings, store = workspace.settings, workspace.samples
     source = Source.of(workspace.generator, store.recipe)
@@ -200,6 +231,7 @@ def learn(workspace: Workspace, progress: Progress, sure: float = SURE) -> AxisL
         enough=enough,
         piece=PIECE if learner.shrunk else None,
         on_rows=count,
+        engine=engine,
     )
     return learner
 
@@ -211,6 +243,9 @@ def _asked(rows: int, learner: AxisLearner, recipe: Recipe) -> bool:
     """
     if not learner.shrunk:
         return rows % recipe.part_rows == 0
+    if recipe.groups:  # in some thousand dimensions the question takes longer than the samples: at every doubling
+        first = FIRST * len(recipe.groups)
+        return rows >= first and rows % (first * 2 ** int(np.log2(rows / first))) == 0
     return rows >= FIRST and rows % (PIECE * 2 ** int(np.log2(rows / FIRST))) == 0
 
 
@@ -244,7 +279,7 @@ def _continued(old: Settings, workspace: Workspace) -> Workspace:
     if set(new.extractors) < set(old.extractors):  # some were added since, and stay
         new = replace(new, extractors=old.extractors)
         workspace = workspace.changed(settings=new, named_by=workspace.path / SETTINGS_FILE, extractor=None)
-    for name in ("space", "truncation", "label", "extractors", "seed", "resolution"):
+    for name in ("space", "groups", "truncation", "label", "extractors", "seed", "resolution"):
         before, now = getattr(old, name), getattr(new, name)
         if before != now:
             raise TlganError(

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from tlgan.errors import TlganError
 from tlgan.evaluation.evaluate import PLAIN, as_witness, evaluate, judged_features
 from tlgan.evaluation.judging import Witness
-from tlgan.evaluation.methods import Method
 from tlgan.evaluation.scores import Evaluation
 from tlgan.extractors import Extractor
+from tlgan.hooks import EVALUATION_METHODS, EvaluationMethod
 from tlgan.io.step import Step
 from tlgan.progress import ProgressLike, as_progress
 
@@ -23,9 +23,10 @@ def evaluate_workspaces(
     judge: str | Extractor | Witness,
     *,
     features: Sequence[str] | None = None,
-    methods: Sequence[str | Method] = ("plain", "conditioned", "joint", "exact"),
+    methods: Sequence[str | EvaluationMethod] = ("plain", "conditioned", "joint", "exact"),
     faces: int = 50,
     amount: float = 1.5,
+    metrics: Sequence[str] = (),
     plain: int = PLAIN,
     record: bool = True,
     progress: ProgressLike = None,
@@ -50,6 +51,9 @@ def evaluate_workspaces(
     for other in workspaces[1:]:
         theirs = judged_features(other.canvas, witness, features)
         names = [name for name in names if name in theirs]
+    for method in methods:  # so that the report, which goes by names, can show what an object did
+        if not isinstance(method, str) and method.name not in EVALUATION_METHODS:
+            EVALUATION_METHODS.register(method.name, method)
     found = []
     for workspace in workspaces:
         if len(workspaces) > 1:
@@ -62,6 +66,7 @@ def evaluate_workspaces(
                 methods=methods,
                 faces=faces,
                 amount=amount,
+                metrics=metrics,
                 plain=plain,
                 progress=progress,
             )
