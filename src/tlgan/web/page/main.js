@@ -349,6 +349,8 @@ window.studio = {
   changes: () => byName((k) => (shown() ? shown().measured[k] - shown().own[k] : null)),
   /** How many pictures were asked for; a "painted" event says which one it shows. */
   version: () => version,
+  /** Pixels a side of the picture on the screen, as it was painted. */
+  side: () => picture.bitmap?.width ?? 0,
   /** Whether the picture on the screen is finished, be it the newest or not. */
   finished: () => !picture.draft,
   /** Whether the newest picture is on the screen, and finished. */

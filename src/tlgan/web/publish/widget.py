@@ -41,7 +41,7 @@ def widget(workspace: Workspace, seed: int | None = None, *, sliders: Sequence[s
     workspace.axes.indices(list(sliders))
     kind = _widget_class()
     if live:
-        first, _ = first_face(workspace, seed=seed)
+        first = first_face(workspace, seed=seed)[0]
         return kind(workspace, first, sliders)
     engine = build_engine(workspace, runtimes=("wasm",))
     first = engine.first

@@ -181,9 +181,9 @@ def encode_picture(picture: NDArray[np.uint8], size: int | None = None) -> bytes
     return buffer.getvalue()
 
 
-def _jpeg(picture: NDArray[np.uint8], size: int) -> bytes:
+def _jpeg(picture: NDArray[np.uint8], size: int, quality: int = 95) -> bytes:
     buffer = io.BytesIO()
-    _shrunk(picture, size).save(buffer, "JPEG", quality=95, subsampling=0)
+    _shrunk(picture, size).save(buffer, "JPEG", quality=quality, subsampling=0)
     return buffer.getvalue()
 
 
@@ -199,6 +199,13 @@ def _shrunk(picture: NDArray[np.uint8], size: int | None) -> Image.Image:
 def data_url(webp: bytes) -> str:
     """A WebP as text, for JSON and for the first paint."""
     return "data:image/webp;base64," + base64.b64encode(webp).decode("ascii")
+
+
+def picture_url(picture: NDArray[np.uint8]) -> str:
+    """A picture of any size as text: beyond `LOSSLESS_SIDE` a JPEG, a light one, since a page waits for it."""
+    if len(picture) <= LOSSLESS_SIDE:
+        return data_url(encode_picture(picture))
+    return "data:image/jpeg;base64," + base64.b64encode(_jpeg(picture, len(picture), quality=85)).decode("ascii")
 
 
 def pack(request: int, picture: NDArray[np.uint8], size: int | None = None) -> bytes:

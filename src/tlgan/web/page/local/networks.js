@@ -25,11 +25,12 @@ async function hasGraphics() {
 }
 
 export class Networks {
-  static async open(site, backend) {
+  /** @param {Site} site @param {string} backend @param {string[]} [wanted] the networks to open, of those there are */
+  static async open(site, backend, wanted = ["generator", "extractor", "mapping"]) {
     const networks = new Networks();
     networks.site = site;
     networks.backend = backend;
-    const names = ["generator", "extractor", "mapping"].filter((name) => site.has(name));
+    const names = wanted.filter((name) => site.has(name));
     const [ort, runtime, ...models] = await Promise.all([
       import(site.url(`ort-${backend}`)),
       site.bytes(`runtime-${backend}`),
