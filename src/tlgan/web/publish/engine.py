@@ -76,12 +76,14 @@ def first_face(
 ) -> tuple[dict[str, Any], int]:
     """The description of the workspace with a painted face, and that face's seed: the most typical one by default."""
     from tlgan.editing import Edit
+    from tlgan.generators.base import picture_size
     from tlgan.web.server.describe import describe
     from tlgan.web.server.painter import Painter
 
     description = describe(workspace)
     if resolution is not None:
-        description["generator"]["resolution"] = resolution
+        height, width = picture_size(workspace.generator, resolution)
+        description["generator"] |= {"resolution": resolution, "width": width, "height": height}
     painter = Painter(workspace, threads=2)
     try:
         seed = painter.typical() if seed is None else seed
