@@ -38,6 +38,7 @@ GRAPH_OPTIONS = {
     "torchscript": (*_GRAPH, "label_input", "classes", "inputs", "fixed_batch"),
     "torch-export": (*_GRAPH, "fixed_batch"),
 }
+_WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".pkl", ".ckpt", ".onnx")
 _HF_FILES = ("model.safetensors", "pytorch_model.bin")  # what PyTorchModelHubMixin writes
 
 
@@ -133,7 +134,12 @@ def _in_folder(folder: Path) -> Path | None:
         return None
     if (folder / "saved_model.pb").is_file():
         raise TlganError(f"{folder} is {TENSORFLOW}")
-    return next((folder / file for file in _HF_FILES if (folder / file).is_file()), None)
+    if named := next((folder / file for file in _HF_FILES if (folder / file).is_file()), None):
+        return named
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in _WEIGHTS and path.is_file())
+    if len(found) > 1:
+        raise TlganError(f"{folder} holds {', '.join(path.name for path in found)[:200]}: name one of these files")
+    return found[0] if found else None
 
 
 def _assembled(model: KnownModel, progress: hub.Progress | None) -> Path:

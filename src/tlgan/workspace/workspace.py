@@ -113,6 +113,8 @@ class Workspace:
                 "folder (-o), or, if you know that both hold the same network, run tlgan move-generator "
                 f"{shlex.quote(str(self.path))} {shlex.quote(self.settings.generator)} --accept"
             )
+        if hasattr(generator, "statistics_at"):
+            generator.statistics_at = min(1.0, max(0.0, self.settings.psi))
         return self.with_preview(generator)
 
     def _from_reference(self, ref: str, expected: str) -> Generator:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from tlgan.errors import TlganError
@@ -12,11 +12,14 @@ from tlgan.generators.checkpoint import Checkpoint, ObjectRecord, TensorRecord, 
 from tlgan.generators.checkpoint.persistence import Module
 from tlgan.generators.checkpoint.state_dicts import State, choose, network_names, state_dicts
 from tlgan.generators.fingerprint import of_blueprint
+from tlgan.generators.nets.biggan import BigGAN, is_biggan, read_biggan
 from tlgan.generators.nets.dcgan import DCGAN, is_dcgan, read_dcgan
+from tlgan.generators.nets.lightweight import LightweightGAN, is_lightweight, read_lightweight
 from tlgan.generators.nets.mobilestylegan import MobileStyleGAN
 from tlgan.generators.nets.mobilestylegan_ir import is_mobilestylegan, read_mobilestylegan
 from tlgan.generators.nets.modulated import Modulated
 from tlgan.generators.nets.pggan import PGGAN, is_pggan, read_pggan
+from tlgan.generators.nets.progressive import Progressive, progressive_kind, read_progressive
 from tlgan.generators.nets.rosinality import is_rosinality, read_rosinality
 from tlgan.generators.nets.stylegan2 import StyleGAN2
 from tlgan.generators.nets.stylegan2_ada import is_stylegan2_module, read_stylegan2_module
@@ -45,7 +48,17 @@ ARCHITECTURES: dict[str, Architecture] = {
     "dcgan": DCGAN,
     "modulated": Modulated,
     "mobilestylegan": MobileStyleGAN,
+    "progressive": Progressive,
+    "biggan": BigGAN,
+    "lightweight": LightweightGAN,
 }
+
+# state_dicts by their content, the ones with the most telling names first: does it fit, and what reads it
+_STATES: tuple[tuple[Callable[[State], Any], Callable[[State], Blueprint]], ...] = (
+    (progressive_kind, read_progressive),
+    (is_biggan, read_biggan),
+    (is_lightweight, read_lightweight),
+)
 
 _EXPECTED = (
     "expected a pg-GAN, StyleGAN2-ADA or StyleGAN3 pickle, a rosinality StyleGAN2, the state_dict of a DCGAN, ONNX, "
@@ -132,6 +145,12 @@ def _by_prefix(tensors: dict[str, TensorRecord]) -> dict[str, State]:
 
 
 def _of_states(states: dict[str, State], network: str | None, average: TensorRecord | None) -> Blueprint | None:
+    for fits, read in _STATES:
+        if found := {path: state for path, state in states.items() if fits(state)}:
+            path, state = choose(found, network)
+            blueprint = read(state)
+            blueprint.source["network"] = path
+            return blueprint
     rosinality = {path: state for path, state in states.items() if is_rosinality(state)}
     if rosinality:
         path, state = choose(rosinality, network)
