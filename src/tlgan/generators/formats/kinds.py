@@ -21,9 +21,11 @@ from tlgan.generators.nets.modulated import Modulated
 from tlgan.generators.nets.pggan import PGGAN, is_pggan, read_pggan
 from tlgan.generators.nets.progressive import Progressive, progressive_kind, read_progressive
 from tlgan.generators.nets.rosinality import is_rosinality, read_rosinality
+from tlgan.generators.nets.stylegan1 import StyleGAN1
 from tlgan.generators.nets.stylegan2 import StyleGAN2
 from tlgan.generators.nets.stylegan2_ada import is_stylegan2_module, read_stylegan2_module
 from tlgan.generators.nets.stylegan3 import StyleGAN3, is_stylegan3_module, read_stylegan3_module
+from tlgan.generators.nets.tensorflow import chosen_state, is_stylegan, is_tensorflow, read_stylegan
 
 from .converted import converted_blueprint, read_safetensors
 
@@ -43,6 +45,7 @@ class Architecture(Protocol):
 
 ARCHITECTURES: dict[str, Architecture] = {
     "pggan": PGGAN,
+    "stylegan1": StyleGAN1,
     "stylegan2": StyleGAN2,
     "stylegan3": StyleGAN3,
     "dcgan": DCGAN,
@@ -84,8 +87,12 @@ def blueprint_of(checkpoint: Checkpoint, network: str | None = None) -> Blueprin
     tree = checkpoint.tree
     if checkpoint.container == "openvino":
         return read_mobilestylegan(tree)
-    if is_pggan(tree):
-        return read_pggan(tree, network or "Gs")
+    if is_tensorflow(tree):
+        state = chosen_state(tree, network)
+        if is_stylegan(state):
+            return read_stylegan(state, network)
+        if is_pggan(state):
+            return read_pggan(state, network)
     found = _snapshot_module(tree, network)
     if found is not None:
         key, module = found
@@ -100,7 +107,7 @@ def blueprint_of(checkpoint: Checkpoint, network: str | None = None) -> Blueprin
     blueprint = _of_states(state_dicts(tree), network, _latent_average(tree))
     if blueprint is not None:
         return blueprint
-    raise TlganError(f"{checkpoint.path.name} holds {_summary(tree)}, no generator that is known: {_EXPECTED}")
+    raise TlganError(f"{checkpoint.path.name} holds {summary(tree)}, no generator that is known: {_EXPECTED}")
 
 
 def build(blueprint: Blueprint, *, name: str, device: str = "cpu", **options: Any) -> LatentGenerator:
@@ -135,7 +142,7 @@ def _of_safetensors(checkpoint: Checkpoint, network: str | None) -> Blueprint:
     blueprint = converted_blueprint(tensors, metadata) or _of_states(_by_prefix(tensors), network, None)
     if blueprint is None:
         raise TlganError(
-            f"{checkpoint.path.name} holds {_summary(dict(tensors))}, no generator that is known: {_EXPECTED}"
+            f"{checkpoint.path.name} holds {summary(dict(tensors))}, no generator that is known: {_EXPECTED}"
         )
     return blueprint
 
@@ -188,10 +195,3 @@ def _snapshot_module(tree: Any, network: str | None) -> tuple[str, Module] | Non
 def _latent_average(tree: Any) -> TensorRecord | None:
     average = tree.get("latent_avg") if isinstance(tree, dict) else None
     return average if isinstance(average, TensorRecord) else None
-
-
-def _summary(tree: Any) -> str:
-    parts = tree if isinstance(tree, tuple | list) else [tree]
-    if any(isinstance(part, ObjectRecord) and str(part.type) == "dnnlib.tflib.network.Network" for part in parts[:4]):
-        return "a StyleGAN of TensorFlow (convert it to PyTorch with the StyleGAN3 code's legacy.py)"
-    return summary(tree)
