@@ -36,7 +36,7 @@ export function open(description) {
   const { generator, samples, base, about } = description;
   const label = (name) => description.features.find((feature) => feature.name === name)?.label ?? name;
   const model = [
-    ["Painted by", `${generator.name}, ${generator.resolution} × ${generator.resolution} pixels, ${generator.dimensions} dimensions (${generator.space})`],
+    ["Painted by", `${generator.name}, ${generator.width} × ${generator.height} pixels, ${generator.dimensions} dimensions (${generator.space})`],
     ["Fingerprint", generator.fingerprint],
     ["Axes from", `${samples.toLocaleString("en")} faces${base.length ? `; kept clear of ${base.map(label).join(" and ")}` : ""}`],
     ...flat(about),

@@ -86,12 +86,14 @@ def first_face(
     """The description of the workspace with a painted face; that face's seed, the most typical one by default; and its whole
     picture."""
     from tlgan.editing import Edit
+    from tlgan.generators.base import picture_size
     from tlgan.web.server.describe import describe
     from tlgan.web.server.painter import Painter
 
     description = describe(workspace)
     if resolution is not None:
-        description["generator"]["resolution"] = resolution
+        height, width = picture_size(workspace.generator, resolution)
+        description["generator"] |= {"resolution": resolution, "width": width, "height": height}
     painter = Painter(workspace, threads=2)
     try:
         seed = painter.typical() if seed is None else seed

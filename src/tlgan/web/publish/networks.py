@@ -96,7 +96,7 @@ def export_networks(workspace: Workspace, side: int, tell: Stage, *, whole: bool
         clipped = np.clip(pictures, -1, 1)
         rows = [row for row, column in enumerate(found.columns) if column >= 0]
         seen = _positions(workspace, clipped)[:, rows]
-        looked = export.export_extractor(traced, generator.channels, side)
+        looked = export.export_extractor(traced, pictures.shape[1:])
 
         def compared(model: onnx.ModelProto) -> Check:
             place = _places(workspace, checks.run(model, clipped), found.columns)[:, rows]
@@ -129,7 +129,7 @@ def _columns(parts: Any, traced: list[Any]) -> list[int]:
 
 
 def _pictures(workspace: Workspace, latents: np.ndarray, side: int) -> np.ndarray:
-    """Pictures float32 [n, C, side, side] by the original generator."""
+    """Pictures float32 [n, C, H, W], the larger side `side`, by the original generator."""
     import torch
 
     parts = []

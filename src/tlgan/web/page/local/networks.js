@@ -63,9 +63,9 @@ export class Networks {
 
   /** Picture [C, H, W] -> responses [f]. @param {Float32Array} picture @returns {Promise<Float32Array>} */
   measure(picture) {
-    const { channels, resolution } = this.site.facts.picture;
+    const { channels, height, width } = this.site.facts.picture;
     const clipped = picture.map((value) => Math.min(1, Math.max(-1, value)));
-    return this.run("extractor", clipped, [1, channels, resolution, resolution]);
+    return this.run("extractor", clipped, [1, channels, height, width]);
   }
 
   /** z [d] -> w [d], truncated. @param {Float32Array} z @returns {Promise<Float32Array>} */
@@ -88,13 +88,12 @@ export class Networks {
   /** Mean difference, in grey levels, to the picture that was painted when the page was published. */
   async miss() {
     const { latent, pixels, side } = this.site.facts.probe;
-    const { channels, resolution } = this.site.facts.picture;
+    const { channels, height, width } = this.site.facts.picture;
     const picture = await this.paint(Float32Array.from(latent));
-    const step = resolution / side;
     let sum = 0;
     pixels.forEach((level, k) => {
       const [channel, row, column] = [Math.floor(k / side / side), Math.floor(k / side) % side, k % side];
-      const at = (channel * resolution + Math.floor(row * step)) * resolution + Math.floor(column * step);
+      const at = (channel * height + Math.floor((row * height) / side)) * width + Math.floor((column * width) / side);
       sum += Math.abs((Math.min(1, Math.max(-1, picture[at])) + 1) * 127.5 - level);
     });
     return sum / (side * side * channels);

@@ -161,8 +161,8 @@ async function url(painter, latent) {
 }
 
 function drawn(painter, picture) {
-  const { resolution, channels } = painter.site.facts.picture;
-  return pixels(picture, resolution, channels);
+  const { width, height, channels } = painter.site.facts.picture;
+  return pixels(picture, width, height, channels);
 }
 
 /** Let messages in. */
