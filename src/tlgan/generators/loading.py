@@ -21,7 +21,7 @@ from .catalogue import KnownModel, known_model
 from .checkpoint import Checkpoint, read_checkpoint
 from .checkpoint.openvino_ir import xml_of
 from .checkpoint.reader import TENSORFLOW
-from .fingerprint import with_options
+from .fingerprint import of_blueprint, with_options
 from .formats.converted import write_blueprint
 from .formats.kinds import blueprint_of, build, is_black_box, set_options
 from .formats.own import load_own, names_code
@@ -148,12 +148,19 @@ def _assembled(model: KnownModel, progress: hub.Progress | None) -> Path:
     def convert(folder: Path, out: Path) -> None:
         convert_file(folder / next(name for name in model.members if name.endswith(".xml")), out, ref=model.name)
 
+    def check(path: Path) -> bool:
+        try:
+            return of_blueprint(describe(read_checkpoint(path), None)) == model.fingerprint
+        except TlganError:
+            return False
+
     return hub.fetch_members(
         model.address,
         model.members,
         archive_sha256=model.archive_sha256,
         size=model.size,
         build=convert,
+        check=check,
         key=model.key,
         progress=progress,
     )
