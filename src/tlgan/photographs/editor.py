@@ -16,7 +16,7 @@ from tlgan.editing import Canvas, Edit, Editor
 from tlgan.errors import TlganError
 
 from .offsets import OffsetGenerator, split
-from .pasting import paste, paste_mask
+from .pasting import change_of, paste, paste_mask
 from .reading import Photograph, write_photograph
 from .state import Inversion
 from .warping import warp
@@ -96,10 +96,10 @@ class PhotographEditor(Editor):
 
     @property
     def change(self) -> np.ndarray:
-        """What the edit changes in the crop, float32 [s, s, 3] in grey levels: edited minus inverted picture."""
+        """What the edit adds to the crop, float32 [s, s, 3] in grey levels; see `change_of`."""
         if not self.edit.asked:
             return np.zeros((*self._start.shape[:2], 3), dtype=np.float32)
-        return self.face().astype(np.float32) - self._start
+        return change_of(self._start, self.face(), self.crop())
 
     def picture(self) -> np.ndarray:
         """The edited photograph, uint8 [H, W, 3]; without edits the photograph, bit for bit."""

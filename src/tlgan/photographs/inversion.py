@@ -33,7 +33,7 @@ _SMALL = 128
 @dataclass(frozen=True)
 class Plan:
     """``small``: steps on small pictures, ``whole``: on whole ones; ``rate``: largest step of Adam in whitened units,
-    ``whole_rate`` on whole pictures; weights of the distances: ``pixels`` (L1 at full and a quarter of the side),
+    ``whole_rate`` on whole pictures, and ``apart`` the share of it at which layers part from one another; weights of the distances: ``pixels`` (L1 at full and a quarter of the side),
     ``features`` (an extractor's embedding), ``identity`` (where weights for it are there), ``shared`` and ``layers``
     (the prior on u and on the offsets)."""
 
@@ -41,6 +41,7 @@ class Plan:
     whole: int = 4
     rate: float = 0.12
     whole_rate: float = 0.03
+    apart: float = 0.25
     pixels: float = 1.0
     features: float = 0.05
     identity: float = 0.5
@@ -106,7 +107,6 @@ class Inverter:
             white = (torch.from_numpy(start).float().reshape(-1, dim) - self._mean) @ self._inverse.T
             shared, offsets = white.mean(dim=0), (white - white.mean(dim=0)).expand(max(1, self.layers), dim).clone()
         shared, offsets = shared.clone().requires_grad_(), offsets.requires_grad_()
-        moved = [shared, offsets] if self.layers else [shared]
         steps = plan.small + (plan.whole if self._costly else 0)
         best, best_loss = self._latent(shared, offsets), np.inf
         for first, count, side, rate, stage in (
@@ -116,7 +116,10 @@ class Inverter:
             if not count:
                 continue
             compare = self._comparison(target, weight, min(side or COMPARED, COMPARED), plan)
-            optimizer = torch.optim.Adam(moved, lr=rate, betas=(0.9, 0.95))
+            groups = [{"params": [shared], "lr": rate}]
+            if self.layers:
+                groups.append({"params": [offsets], "lr": plan.apart * rate})
+            optimizer = torch.optim.Adam(groups, betas=(0.9, 0.95))
             schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda at, n=count: _cycle(at / n))
             best_loss = np.inf  # losses of different pictures don't compare
             for step in range(count):

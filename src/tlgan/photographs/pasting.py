@@ -1,7 +1,8 @@
 """Laying an edit back into its photograph: the *difference* of two pictures of the generator, under a soft mask.
 
 What inversion could not express stays in the photograph, since only edited minus inverted is added; where they are equal,
-nothing changes. The mask is the face's hull with a margin, and around the head also where the edit changed something.
+nothing changes. Where the edit changed a place strongly, a mouth say, the photograph's own fine lines belong to what was
+there: of what inversion missed only the coarse part, light and colour, stays in such a place. The mask is the face's hull with a margin, and around the head also where the edit changed something.
 It falls to zero smoothly, and so does what is added: there is no seam that would have to be blended away.
 """
 
@@ -18,6 +19,9 @@ _GROWN, _SOFT = 0.03, 0.045
 #: An edit has changed a place where the difference, averaged, is over the first number of grey levels; surely from the
 #: second on.
 _CHANGED = (5.0, 14.0)
+#: From and to how many grey levels of change the photograph's own fine lines give way, and what is fine, as a share of the
+#: crop's side.
+_REPLACED, _FINE = (6.0, 22.0), 0.03
 #: How far around the hull the head may reach: hair, ears, a hat, as a factor of the hull's size.
 _HEAD = 1.55
 
@@ -41,6 +45,22 @@ def paste_mask(hull: np.ndarray | None, change: np.ndarray) -> np.ndarray:
     strength = _blurred(_small(np.abs(change).max(axis=-1)), 0.02 * SIDE)
     where = np.clip((strength - _CHANGED[0]) / (_CHANGED[1] - _CHANGED[0]), 0.0, 1.0)
     return np.asarray(np.maximum(face_mask(hull), _soft(_filled(head)) * where) * border, dtype=np.float32)
+
+
+def change_of(inverted: np.ndarray, edited: np.ndarray, crop: np.ndarray) -> np.ndarray:
+    """What is to be added to a photograph's `crop`, all [s, s, 3] in grey levels: float32 [s, s, 3].
+
+    Edited minus inverted, and less the fine part of crop minus inverted where that is large. Zero where they are equal.
+    """
+    change = edited.astype(np.float32) - inverted
+    strength = _blurred(_small(np.abs(change).max(axis=-1)), 0.008 * SIDE)
+    replaced = np.clip((strength - _REPLACED[0]) / (_REPLACED[1] - _REPLACED[0]), 0.0, 1.0)
+    if not replaced.any():
+        return change
+    side = len(change)
+    missed = crop.astype(np.float32) - inverted
+    coarse = np.stack([_large(_blurred(_small(missed[..., k]), _FINE * SIDE), side) for k in range(3)], axis=-1)
+    return np.asarray(change - _large(_blurred(replaced, 1.0), side)[..., None] * (missed - coarse))
 
 
 def paste(
@@ -93,6 +113,12 @@ def _blurred(mask: np.ndarray, sigma: float) -> np.ndarray:
     from scipy.ndimage import gaussian_filter
 
     return np.asarray(gaussian_filter(mask.astype(np.float32), sigma, mode="nearest", truncate=3.0))
+
+
+def _large(values: np.ndarray, side: int) -> np.ndarray:
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(values.astype(np.float32)).resize((side, side), Image.Resampling.BICUBIC))
 
 
 def _small(values: np.ndarray) -> np.ndarray:
