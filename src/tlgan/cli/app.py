@@ -36,6 +36,7 @@ from .options import (
     YesOption,
     outside,
 )
+from .provenance import register as register_provenance_verbs
 from .publish import register as register_publish_verb
 
 app = typer.Typer(
@@ -368,6 +369,7 @@ def doctor(json: JsonOption = False) -> None:
 
 register_extractor_verbs(app)
 register_publish_verb(app)
+register_provenance_verbs(app)
 register_evaluation(app)
 
 
