@@ -16,6 +16,7 @@ from tlgan.photographs import Inverter, Plan, load_inversion, read_photograph, w
 from tlgan.photographs.encoder import Encoder, Stage, load_encoder
 from tlgan.photographs.pasting import change_of, paste, paste_mask
 from tlgan.photographs.warping import similarity, unwarp
+from tlgan.provenance import Claim, verify_file
 from tlgan.workspace import Workspace
 from worlds import SIDE, load_halves
 
@@ -141,20 +142,21 @@ def test_pasting_fades_out_and_replaces_fine_lines_only_where_changed() -> None:
     assert np.array_equal(grey_pasted[..., 0], grey_pasted[..., 2])
 
 
-def test_jpeg_keeps_its_tables_and_marks_only_what_changed(tmp_path: Path) -> None:
-    rng = np.random.default_rng(1)
+def test_a_jpeg_keeps_its_tables_and_only_a_change_is_claimed(tmp_path: Path) -> None:
+    rng, claim = np.random.default_rng(1), Claim(made="edited", asked="smiling=+1")
     Image.fromarray(rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(tmp_path / "a.jpg", quality=61)
-    photograph, marked = read_photograph(tmp_path / "a.jpg"), []
-    write_photograph(tmp_path / "same.jpg", photograph, photograph.picture, marked.append)
+    photograph = read_photograph(tmp_path / "a.jpg")
+    write_photograph(tmp_path / "same.jpg", photograph, photograph.picture, claim)
     assert (tmp_path / "same.jpg").read_bytes() == (tmp_path / "a.jpg").read_bytes()
-    assert not marked
     changed = photograph.picture.copy()
     changed[:8] = 0
-    write_photograph(tmp_path / "new.jpg", photograph, changed, marked.append)
-    assert len(marked) == 1
+    write_photograph(tmp_path / "new.jpg", photograph, changed, claim)
     assert Image.open(tmp_path / "new.jpg").quantization == Image.open(tmp_path / "a.jpg").quantization
+    report, _ = verify_file(tmp_path / "new.jpg")
+    assert report.holds
+    assert b"compositeWithTrainedAlgorithmicMedia" in (tmp_path / "new.jpg").read_bytes()
     with pytest.raises(TlganError, match="end the name"):
-        write_photograph(tmp_path / "new.txt", photograph, changed)
+        write_photograph(tmp_path / "new.txt", photograph, changed, claim)
     assert not (tmp_path / "new.txt").exists()
 
 

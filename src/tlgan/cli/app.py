@@ -38,6 +38,7 @@ from .options import (
 )
 from .photographs import BoxOption, FaceOption, StepsOption, WholeOption
 from .photographs import register as register_photograph_verb
+from .provenance import register as register_provenance_verbs
 from .publish import register as register_publish_verb
 
 app = typer.Typer(
@@ -402,6 +403,7 @@ def doctor(json: JsonOption = False) -> None:
 register_extractor_verbs(app)
 register_photograph_verb(app)
 register_publish_verb(app)
+register_provenance_verbs(app)
 register_evaluation(app)
 
 

@@ -14,8 +14,10 @@ from typing import Self
 import numpy as np
 
 from tlgan.errors import TlganError
+from tlgan.provenance import Claim
 
 from .canvas import Canvas
+from .claims import claim_of, in_words
 from .edit import Edit
 from .film import enlarge, there_and_back, tile, write_film
 from .picture_file import write_picture
@@ -141,18 +143,24 @@ class Editor:
         return [self.strip(name, steps, span) for name in names]
 
     def save(self, path: str | Path) -> Path:
-        """Write the edited face: PNG carries its state; other endings are what Pillow makes of them."""
-        return write_picture(path, self.picture(), self.state())
+        """Write the edited face as PNG, with its state inside, JPEG or WebP; each says what it is."""
+        return write_picture(path, self.picture(), self.state(), claim_of(self.canvas, self.edit))
 
     def save_strip(self, path: str | Path, names: Sequence[str], steps: int = 7, span: float = 3.0) -> Path:
         """Write strips, a row a feature, as one picture."""
-        return write_picture(path, tile([enlarge(row) for row in self.grid(names, steps, span)]))
+        picture = tile([enlarge(row) for row in self.grid(names, steps, span)])
+        return write_picture(path, picture, claim=self._claim(names, span))
 
     def save_film(self, path: str | Path, name: str, *, span: float = 3.0, seconds: float = 3.0, fps: int = 25) -> Path:
         """Write a looping GIF or MP4 of one feature asked from -span to +span sd."""
         frames = self.strip(name, max(2, round(seconds * fps / 2)), span)
-        write_film(path, there_and_back(enlarge(frames, 256)), fps)
+        write_film(path, there_and_back(enlarge(frames, 256)), fps, self._claim([name], span))
         return Path(path)
+
+    def _claim(self, names: Sequence[str], span: float) -> Claim:
+        """Of several pictures, over which these features go from -span to +span sd."""
+        moved = " ".join(f"{name}={-span:+g}..{span:+g}" for name in names)
+        return claim_of(self.canvas, f"{moved} {in_words(self.edit)}".strip())
 
     def _expand(self, names: Sequence[str]) -> list[str]:
         axes = self.canvas.axes

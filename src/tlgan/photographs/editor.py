@@ -5,7 +5,7 @@ All that an `Editor` does is done to the inverted latent; pictures are the photo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -13,6 +13,7 @@ from typing import Self
 import numpy as np
 
 from tlgan.editing import Canvas, Edit, Editor
+from tlgan.editing.claims import claim_of
 from tlgan.errors import TlganError
 
 from .offsets import OffsetGenerator, split
@@ -20,9 +21,6 @@ from .pasting import change_of, paste, paste_mask
 from .reading import Photograph, write_photograph
 from .state import Inversion
 from .warping import warp
-
-#: Called with a written file and what was asked, to say in it that it was edited: set where marks are made.
-Mark = Callable[[Path, str], None]
 
 
 class PhotographEditor(Editor):
@@ -37,17 +35,13 @@ class PhotographEditor(Editor):
         edit: Edit,
         photograph: Photograph,
         inversion: Inversion,
-        mark: Mark | None = None,
     ) -> None:
         super().__init__(canvas, edit)
         self.photograph = photograph
         self.inversion = inversion
-        self._mark = mark
 
     @classmethod
-    def of(
-        cls, canvas: Canvas, photograph: Photograph, inversion: Inversion, mark: Mark | None = None
-    ) -> PhotographEditor:
+    def of(cls, canvas: Canvas, photograph: Photograph, inversion: Inversion) -> PhotographEditor:
         """The unedited photograph, on a workspace's `canvas`."""
         axes = canvas.axes
         if inversion.photograph != photograph.sha256:
@@ -71,10 +65,10 @@ class PhotographEditor(Editor):
                 )
             seen = OffsetGenerator(canvas.generator, offsets)
             canvas = Canvas(seen, canvas.extractor, axes, resolution=canvas.source.resolution)
-        return cls(canvas, Edit(middle), photograph, inversion, mark)
+        return cls(canvas, Edit(middle), photograph, inversion)
 
     def _with(self, edit: Edit) -> Self:
-        other = type(self)(self.canvas, edit, self.photograph, self.inversion, self._mark)
+        other = type(self)(self.canvas, edit, self.photograph, self.inversion)
         if "_start" in self.__dict__:  # the same for every edit
             other.__dict__["_start"] = self._start
         return other
@@ -114,11 +108,8 @@ class PhotographEditor(Editor):
 
     def save(self, path: str | Path) -> Path:
         """Write the edited photograph with its EXIF and colour profile, marked as edited; see `write_photograph`."""
-        asked = ", ".join(f"{name}={value:+g}" for name, value in sorted(self.edit.asked.items()))
-        mark = self._mark
-        return write_photograph(
-            path, self.photograph, self.picture(), None if mark is None else lambda file: mark(file, asked)
-        )
+        claim = replace(claim_of(self.canvas, self.edit), made="edited", parent=self.photograph.sha256)
+        return write_photograph(path, self.photograph, self.picture(), claim)
 
     def save_inversion(self, path: str | Path) -> Path:
         """Write the inversion, so that the photograph need not be inverted again."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -17,11 +16,14 @@ import numpy as np
 
 from tlgan.errors import TlganError
 from tlgan.io.files import replacing
+from tlgan.provenance import Claim, mark
 
 #: Largest photograph that is decoded: bytes, and pixels.
 MAX_BYTES, MAX_PIXELS = 128 * 2**20, 64_000_000
 #: Formats that are read.
 FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP")
+#: Formats that are written, those that can say what a picture is, by the ending.
+WRITTEN = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
 _ORIENTATION = 0x0112
 _MODES = {"RGB": "RGB", "RGBA": "RGBA", "L": "L", "P": "RGB", "LA": "RGBA", "1": "L"}
 _QUALITY = 95
@@ -87,40 +89,37 @@ def read_photograph(source: str | Path | bytes) -> Photograph:
     return Photograph(picture, data, kind, name, alpha, grey, exif.tobytes() if len(exif) else b"", profile)
 
 
-def write_photograph(
-    path: str | Path, photograph: Photograph, picture: np.ndarray, mark: Callable[[Path], None] | None = None
-) -> Path:
-    """Write `picture` uint8 [H, W, 3] as the edited photograph, whole or not at all, in the format of the name's ending.
+def write_photograph(path: str | Path, photograph: Photograph, picture: np.ndarray, claim: Claim) -> Path:
+    """Write `picture` uint8 [H, W, 3] as the edited photograph, whole or not at all, as PNG, JPEG or WebP by the ending.
 
-    ``mark`` is called with the file before it takes its place, to say in it what was done. A picture equal to the
-    photograph's is the photograph: where the format is the same, its own bytes are written, and nothing is marked.
+    It says what it is: `claim`. A picture equal to the photograph's is the photograph: where the format is the same, its
+    own bytes are written, and nothing is claimed.
     """
     from PIL import Image
 
     path = Path(path)
-    kind = Image.registered_extensions().get(path.suffix.lower())
-    if kind not in FORMATS:
-        raise TlganError(f"no photograph can be written as {path.name!r}: end the name in .jpg, .png, .webp or .tif")
+    kind = WRITTEN.get(path.suffix.lower())
+    if kind is None:
+        raise TlganError(f"no photograph can be written as {path.name!r}: end the name in {', '.join(WRITTEN)}")
     unchanged = np.array_equal(picture, photograph.picture)
-    with replacing(path) as temporary:
-        if unchanged and kind == photograph.kind:
-            temporary.write_bytes(photograph.data)
-            return path
-        image = Image.fromarray(picture)
-        if photograph.grey:
-            image = Image.fromarray(picture[..., 0])  # all three channels are the same, see `pasting`
-        if photograph.alpha is not None and kind not in ("JPEG", "BMP"):
+    if unchanged and kind == photograph.kind:
+        data = photograph.data
+    else:
+        image = Image.fromarray(picture[..., 0] if photograph.grey else picture)  # grey: all channels are the same
+        if photograph.alpha is not None and kind != "JPEG":
             image.putalpha(Image.fromarray(photograph.alpha))
         options: dict[str, object] = {"icc_profile": photograph.profile} if photograph.profile else {}
-        if photograph.exif and kind != "BMP":
+        if photograph.exif:
             options["exif"] = photograph.exif
         if kind == "JPEG":
             options |= _jpeg_options(photograph)
         elif kind == "WEBP":
-            options |= {"quality": _QUALITY}
-        image.save(temporary, kind, **options)
-        if mark is not None and not unchanged:
-            mark(temporary)
+            options |= {"lossless": True} if unchanged else {"quality": _QUALITY}
+        file = io.BytesIO()
+        image.save(file, kind, **options)
+        data = file.getvalue() if unchanged else mark(file.getvalue(), claim, parent=photograph.data)
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
     return path
 
 

@@ -76,6 +76,7 @@ def first_face(
 ) -> tuple[dict[str, Any], int]:
     """The description of the workspace with a painted face, and that face's seed: the most typical one by default."""
     from tlgan.editing import Edit
+    from tlgan.editing.claims import claim_of
     from tlgan.web.server.describe import describe
     from tlgan.web.server.painter import Painter
 
@@ -86,6 +87,7 @@ def first_face(
     try:
         seed = painter.typical() if seed is None else seed
         edit = Edit(painter.latent_of(seed), seed=seed)
-        return page.first_paint(description, edit, painter.frame(edit), resolution), seed
+        claim = claim_of(workspace.canvas, edit)
+        return page.first_paint(description, edit, painter.frame(edit), claim, resolution), seed
     finally:
         painter.close()
