@@ -1,11 +1,10 @@
 """Fit the encoder that turns a small picture of a face into a latent, on pictures that the generator makes itself.
 
-    python recipes/encoder.py faces1024 -o encoder.safetensors --rows 12000
+    python recipes/encoder.py faces1024 -o encoder.safetensors --rows 4000
 
-Stage by stage: latents are drawn, painted small by the generator's picture head, disturbed as photographs are (blur,
-JPEG, light, colour, noise, a crop that is slightly off) and described; ridge regression finds the latent, or from the
-second stage on what the stages before it missed. Only sums are kept, so memory does not grow with the rows, and the
-run goes on where it was cut off. The figures are of rows that no sum holds.
+Latents are drawn, painted small by the generator's picture head, disturbed as photographs are (blur, JPEG, light,
+colour, noise, a crop that is slightly off) and described; ridge regression finds the latent. Only sums are kept, so memory
+does not grow with the rows, and the run goes on where it was cut off. The figures are of rows that no sum holds.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tlgan import load_generator
-from tlgan.photographs.encoder import SIDE, Description, Encoder, Stage
+from tlgan.photographs.encoder import SIDE, Description, Encoder
 
 say = functools.partial(print, flush=True)
 BATCH = 50
@@ -36,61 +35,55 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("generator", help="a path, an address or a known name; it needs w and a picture head")
     parser.add_argument("-o", "--output", type=Path, required=True)
-    parser.add_argument("--rows", type=int, default=12000, help="pictures a stage")
-    parser.add_argument("--stages", type=int, default=2)
-    parser.add_argument("--rank", type=int, default=160, help="numbers between the two maps of a stage")
+    parser.add_argument("--rows", type=int, default=4000, help="pictures; a multiple of 500")
+    parser.add_argument("--rank", type=int, default=160, help="numbers between the two maps")
     parser.add_argument("--seed", type=int, default=5000)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument(
-        "--save-every", type=int, default=40, help="batches between two notes of the sums; a multiple of 10"
-    )
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.set_grad_enabled(False)
     generator, describe = load_generator(options.generator), Description()
 
     def paint(latents: Tensor) -> Tensor:
-        return generator.synthesize(latents, space="w", resolution=SIDE).clamp(-1, 1)
+        return torch.cat([generator.synthesize(row, space="w", resolution=SIDE) for row in latents.split(8)]).clamp(
+            -1, 1
+        )
 
-    stages: list[Stage] = []
-    for number in range(options.stages):
-        kept = options.output.with_suffix(f".stage{number}.npz")
-        stage = _fit(kept, number, stages, generator, describe, paint, options)
-        stages.append(stage)
-        Encoder(stages, generator.fingerprint).save(options.output)
-        say(f"{options.output}: {options.output.stat().st_size:,} bytes with {len(stages)} stages")
-
-
-def _fit(kept: Path, number: int, stages: list[Stage], generator, describe, paint, options) -> Stage:  # type: ignore[no-untyped-def]
-    """One stage: sums over the rows, the best ridge by the held-out rows, cut to `rank`."""
-    size, dim = describe.size, generator.w_dim
-    sums, batch, held = np.zeros((size + 1, size + 1 + dim)), 0, []
+    kept = options.output.with_suffix(".sums.npz")
+    size, begun = describe.size, time.monotonic()
+    sums, first = np.zeros((size + 1, size + 1 + generator.w_dim)), HELD_OUT
     if kept.exists():
         with np.load(kept) as file:
-            sums, batch = file["sums"], int(file["batch"])
-    begun, waiting = time.monotonic(), []
-    for at in [*range(-HELD_OUT, 0), *range(batch, options.rows // BATCH)]:
-        seed = options.seed + number
-        inputs, wanted, truth = _batch(at + HELD_OUT, seed, stages, generator, describe, paint)
-        if at < 0:
-            held.append((inputs, wanted, truth))
-            continue
-        ones = np.ones((BATCH, 1))
-        waiting.append(np.concatenate([inputs, ones, wanted], axis=1))
-        if (at + 1) % ADDED and at + 1 != options.rows // BATCH:
-            continue
-        rows = np.concatenate(waiting)
-        sums += rows[:, : size + 1].T @ rows
-        waiting.clear()
-        if (at + 1) % options.save_every == 0:
+            sums, first = file["sums"], int(file["batch"])
+    waiting = []
+    for at in range(first, HELD_OUT + options.rows // BATCH):
+        described, truth = _batch(at, options.seed, generator, describe, paint)
+        waiting.append(np.concatenate([described.double().numpy(), np.ones((BATCH, 1)), truth.numpy()], axis=1))
+        if len(waiting) == ADDED:
+            rows = np.concatenate(waiting)
+            sums += rows[:, : size + 1].T @ rows
+            waiting.clear()
             temporary = kept.with_suffix(".tmp.npz")
             np.savez(temporary, sums=sums, batch=at + 1)
             temporary.replace(kept)
-            say(f"stage {number}: {(at + 1) * BATCH:,} rows, {time.monotonic() - begun:.0f} s")
-    return _solve(sums, held, options.rank, number)
+            say(f"{(at + 1 - HELD_OUT) * BATCH:,} rows, {time.monotonic() - begun:.0f} s")
+    held = [_batch(at, options.seed, generator, describe, paint) for at in range(HELD_OUT)]
+    described, truth = (torch.cat(part) for part in zip(*held, strict=True))
+    maps = _solve(sums, described, truth, options.rank)
+    best = None
+    for repeats, share in ((0, 0.0), (1, 0.5), (2, 0.5), (4, 0.5), (4, 0.3)):
+        encoder = Encoder(*maps, generator.fingerprint, repeats=repeats, share=share)
+        found = _share(encoder.found(described, describe, paint), truth)
+        say(f"repeated {repeats} times with {share}: {found:.3f} of the variance of w on {len(truth)} held-out rows")
+        if best is None or found > best[0]:
+            best = found, encoder
+    assert best is not None
+    best[1].save(options.output)
+    say(f"{options.output}: {options.output.stat().st_size:,} bytes, repeated {best[1].repeats} times")
 
 
-def _solve(sums: np.ndarray, held: list[tuple[np.ndarray, ...]], rank: int, number: int) -> Stage:
+def _solve(sums: np.ndarray, described: Tensor, truth: Tensor, rank: int) -> tuple[Tensor, Tensor, Tensor]:
+    """inner, outer and offset by the ridge that is best on held-out rows."""
     size = sums.shape[0] - 1
     count = sums[-1, size]
     mean = sums[-1] / count
@@ -100,43 +93,35 @@ def _solve(sums: np.ndarray, held: list[tuple[np.ndarray, ...]], rank: int, numb
     gram, cross = gram / np.outer(scale, scale), cross / scale[:, None]
     values, basis = np.linalg.eigh(gram)
     turned = basis.T @ cross
-    inputs, wanted, truth = (np.concatenate(part) for part in zip(*held, strict=True))
-    spread = float(((truth - truth.mean(axis=0)) ** 2).sum())
-    best: tuple[float, Stage] | None = None
-    for ridge in (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0):
+    best: tuple[float, tuple[Tensor, Tensor, Tensor]] | None = None
+    for ridge in (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0):
         slopes = basis @ (turned / (np.maximum(values, 0) + ridge)[:, None])
         # what a map of lower rank keeps best of the predictions: their principal directions
         _, directions = np.linalg.eigh(slopes.T @ gram @ slopes)
         outer = directions[:, ::-1][:, :rank]
         inner = (slopes / scale[:, None]) @ outer
         offset = mean[size + 1 :] - mean[:size] @ inner @ outer.T
-        stage = Stage(*(torch.from_numpy(part).float() for part in (inner, outer.T.copy(), offset)))
-        left = wanted - stage(torch.from_numpy(inputs).float()).numpy()
-        missed = float((left**2).sum()) / spread
-        say(
-            f"stage {number}, ridge {ridge}: {1 - missed:.3f} of the variance of w found on {len(wanted)} held-out rows"
-        )
-        if best is None or missed < best[0]:
-            best = missed, stage
+        maps = tuple(torch.from_numpy(np.ascontiguousarray(part)).float() for part in (inner, outer.T, offset))
+        found = _share(maps[2] + described @ maps[0] @ maps[1], truth)
+        say(f"{count:,.0f} rows, ridge {ridge}: {found:.3f} of the variance of w on {len(truth)} held-out rows")
+        if best is None or found > best[0]:
+            best = found, maps  # type: ignore[assignment]
     assert best is not None
     return best[1]
 
 
-def _batch(at: int, seed: int, stages: list[Stage], generator, describe, paint):  # type: ignore[no-untyped-def]
-    """(inputs [n, size], wanted [n, d], true w [n, d]) of rows that depend on (seed, at) alone."""
+def _share(found: Tensor, truth: Tensor) -> float:
+    return 1 - float((found - truth).square().sum() / (truth - truth.mean(dim=0)).square().sum())
+
+
+def _batch(at: int, seed: int, generator, describe, paint) -> tuple[Tensor, Tensor]:  # type: ignore[no-untyped-def]
+    """(described [n, size], w [n, d]) of rows that depend on (seed, at) alone."""
     rng = np.random.default_rng((seed, at))
     z = generator.sample(BATCH, seed=seed, start=at * BATCH)
     psi = torch.from_numpy(rng.choice(TRUNCATIONS, BATCH, p=SHARES).astype(np.float32))[:, None]
     mean = generator.map(z[:1], truncation=0.0)
     truth = mean + psi * (generator.map(z, truncation=1.0) - mean)
-    described = describe(torch.cat([disturbed(image, rng) for image in paint(truth)]))
-    if not stages:
-        return described.numpy().astype(np.float64), truth.numpy(), truth.numpy()
-    found = stages[0](described)
-    for stage in stages[1:]:
-        found = found + stage(described - describe(paint(found)))
-    inputs = described - describe(paint(found))
-    return inputs.numpy().astype(np.float64), (truth - found).numpy(), truth.numpy()
+    return describe(torch.cat([disturbed(image, rng) for image in paint(truth)])), truth
 
 
 def disturbed(image: Tensor, rng: np.random.Generator) -> Tensor:

@@ -13,14 +13,14 @@ from PIL import Image
 
 from tlgan import TlganError, cli
 from tlgan.photographs import Inverter, Plan, load_inversion, read_photograph, write_photograph
-from tlgan.photographs.encoder import Encoder, Stage, load_encoder
+from tlgan.photographs.encoder import Encoder, load_encoder
 from tlgan.photographs.pasting import change_of, paste, paste_mask
 from tlgan.photographs.warping import similarity, unwarp
 from tlgan.provenance import Claim, verify_file
 from tlgan.workspace import Workspace
 from worlds import SIDE, load_halves
 
-QUICK = Plan(small=60)
+QUICK = Plan(small=40, rate=0.2)
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_inversion_finds_the_picture_and_stops_when_asked(halves: Workspace, pho
 
     said: list[str] = []
     stopped = halves.invert(photo, plan=QUICK, watch=stop, note=said.append)
-    assert said == ["stopped at step 5 of 60: the best so far is kept"]
+    assert said == ["stopped at step 5 of 40: the best so far is kept"]
     assert not np.array_equal(stopped.inversion.latent, editor.inversion.latent)
 
 
@@ -160,16 +160,19 @@ def test_a_jpeg_keeps_its_tables_and_only_a_change_is_claimed(tmp_path: Path) ->
     assert not (tmp_path / "new.txt").exists()
 
 
-def test_an_encoder_is_kept_and_refines_what_it_guessed(tmp_path: Path) -> None:
+def test_an_encoder_is_kept_and_repeats_on_what_is_missing(tmp_path: Path) -> None:
     rng = torch.Generator().manual_seed(0)
     inner, outer = torch.randn(4352, 3, generator=rng) * 0.01, torch.randn(3, 5, generator=rng)
-    Encoder([Stage(inner, outer, torch.zeros(5))], "abc").save(tmp_path / "e.safetensors")
+    encoder = Encoder(inner, outer, torch.ones(5), "abc", repeats=1, share=0.5)
+    encoder.save(tmp_path / "e.safetensors")
     again = load_encoder(tmp_path / "e.safetensors")
-    assert again.generator == "abc"
+    assert (again.generator, again.repeats, again.share) == ("abc", 1, 0.5)
     pictures = torch.rand(2, 3, 128, 128, generator=rng) * 2 - 1
-    one = Encoder([Stage(inner, outer, torch.zeros(5))], "abc")(pictures, lambda w: pictures)
-    two = again(pictures, lambda w: pictures)  # a painted picture that is the photograph's needs no second step
-    assert torch.allclose(one, two, atol=0.02 * float(one.abs().max()))
+    same = encoder(pictures, lambda w: pictures)  # painted as it is: nothing is missing
+    assert torch.allclose(again(pictures, lambda w: pictures), same, atol=0.02 * float(same.abs().max()))
+    other = encoder(pictures, lambda w: pictures.flip(-1))
+    missing = same - Encoder(inner, outer, torch.ones(5), "abc")(pictures.flip(-1), lambda w: w)
+    assert torch.allclose(other - same, 0.5 * missing, atol=1e-3)
     (tmp_path / "bad.safetensors").write_bytes(b"nothing")
     with pytest.raises(TlganError, match="encoder"):
         load_encoder(tmp_path / "bad.safetensors")

@@ -1,16 +1,16 @@
-"""From a small picture to a latent at once: supervised descent (Xiong and De la Torre, CVPR 2013).
+"""From a small picture to a latent at once: linear regression, repeated on what is still missing.
 
 A network trained from nothing needs hours on a GPU. What a picture looks like is described already: by its pixels, and
-by the last convolution of `celeba40`, which learned from photographs. Linear regression from these to w needs some
-ten thousand pictures that the generator makes itself. Every further stage paints what was found so far and
-regresses what is missing on the *difference* of the two descriptions. `recipes/encoder.py` fits the stages.
+by the last convolution of `celeba40`, which learned from photographs. Ridge regression from these to w needs some
+thousand pictures that the generator makes itself. What was found is then painted, and the same map is applied to the
+*difference* of the two descriptions, as in supervised descent (Xiong and De la Torre, CVPR 2013).
+`recipes/encoder.py` fits it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,50 +45,50 @@ class Description:
         return torch.cat([pixels.flatten(1), looked.flatten(1)], dim=1)
 
 
-@dataclass(frozen=True, eq=False)
-class Stage:
-    """latent += offset + (numbers @ inner) @ outer: ``inner`` [size, k], ``outer`` [k, d], ``offset`` [d]."""
-
-    inner: Tensor
-    outer: Tensor
-    offset: Tensor
-
-    def __call__(self, numbers: Tensor) -> Tensor:
-        return self.offset + numbers @ self.inner @ self.outer
-
-
 class Encoder:
-    """Pictures to w for the generator whose fingerprint is ``generator``."""
+    """Pictures to w for the generator whose fingerprint is ``generator``: offset + (numbers @ inner) @ outer, and then
+    ``repeats`` times ``share`` of what that map says of the difference. ``inner`` [size, k], ``outer`` [k, d], ``offset``
+    [d]."""
 
-    def __init__(self, stages: Sequence[Stage], generator: str) -> None:
-        self.stages = tuple(stages)
+    def __init__(
+        self, inner: Tensor, outer: Tensor, offset: Tensor, generator: str, *, repeats: int = 0, share: float = 0.5
+    ) -> None:
+        self.inner, self.outer, self.offset = inner, outer, offset
         self.generator = generator
+        self.repeats, self.share = repeats, share
         self._describe: Description | None = None
 
     @torch.inference_mode()
     def __call__(self, images: Tensor, paint: Paint) -> Tensor:
         """Pictures [n, 3, h, w] in [-1, 1] -> w [n, d]; `paint` paints w at `SIDE` pixels."""
         self._describe = self._describe or Description()
-        described = self._describe(F.interpolate(images, size=SIDE, mode="area"))
-        latents = self.stages[0](described)
-        for stage in self.stages[1:]:
-            latents = latents + stage(described - self._describe(paint(latents)))
+        return self.found(self._describe(F.interpolate(images, size=SIDE, mode="area")), self._describe, paint)
+
+    def found(self, described: Tensor, describe: Callable[[Tensor], Tensor], paint: Paint) -> Tensor:
+        """w [n, d] of pictures that are described already [n, size]."""
+        latents = self.offset + described @ self.inner @ self.outer
+        for _ in range(self.repeats):
+            missing = described - describe(paint(latents))
+            latents = latents + self.share * (missing @ self.inner @ self.outer)
         return latents
 
     def save(self, path: Path) -> None:
-        """Write it as safetensors: the large maps in 8 bits with a scale a column, whole or not at all."""
+        """Write it as safetensors: the large map in 8 bits with a scale a column, whole or not at all."""
         from safetensors.torch import save_file
 
-        tensors: dict[str, Tensor] = {}
-        for number, stage in enumerate(self.stages):
-            scale = stage.inner.abs().amax(dim=0).clamp_min(1e-12) / 127
-            tensors |= {
-                f"{number}.inner": (stage.inner / scale).round().to(torch.int8),
-                f"{number}.outer": (scale[:, None] * stage.outer).half(),
-                f"{number}.offset": stage.offset.float(),
-            }
-        metadata = {"format": FORMAT, "version": "1", "written_by": f"tlgan {__version__}"}
-        metadata["about"] = json.dumps({"generator": self.generator, "stages": len(self.stages)})
+        scale = self.inner.abs().amax(dim=0).clamp_min(1e-12) / 127
+        tensors = {
+            "inner": (self.inner / scale).round().to(torch.int8),
+            "outer": (scale[:, None] * self.outer).half(),
+            "offset": self.offset.float(),
+        }
+        about = {"generator": self.generator, "repeats": self.repeats, "share": self.share}
+        metadata = {
+            "format": FORMAT,
+            "version": "1",
+            "written_by": f"tlgan {__version__}",
+            "about": json.dumps(about),
+        }
         with replacing(path) as temporary:
             save_file({name: value.contiguous() for name, value in tensors.items()}, temporary, metadata)
 
@@ -104,10 +104,9 @@ def load_encoder(path: Path) -> Encoder:
         if metadata.get("format") != FORMAT:
             raise TlganError(f"{path} is no encoder of photographs: expected a file that recipes/encoder.py wrote")
         about = json.loads(metadata["about"])
-        stages = [
-            Stage(*(tensors[f"{n}.{part}"] for part in ("inner", "outer", "offset"))) for n in range(about["stages"])
-        ]
+        repeats, share = int(about["repeats"]), float(about["share"])
+        parts = (tensors[part] for part in ("inner", "outer", "offset"))
+        return Encoder(*parts, str(about["generator"]), repeats=repeats, share=share)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         line = str(error).partition("\n")[0][:120]
         raise TlganError(f"{path} can't be read as an encoder of photographs: {line}") from error
-    return Encoder(stages, str(about.get("generator", "")))

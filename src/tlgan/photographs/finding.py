@@ -1,13 +1,12 @@
 """Where the faces in a photograph are, and the points on them from which crops and masks follow.
 
 YuNet (Wu et al., 2023) finds faces of about 10 to 300 pixels in a picture of 640; a photograph is looked at in that
-size, larger where nothing was found, and turned by quarters where still nothing was. The face mesh (Kartynnik et al., 2019)
+size, turned by quarters where no face is surely upright, and larger where nothing was found. The face mesh (Kartynnik et al., 2019)
 then places landmarks on a square cut around each face, twice: the second square follows from the first landmarks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +21,9 @@ from .warping import similarity, warp
 SIDES = (640, 1280)
 #: A face is told from none at this score; overlapping boxes of more than this share are one face.
 SCORE, OVERLAP = 0.6, 0.3
+#: A face that stands on its head is found too, less surely than the same one upright (.75 to .91 and .92 to .95 on six
+#: faces): under this score all quarter turns are looked at, and the surest is taken.
+UPRIGHT = 0.92
 #: Below this side in pixels a face holds too little to be inverted.
 SMALLEST = 32
 #: More faces than this are no portrait.
@@ -54,14 +56,20 @@ class Face:
 
 def find_faces(picture: np.ndarray) -> list[Face]:
     """Faces in a picture uint8 [H, W, 3], from left to right; none where there are none."""
-    for turns, side in _ways(picture):
-        turned = np.ascontiguousarray(np.rot90(picture, turns))
-        found = [_with_landmarks(turned, *each) for each in _boxes(turned, side)]
-        faces = [face for face in found if face is not None]
-        if faces:
-            back = [_turned_back(face, turns, turned.shape[:2]) for face in faces]
-            return sorted(back, key=lambda face: float(face.box[0] + face.box[2]))
-    return []
+    best: tuple[float, list[Face]] = (0.0, [])
+    for side in SIDES if max(picture.shape[:2]) > SIDES[0] else SIDES[:1]:
+        for turns in (0, 1, 3, 2):
+            turned = np.ascontiguousarray(np.rot90(picture, turns))
+            found = [_with_landmarks(turned, *each) for each in _boxes(turned, side)]
+            faces = [face for face in found if face is not None]
+            sure = max((face.score for face in faces), default=0.0)
+            if sure > best[0]:
+                best = sure, [_turned_back(face, turns, turned.shape[:2]) for face in faces]
+            if best[0] > UPRIGHT:
+                break
+        if best[1]:
+            break
+    return sorted(best[1], key=lambda face: float(face.box[0] + face.box[2]))
 
 
 def choose_face(picture: np.ndarray, wanted: int | None = None) -> tuple[Face, int]:
@@ -93,15 +101,6 @@ def choose_face(picture: np.ndarray, wanted: int | None = None) -> tuple[Face, i
             f"the face has {face.size:.0f} pixels a side: expected at least {SMALLEST}; take a larger picture of it"
         )
     return face, len(faces)
-
-
-def _ways(picture: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Quarter turns and longest sides, the likeliest first."""
-    large = max(picture.shape[:2]) > SIDES[0]
-    for turns in (0, 1, 3, 2):
-        yield turns, SIDES[0]
-        if large and turns == 0:
-            yield turns, SIDES[1]
 
 
 @torch.inference_mode()

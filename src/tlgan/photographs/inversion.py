@@ -39,12 +39,12 @@ class Plan:
 
     small: int = 120
     whole: int = 4
-    rate: float = 0.12
+    rate: float = 0.2
     whole_rate: float = 0.03
     apart: float = 0.25
     pixels: float = 1.0
     features: float = 0.05
-    identity: float = 0.5
+    identity: float = 0.3
     shared: float = 0.02
     layers: float = 0.02
 
