@@ -9,6 +9,7 @@ import numpy as np
 
 from tlgan.errors import TlganError
 from tlgan.io.files import replacing
+from tlgan.provenance import Claim, mark
 
 #: Smaller pictures are enlarged to this side in strips and films, where nobody wants to look for them.
 MIN_SIDE = 128
@@ -42,8 +43,8 @@ def there_and_back(pictures: np.ndarray) -> np.ndarray:
     return np.concatenate([pictures, pictures[-2:0:-1]])
 
 
-def write_film(path: str | Path, pictures: np.ndarray, fps: int = 25) -> None:
-    """Write frames uint8 [n, H, W, 3] as GIF or MP4 (H.264), by the ending of `path`.
+def write_film(path: str | Path, pictures: np.ndarray, fps: int = 25, claim: Claim | None = None) -> None:
+    """Write frames uint8 [n, H, W, 3] as GIF or MP4 (H.264), by the ending of `path`, with what is claimed of them.
 
     Raises TlganError for another ending, or where the file can't be written.
     """
@@ -54,6 +55,7 @@ def write_film(path: str | Path, pictures: np.ndarray, fps: int = 25) -> None:
         raise TlganError(f"a film can't be written as {path.name!r}: end the name in .gif or .mp4")
     with replacing(path) as temporary:
         writer(temporary, pictures, fps)
+        temporary.write_bytes(mark(temporary.read_bytes(), claim or Claim()))
 
 
 def _write_gif(path: Path, pictures: np.ndarray, fps: int) -> None:

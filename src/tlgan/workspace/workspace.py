@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from tlgan.extractors.combined import CombinedExtractor
     from tlgan.generators import Generator
     from tlgan.io.hub import Progress
+    from tlgan.photographs import Found, PhotographEditor, Plan
     from tlgan.samples import Recipe, SampleStore
 
 
@@ -250,6 +251,54 @@ class Workspace:
         except OSError as error:
             raise TlganError(f"{path} can't be read: {error.strerror or error}") from error
         return Editor(self.canvas, from_json(read_png(data), self.axes))
+
+    def invert(
+        self,
+        photograph: str | Path,
+        *,
+        face: int | None = None,
+        box: tuple[float, float, float] | None = None,
+        plan: Plan | None = None,
+        inversion: str | Path | None = None,
+        watch: Callable[[Found], object] | None = None,
+        note: Callable[[str], None] = lambda words: None,
+    ) -> PhotographEditor:
+        """The sliders of a photograph: its face is found and inverted, see `tlgan.photographs`.
+
+        ``face`` counts from 1, from left to right, where several are in it; ``box``: the square (left, top, side) in
+        pixels, for what is no face; ``plan``: how long to optimise; ``inversion``: a file of `save_inversion`, in place
+        of all that. ``watch(found)`` hears of every step: what it raises as KeyboardInterrupt ends with the best so far.
+        ``note`` hears what was decided. Raises TlganError with what is missing.
+        """
+        from tlgan import photographs
+        from tlgan.generators import known_model
+
+        read = photographs.read_photograph(photograph)
+        if inversion is not None:
+            return photographs.PhotographEditor.of(self.canvas, read, photographs.load_inversion(inversion))
+        known = known_model(self.settings.generator)
+        alignment = known.alignment if known is not None and box is None else ""
+        square, hull = photographs.place(read, alignment, face=face, box=box)
+        identity = None
+        if alignment == "ffhq":
+            identity, missing = photographs.identity_or_none()
+            if missing:
+                note(f"inverted without the network that keeps who it is: {missing}")
+        found = None
+        try:
+            for found in photographs.inverting(
+                self.canvas, read, square, hull, plan or photographs.Plan(), identity=identity
+            ):
+                if watch is not None:
+                    watch(found)
+        except KeyboardInterrupt:
+            if found is None:
+                raise
+            note(f"stopped at step {found.step} of {found.steps}: the best so far is kept")
+        if found is None:
+            raise TlganError("a plan of no steps finds nothing where there is no encoder: expected at least 1 step")
+        kept = photographs.inversion_of(self.canvas, read, found, square, hull, alignment)
+        return photographs.PhotographEditor.of(self.canvas, read, kept)
 
     def widget(self, *args: Any, **options: Any) -> Any:
         """Deprecated: `tlgan.widget(workspace, ...)` is the same."""

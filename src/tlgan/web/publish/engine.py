@@ -13,9 +13,6 @@ from .files import SiteFiles
 from .networks import Networks, Stage, export_networks
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from tlgan.workspace import Workspace
 
 RUNTIMES = ("wasm", "webgpu")
@@ -77,15 +74,16 @@ def build_engine(
     first, seed, picture = first_face(workspace, resolution=side)
     first["describe"]["generator"]["resolution"] = largest
     first["describe"] |= {"films": ["gif"], "nearest": len(samples) > 0, "about": words.about(workspace)}
-    return Engine(files, networks, known | more, first, seed, wire.picture_url(picture) if whole else "")
+    return Engine(files, networks, known | more, first, seed, picture if whole else "")
 
 
 def first_face(
     workspace: Workspace, *, resolution: int | None = None, seed: int | None = None
-) -> tuple[dict[str, Any], int, NDArray[np.uint8]]:
+) -> tuple[dict[str, Any], int, str]:
     """The description of the workspace with a painted face; that face's seed, the most typical one by default; and its whole
-    picture."""
+    picture as a data address."""
     from tlgan.editing import Edit
+    from tlgan.editing.claims import claim_of
     from tlgan.generators.base import picture_size
     from tlgan.web.server.describe import describe
     from tlgan.web.server.painter import Painter
@@ -98,7 +96,8 @@ def first_face(
     try:
         seed = painter.typical() if seed is None else seed
         edit = Edit(painter.latent_of(seed), seed=seed)
-        frame = painter.frame(edit)
-        return page.first_paint(description, edit, frame, resolution), seed, frame.picture
+        frame, claim = painter.frame(edit), claim_of(workspace.canvas, edit)
+        first = page.first_paint(description, edit, frame, claim, resolution)
+        return first, seed, wire.picture_url(frame.picture, claim)
     finally:
         painter.close()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from tlgan.editing.claims import claim_of
+from tlgan.provenance import encode
 
 if TYPE_CHECKING:
     from tlgan.workspace import Workspace
@@ -29,9 +31,7 @@ def open_graph_picture(workspace: Workspace, seeds: tuple[int, int]) -> bytes:
         for column, picture in enumerate(pictures):
             image = ImageOps.pad(Image.fromarray(picture), (SIDE, SIDE), Image.Resampling.LANCZOS, PAPER)
             sheet.paste(image, (left + column * (SIDE + GAP), top + row * (SIDE + GAP)))
-    buffer = io.BytesIO()
-    sheet.save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
+    return encode(sheet, claim_of(workspace.canvas), optimize=True)
 
 
 def _shown(workspace: Workspace) -> tuple[str, str]:
