@@ -19,6 +19,7 @@ import typer
 
 from tlgan.errors import TlganError
 
+from .dataset import register as register_dataset
 from .evaluate import register as register_evaluation
 from .extractors import register as register_extractor_verbs
 from .options import (
@@ -405,6 +406,7 @@ register_photograph_verb(app)
 register_publish_verb(app)
 register_provenance_verbs(app)
 register_evaluation(app)
+register_dataset(app)
 
 
 def _serve(workspace: Any, host: str, port: int, browser: bool, way: Any) -> None:
