@@ -9,6 +9,7 @@ export const KEYS = [
   ["G", "gallery of 24 faces"],
   ["Space", "hold: the face without edits"],
   ["W", "wipe across the picture"],
+  ["Z", "closer, and back; so do wheel, two fingers, double click; a drag moves what is in sight"],
   ["/", "search sliders"],
   ["← → ↑ ↓", "slider in hand by 0.1; Shift: 0.5"],
   ["Home End", "slider to its ends"],
