@@ -448,6 +448,7 @@ def test_a_saved_png_remembers_and_brings_the_face_back(page: Any, cartoons: Wor
     shown = _pixels(page)
     with page.expect_download() as download:
         page.keyboard.press("s")
+        page.keyboard.press("Enter")
     saved = tmp_path / download.value.suggested_filename
     download.value.save_as(saved)
     assert saved.name == "cartoons-face-7.png"
@@ -473,7 +474,8 @@ def test_a_saved_exact_face_is_the_face_that_was_seen(page: Any, cartoons: Works
     page.evaluate("window.studio.set({smiling: 1.2})")
     page.keyboard.press("x")
     with page.expect_download() as download:
-        page.keyboard.press("s")  # at once: what is saved waits for the picture that is still on its way
+        page.keyboard.press("s")
+        page.keyboard.press("Enter")  # at once: what is saved waits for the picture that is still on its way
     download.value.save_as(tmp_path / "saved.png")
     _settled(page)
     shown, state = _pixels(page), read_png((tmp_path / "saved.png").read_bytes())

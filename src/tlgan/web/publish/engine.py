@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tlgan.web.server.describe import provenance
+
 from . import data, page, runtime, words
 from .files import SiteFiles
 from .networks import Networks, Stage, export_networks
@@ -65,9 +67,15 @@ def build_engine(
     known = data.facts(
         workspace.axes, workspace.generator, resolution=side, columns=networks.columns, samples=len(samples)
     )
-    more = {"probe": networks.probe, "symmetric": workspace.canvas.symmetric.tolist()}
+    said = provenance(workspace, published=True)
+    more = {"probe": networks.probe, "symmetric": workspace.canvas.symmetric.tolist(), "provenance": said}
     first, seed = first_face(workspace, resolution=side)
-    first["describe"] |= {"films": ["gif"], "nearest": len(samples) > 0, "about": words.about(workspace)}
+    first["describe"] |= {
+        "films": ["gif"],
+        "nearest": len(samples) > 0,
+        "about": words.about(workspace),
+        "provenance": said,
+    }
     return Engine(files, networks, known | more, first, seed)
 
 
