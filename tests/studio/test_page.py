@@ -519,7 +519,7 @@ def _drop(page: Any, path: Path) -> None:
 def test_files_that_hold_no_face_of_this_generator_are_refused_in_words(
     watched: Any, cartoons: Workspace, tmp_path: Path
 ) -> None:
-    from tlgan.editing.state import write_png
+    from tlgan.editing.state import png_with_state
 
     page = watched.open("#seed=7")
     shown = _pixels(page)
@@ -527,8 +527,8 @@ def test_files_that_hold_no_face_of_this_generator_are_refused_in_words(
     picture = cartoons.editor(seed=7).picture()
     plain, foreign, forged, other = (tmp_path / f"{name}.png" for name in ("plain", "foreign", "forged", "other"))
     Image.fromarray(picture).save(plain)
-    write_png(foreign, picture, state | {"generator": "0123456789abcdef"})
-    write_png(forged, picture, state | {"latent": [1]})
+    foreign.write_bytes(png_with_state(picture, state | {"generator": "0123456789abcdef"}))
+    forged.write_bytes(png_with_state(picture, state | {"latent": [1]}))
     other.write_bytes(b"GIF89a")
     error = page.locator("#file-error")
     for path, words in (

@@ -16,7 +16,9 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from tlgan.editing.state import find_state
-from tlgan.provenance import verify
+from tlgan.errors import TlganError
+from tlgan.provenance import signing, verify
+from tlgan.web.server import create_app
 from tlgan.workspace import Workspace
 
 pytestmark = pytest.mark.browser
@@ -119,3 +121,20 @@ def test_the_page_computes_sha256_and_escapes_as_python_does(page: Any) -> None:
     report = verify(base64.b64decode(marked))
     assert report.verdict == "intact"
     assert report.claim["tlgan:Asked"] == 'a"<b>&?? é \U0001f600'
+
+
+def test_a_studio_with_a_key_signs_what_its_server_saves(
+    cartoons: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("c2pa", reason="the extra c2pa (c2pa-python) is not installed")
+    monkeypatch.setenv(signing.VARIABLE, str(signing.make_key(tmp_path / "signing", "Jo")))
+    face = {"seed": 7, "asked": {}, "locks": [], "exact": False}
+    with TestClient(create_app(cartoons), base_url="http://127.0.0.1:8000") as client:
+        assert client.get("/api/describe").json()["provenance"]["signed"] is True  # so the page asks the server for it
+        for given in ({}, {"state": False}):
+            assert verify(client.post("/api/render", json={"face": face, **given}).content).verdict == "signed"
+        thumbnail = client.post("/api/gallery", json={"seeds": [1]}).json()["faces"][0]["picture"]
+        assert verify(base64.b64decode(thumbnail.partition(",")[2])).verdict == "intact"
+    monkeypatch.setenv(signing.VARIABLE, str(tmp_path / "none"))
+    with pytest.raises(TlganError, match="must name a folder"):
+        create_app(cartoons)
