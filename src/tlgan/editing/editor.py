@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -39,11 +40,11 @@ class Editor:
                     f"{name} is asked to change by {change:g} sd: expected -{MAX_ASKED:g} to {MAX_ASKED:g}"
                 )
 
-    def set(self, **changes: float) -> Editor:
+    def set(self, **changes: float) -> Self:
         """Ask for changes from the start, in standard deviations: `set(smiling=+2, young=-1)`; 0 takes one back."""
-        return Editor(self.canvas, self.edit.ask(changes))
+        return self._with(self.edit.ask(changes))
 
-    def to(self, *, lock: str | Sequence[str] = (), **values: float) -> Editor:
+    def to(self, *, lock: str | Sequence[str] = (), **values: float) -> Self:
         """Ask for natural values: probabilities in [0, 1], quantities in their unit: `to(smiling=.9, age=60)`.
 
         The change is counted from what the extractor measures on the start; `lock` as in `lock()`. Raises TlganError
@@ -60,7 +61,7 @@ class Editor:
             changes[name] = axes.position_of(name, value) - float(self.start_positions[row])
         return self.set(**changes).lock(*([lock] if isinstance(lock, str) else lock))
 
-    def lock(self, *names: str, weight: float | None = None) -> Editor:
+    def lock(self, *names: str, weight: float | None = None) -> Self:
         """Features that must not change, or with a `weight` over 0 should not (see `Edit.soft`).
 
         "all" locks every feature that is not weak and not moved, "disturbed" those that the moved ones are known to
@@ -68,24 +69,28 @@ class Editor:
         """
         if weight is not None and not 0 < weight < math.inf:
             raise TlganError(f"a soft lock of weight {weight:g} makes no sense: expected a number over 0")
-        return Editor(self.canvas, self.edit.lock(self._expand(names), weight))
+        return self._with(self.edit.lock(self._expand(names), weight))
 
-    def unlock(self, *names: str) -> Editor:
+    def unlock(self, *names: str) -> Self:
         """Take locks off; "all" takes all off."""
         locked = [*self.edit.locks, *self.edit.soft]
-        return Editor(self.canvas, self.edit.unlock(locked if "all" in names else names))
+        return self._with(self.edit.unlock(locked if "all" in names else names))
 
-    def exact(self, on: bool = True) -> Editor:
+    def exact(self, on: bool = True) -> Self:
         """Whether to look at the picture and correct, so that what is measured is what was asked, or trust the axes."""
-        return Editor(self.canvas, self.edit.changed(exact=on))
+        return self._with(self.edit.changed(exact=on))
 
-    def keep_identity(self, on: bool = True) -> Editor:
+    def keep_identity(self, on: bool = True) -> Self:
         """Whether exact edits keep who it is, as far as the extractor's embedding can tell."""
-        return Editor(self.canvas, self.edit.changed(identity=on))
+        return self._with(self.edit.changed(identity=on))
 
-    def reset(self) -> Editor:
+    def reset(self) -> Self:
         """The face as it was, without wishes and locks."""
-        return Editor(self.canvas, Edit(self.edit.latent, seed=self.edit.seed))
+        return self._with(Edit(self.edit.latent, seed=self.edit.seed))
+
+    def _with(self, edit: Edit) -> Self:
+        """The same face with another edit."""
+        return type(self)(self.canvas, edit)
 
     @cached_property
     def solution(self) -> Solution:

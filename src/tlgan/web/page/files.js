@@ -149,7 +149,7 @@ export class Files {
 function inside({ generator, provenance }, wishes) {
   const by = (provenance.claim["tlgan:Extractors"] ?? "").replaceAll(/ [0-9a-f]{64}\b/g, "");
   return [
-    ["Picture", `PNG, ${generator.resolution} × ${generator.resolution} pixels`],
+    ["Picture", `PNG, ${generator.width} × ${generator.height} pixels`],
     ["It says", `made by a trained generative model, ${generator.name}${by && `; measured by ${by}`}${wishes && `; asked: ${wishes}`}`],
     ["Signed", provenance.signed ? "yes, as Content Credentials, with the key of this studio" : "no: whoever wants to can change these words"],
     ["The face", "its start, sliders and locks: drop the file on this page and it is back"],
