@@ -21,7 +21,7 @@ import numpy as np
 from tlgan.axes import Axes
 from tlgan.errors import TlganError
 
-from .conditions import ANYTHING, Box, Interval, meet_any, parse_where, yes_or_no
+from .conditions import Box, Interval, meet_any, parse_where, yes_or_no
 
 Source = Literal["both", "edit", "select"]
 #: Bins of a quantity for which none are given: thirds of the population.
