@@ -223,6 +223,11 @@ class LatentGenerator(ABC):
 
     # -- what an architecture says -----------------------------------------------------------------------------
 
+    @classmethod
+    def set_option(cls, options: dict[str, Any], key: str, value: Any) -> None:
+        """Set one of `load_options` in the options of a blueprint."""
+        options[key] = value
+
     def _map(self, z: Tensor, label: Tensor | None) -> Tensor:
         """z [n, latent_dim] -> w [n, w_dim], not truncated."""
         raise NotImplementedError

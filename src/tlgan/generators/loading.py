@@ -36,6 +36,8 @@ GRAPH_OPTIONS = {
     "torchscript": ("latent_dim", "picture_range", "fixed_batch"),
     "torch-export": ("latent_dim", "picture_range", "fixed_batch"),
 }
+GIVE = "Give others as -g KEY=VALUE"
+OTHERWISE = {"DCGAN": "`tlgan inspect --try FILE` paints the other candidates"}
 _HF_FILES = ("model.safetensors", "pytorch_model.bin")  # what PyTorchModelHubMixin writes
 
 
@@ -71,7 +73,7 @@ def load_generator(
         if generator.assumed and known_model(str(ref)) is None:
             warnings.warn(
                 f"{generator.name}: the file doesn't say everything about its layers; assumed "
-                f"{', '.join(generator.assumed)}. `tlgan inspect --try FILE` paints the other candidates",
+                f"{', '.join(generator.assumed)}. {OTHERWISE.get(type(generator).__name__, GIVE)}",
                 AssumedWarning,
                 stacklevel=2,
             )

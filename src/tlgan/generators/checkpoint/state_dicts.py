@@ -13,8 +13,30 @@ from .persistence import Module
 State = Mapping[str, TensorRecord]
 
 # What the same network is called in different code, averaged weights first.
-AVERAGED = ("G_ema", "g_ema", "Gs", "ema", "netG_ema", "generator_ema", "g_running", "G_avg")
-RAW = ("G", "g", "netG", "netG_state_dict", "generator", "generator_state_dict", "gen", "G_state_dict", "g_state_dict")
+AVERAGED = (
+    "G_ema",
+    "g_ema",
+    "Gs",
+    "ema",
+    "netG_ema",
+    "generator_ema",
+    "g_running",
+    "G_avg",
+    "generator_smooth",
+    "params_ema",
+)
+RAW = (
+    "G",
+    "g",
+    "netG",
+    "netG_state_dict",
+    "generator",
+    "generator_state_dict",
+    "gen",
+    "G_state_dict",
+    "g_state_dict",
+    "params",
+)
 _PREFIXES = ("module.", "_orig_mod.", "generator.", "netG.", "G.", "model.")
 _DEPTH = 3
 _MOST = 300_000  # entries looked at; one dictionary may hang in many places

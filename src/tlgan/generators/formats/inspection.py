@@ -14,7 +14,7 @@ from tlgan.generators.loading import DAMAGE, convert_file, describe, fetch_gener
 from tlgan.generators.nets.dcgan import planned
 from tlgan.io import hub
 
-from .kinds import is_black_box, set_options
+from .kinds import assumed_words, is_black_box, set_options
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def inspect_checkpoint(
     if is_black_box(checkpoint):
         return Inspection(*common)
     blueprint = set_options(describe(checkpoint, network), path.name, options)
-    assumed, undetermined, sizes = [], None, sizes_of(blueprint)
+    assumed, undetermined, sizes = list(assumed_words(blueprint)), None, sizes_of(blueprint)
     if blueprint.architecture == "dcgan":
         try:
             plan = planned(blueprint)
@@ -162,8 +162,12 @@ def sizes_of(blueprint: Blueprint) -> dict[str, int | None]:
         side = 2 << len(blocks) if isinstance(blocks, list) and 0 < len(blocks) < 16 else None
         return sizes | {"resolution": side, "channels": _side(shapes.get(f"b{side}.torgb.weight"), 0)}
     if blueprint.architecture == "stylegan1":
-        count = min(64, sum(name.startswith("pictures.") and name.endswith("weight") for name in shapes))
-        return sizes | {"resolution": 2 << count, "channels": _side(shapes.get("pictures.0.weight"), 0)}
+        pictures = options.get("pictures")
+        side = 2 << len(pictures) if isinstance(pictures, list) and 0 < len(pictures) < 16 else None
+        return sizes | {
+            "resolution": whole.get("resolution", side),
+            "channels": _side(shapes.get("pictures.0.weight"), 0),
+        }
     if blueprint.architecture == "stylegan3":
         layers = options.get("layers")
         last_layer = layers[-1] if isinstance(layers, list) and layers and isinstance(layers[-1], dict) else {}

@@ -22,7 +22,7 @@ from tlgan.generators.interrupt import still_wanted
 
 from .filtering import Filter
 from .mapping import Dense, Mapping
-from .stylegan2 import computed_average, load_average, load_filter
+from .stylegan2 import computed_average, load_average, load_filter, set_mapping_rate
 from .stylegan2_ada import mapping_options
 
 _EPSILON = 1e-8
@@ -184,7 +184,21 @@ class StyleGAN3(LatentGenerator):
     """z -> w by a mapping network; w+ [n, num_ws, w_dim] -> pictures. `transform` [3, 3] moves and turns them."""
 
     spaces = ("z", "w", "w+")
+    load_options: ClassVar = ("conv_clamp", "output_scale", "mapping_lr")
     paint_options: ClassVar = ("transform",)
+
+    @classmethod
+    def set_option(cls, options: dict[str, Any], key: str, value: Any) -> None:
+        if key == "output_scale":
+            options[key] = value
+        elif key == "mapping_lr":
+            set_mapping_rate(options, value)
+        else:
+            layers = options.get("layers")
+            for layer in layers if isinstance(layers, list) else []:
+                if isinstance(layer, dict):
+                    layer.pop(key, None)
+                    layer |= {key: value} if value else {}
 
     def __init__(self, blueprint: Blueprint, *, name: str, fingerprint: str, device: str = "cpu") -> None:
         options = blueprint.reader()
