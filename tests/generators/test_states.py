@@ -25,6 +25,7 @@ NAMES = {  # what each file leaves open
     "higan_stylegan_fused": [],
     "interfacegan_pggan": [],
     "interfacegan_pggan_fused": [],
+    "lucidrains_stylegan2": ["mapping_lr=0.1"],
     "rosinality_stylegan1": ["resolution=16"],
 }
 
@@ -88,6 +89,23 @@ def test_a_rosinality_stylegan_is_cut_to_what_was_trained():
             load_generator(path, resolution=resolution)
 
 
+def test_noise_rows_and_smaller_pictures_of_lucidrains_network():
+    want, path = golden("lucidrains_stylegan2"), FOLDER / "lucidrains_stylegan2.pth"
+    generator = quietly(path)
+    assert_close(generator.synthesize(want["z"], noise="none"), want["images_nonoise"])
+    assert_close(generator.synthesize(want["ws_rand"], space="w+"), want["images_ws_rand"])
+    random = [generator.synthesize(want["z"], noise="random") for _ in range(2)]
+    assert (random[0] - random[1]).abs().max() > 0.05
+    assert generator.synthesize(want["z"], resolution=8).shape == (2, 3, 8, 8)
+    assert generator.features(want["z"], side=8).shape[2:] == (8, 8)
+    raw = quietly(path, network="G")
+    assert raw.fingerprint != generator.fingerprint
+    w = quietly(path, mapping_lr=0.2).map(want["z"]).numpy()
+    assert np.abs(w - want["w"]).max() > 0.01
+    with pytest.raises(TlganError, match="mapping_lr is 0"):
+        load_generator(path, mapping_lr=0)
+
+
 def test_the_filters_of_a_basicsr_file_can_be_given():
     path, want = FOLDER / "basicsr_stylegan2.pth", golden("basicsr_stylegan2")
     given = load_generator(path, resample_kernel=[1, 3, 3, 1])
@@ -98,6 +116,44 @@ def test_the_filters_of_a_basicsr_file_can_be_given():
     for kernel in ([1, -1], ["a"], 3):
         with pytest.raises(TlganError, match="resample_kernel"):
             load_generator(path, resample_kernel=kernel)
+
+
+# -- FastGAN -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("file", ["fastgan.pkl", "fastgan_lite.pth", "fastgan_cond.pth"])
+def test_fastgan(file, tmp_path):
+    want, generator = golden(file.partition(".")[0]), load_generator(FOLDER / file)
+    label = want.get("labels")
+    side = 256 if "lite" in file else 128
+    assert (generator.resolution, generator.latent_dim, generator.label_dim) == (side, 8, 0 if label is None else 3)
+    fourth = lambda images: images[..., ::4, ::4]  # noqa: E731
+    assert_close(fourth(generator.synthesize(want["z"], label=label)), want["images"])
+    assert_close(fourth(generator.synthesize(want["z"], label=label, noise="none")), want["images_nonoise"])
+    assert generator.features(want["z"], label=label, side=16).shape[2:] == (16, 16)
+    found = inspect_checkpoint(FOLDER / file)
+    assert (found.resolution, found.channels, found.latent_dim, found.label_dim) == (side, 3, 8, generator.label_dim)
+    copy = convert_checkpoint(FOLDER / file, tmp_path / "copy.safetensors")
+    assert load_generator(copy).fingerprint == generator.fingerprint
+
+
+def test_a_damaged_fastgan_and_one_of_the_first_code_are_refused(tmp_path):
+    state = torch.load(FOLDER / "fastgan_cond.pth", weights_only=True)
+    for name, value, line in (
+        ("synthesis.init.init.0.weight_u", torch.zeros(64), "no spectral norm"),
+        ("synthesis.feat_32.conv1.weight_orig", torch.zeros(3, 5, 3, 3), r"expected"),
+        ("synthesis.se_64.main.1.weight_orig", torch.ones(1, 1, 4, 4), r"expected|fits no features"),
+        ("synthesis.embed.weight", torch.zeros(5), r"expected \[\?, \?\]"),
+    ):
+        torch.save(state | {name: value}, tmp_path / "g.pth")
+        with pytest.raises(TlganError, match=line) as raised:
+            load_generator(tmp_path / "g.pth")
+        assert "\n" not in str(raised.value)
+    torch.save(
+        {"g": {f"module.{key.removeprefix('synthesis.')}": value for key, value in state.items()}}, tmp_path / "g.pth"
+    )
+    with pytest.raises(TlganError, match=r"FastGAN of the first code.*ONNX"):
+        load_generator(tmp_path / "g.pth")
 
 
 # -- the official PyTorch code -------------------------------------------------------------------------------------
@@ -154,6 +210,7 @@ def test_a_stylegan3_of_other_rates_is_refused(tmp_path):
         ("genforce_stylegan2", "synthesis.layer1.style.bias"),
         ("higan_stylegan", "synthesis.layer3.conv.weight"),
         ("interfacegan_pggan", "layer2.wscale.bias"),
+        ("lucidrains_stylegan2", "GE.blocks.1.to_noise2.bias"),
         ("rosinality_stylegan1", "generator.progression.1.adain2.style.linear.bias"),
         ("sg2_64", "synthesis.b8.conv0.affine.bias"),
         ("sg3t_32", "synthesis.input.phases"),
@@ -162,7 +219,7 @@ def test_a_stylegan3_of_other_rates_is_refused(tmp_path):
 def test_a_missing_or_misshapen_tensor_is_named(name, dropped, tmp_path):
     official = name.startswith("sg")
     state = official_state(name) if official else torch.load(FOLDER / f"{name}.pth", weights_only=True)
-    for key in ("params_ema", "g_running"):
+    for key in ("params_ema", "g_running", "GAN"):
         state = state.get(key, state)
     assert dropped in state
     torch.save({key: value for key, value in state.items() if key != dropped}, tmp_path / "g.pth")

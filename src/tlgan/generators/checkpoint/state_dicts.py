@@ -24,6 +24,7 @@ AVERAGED = (
     "G_avg",
     "generator_smooth",
     "params_ema",
+    "GE",
 )
 RAW = (
     "G",
@@ -84,6 +85,19 @@ def without_prefix(state: State) -> State:
             break  # an `nn.Sequential` called model is part of a published network's names
         state = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
     return state
+
+
+def parted(states: Mapping[str, State]) -> dict[str, State]:
+    """Networks that lie in one `state_dict` with others, told apart by the name before the first dot."""
+    found: dict[str, State] = {}
+    for path, state in states.items():
+        first = {name.partition(".")[0] for name in state}
+        for name in first.intersection(AVERAGED + RAW) if len(first) > 1 else ():
+            part = {key: record for key, record in state.items() if key.startswith(f"{name}.")}
+            found[f"{path}.{name}" if path else name] = without_prefix(
+                {key.partition(".")[2]: record for key, record in part.items()}
+            )
+    return found
 
 
 def choose(states: Mapping[str, State], network: str | None) -> tuple[str, State]:

@@ -156,6 +156,22 @@ def sizes_of(blueprint: Blueprint) -> dict[str, int | None]:
             "resolution": start << doubled if start and 0 < doubled < 16 else None,
             "channels": pictures // 4 if pictures else None,
         }
+    if blueprint.architecture == "fastgan":
+        return {
+            "latent_dim": _side(shapes.get("init.init.0.weight_orig"), 0),
+            "label_dim": _side(shapes.get("embed.weight"), 0) or 0,
+            "resolution": whole.get("resolution"),
+            "channels": _side(shapes.get("to_big.weight_orig"), 0),
+        }
+    if blueprint.architecture == "lucidrains":
+        count = min(64, sum(name.endswith(".to_rgb.conv.weight") for name in shapes))
+        return {
+            "latent_dim": whole.get("z_dim"),
+            "w_dim": whole.get("w_dim"),
+            "label_dim": 0,
+            "resolution": 2 << count,
+            "channels": _side(shapes.get("blocks.0.to_rgb.conv.weight"), 0),
+        }
     sizes = {"latent_dim": whole.get("z_dim"), "w_dim": whole.get("w_dim"), "label_dim": whole.get("c_dim", 0)}
     if blueprint.architecture == "stylegan2":
         blocks = options.get("blocks")

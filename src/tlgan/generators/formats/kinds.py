@@ -10,10 +10,12 @@ from tlgan.generators.base import LatentGenerator
 from tlgan.generators.blueprint import Blueprint
 from tlgan.generators.checkpoint import Checkpoint, ObjectRecord, TensorRecord, summary
 from tlgan.generators.checkpoint.persistence import Module
-from tlgan.generators.checkpoint.state_dicts import State, choose, network_names, state_dicts
+from tlgan.generators.checkpoint.state_dicts import State, choose, network_names, parted, state_dicts
 from tlgan.generators.fingerprint import of_blueprint
 from tlgan.generators.nets.dcgan import DCGAN, is_dcgan, read_dcgan
+from tlgan.generators.nets.fastgan import FastGAN, is_fastgan, read_fastgan
 from tlgan.generators.nets.genforce import is_genforce, read_genforce
+from tlgan.generators.nets.lucidrains import Lucidrains, is_lucidrains, pairs_of, read_lucidrains
 from tlgan.generators.nets.mobilestylegan import MobileStyleGAN
 from tlgan.generators.nets.mobilestylegan_ir import is_mobilestylegan, read_mobilestylegan
 from tlgan.generators.nets.modulated import Modulated
@@ -58,6 +60,8 @@ ARCHITECTURES: dict[str, Architecture] = {
     "stylegan2": StyleGAN2,
     "stylegan3": StyleGAN3,
     "dcgan": DCGAN,
+    "fastgan": FastGAN,
+    "lucidrains": Lucidrains,
     "modulated": Modulated,
     "mobilestylegan": MobileStyleGAN,
 }
@@ -160,6 +164,7 @@ def _by_prefix(tensors: dict[str, TensorRecord]) -> dict[str, State]:
 
 
 def _of_states(states: dict[str, State], network: str | None, average: TensorRecord | None) -> Blueprint | None:
+    states = states | parted(states) | pairs_of(states)
     for known, read in _STATES:
         if fitting := {path: state for path, state in states.items() if known(state)}:
             path, state = choose(fitting, network)
@@ -177,6 +182,8 @@ _STATES: tuple[tuple[Callable[[State], bool], Callable[[State, TensorRecord | No
     (is_rosinality1, lambda state, average: read_rosinality1(state)),
     (is_stylegan2_state, lambda state, average: read_stylegan2_state(state)),
     (is_stylegan3_state, lambda state, average: read_stylegan3_state(state)),
+    (is_lucidrains, lambda state, average: read_lucidrains(state)),
+    (is_fastgan, lambda state, average: read_fastgan(state)),
     (is_genforce, lambda state, average: read_genforce(state)),
     (is_dcgan, lambda state, average: read_dcgan(state)),
 )
