@@ -1,5 +1,6 @@
 """`state_dict`s of StyleGAN's relatives, against what the code that wrote them painted (`tests/checkpoints/README.md`)."""
 
+import re
 import warnings
 from pathlib import Path
 
@@ -118,6 +119,44 @@ def test_the_filters_of_a_basicsr_file_can_be_given():
             load_generator(path, resample_kernel=kernel)
 
 
+def test_the_student_of_a_mobilestylegan_checkpoint(tmp_path):
+    want, generator = golden("mobilestylegan"), load_generator(FOLDER / "mobilestylegan.ckpt")
+    assert (generator.resolution, generator.latent_dim, generator.num_ws) == (32, 8, 8)
+    assert_close(generator.map(want["z"]), want["w"], LATENTS)
+    assert_close(generator.synthesize(want["z"]), want["images"])
+    assert_close(generator.synthesize(want["z"], noise="none"), want["images_nonoise"])
+    assert (generator.synthesize(want["z"]) - generator.synthesize(want["z"], noise="random")).abs().max() > 0.01
+    state = torch.load(FOLDER / "mobilestylegan.ckpt", weights_only=True)["state_dict"]
+    assert_close(generator._w_mean(), state["style_mean"].numpy().ravel(), LATENTS)
+    for name in ("student.layers.0.conv2.conv.style_inv", "student.layers.1.to_img.bias"):
+        torch.save({"state_dict": {key: value for key, value in state.items() if key != name}}, tmp_path / "g.ckpt")
+        with pytest.raises(TlganError, match="missing"):
+            load_generator(tmp_path / "g.ckpt")
+
+
+def test_mmgenerations_names_are_rosinalitys(tmp_path):
+    """A file as MMGeneration saves it: everything in one `state_dict`, its linear and constant layers renamed."""
+    state = torch.load(FOLDER / "rosinality_64.pt", weights_only=True)["g_ema"]
+    renamed = {}
+    for name, value in state.items():
+        new = re.sub(r"^style\.(\d+)\.weight", r"style_mapping.\1.linear.weight_orig", name)
+        new = re.sub(r"^style\.", "style_mapping.", new)
+        new = re.sub(r"^input\.input", "constant_input.input", new)
+        new = re.sub(r"modulation\.weight", "style_modulation.linear.weight_orig", new)
+        new = re.sub(r"modulation\.bias$", "style_modulation.bias", new)
+        new = re.sub(r"^(convs?.*|to_rgb.*)\.conv\.weight$", r"\1.conv.weight_orig", new)
+        new = re.sub(r"\.noise\.weight$", ".noise_injector.weight", new)
+        renamed[re.sub(r"^noises\.noise_", "injected_noise_", new)] = value
+    assert len(renamed) == len(state)
+    both = {f"generator_ema.{name}": value for name, value in renamed.items()}
+    both |= {f"generator.{name}": value * 0.5 for name, value in renamed.items()}
+    both["discriminator.convs.0.conv.weight_orig"] = torch.zeros(4, 3, 1, 1)
+    torch.save({"meta": {"epoch": 1}, "state_dict": both}, tmp_path / "iter.pth")
+    generator, want = load_generator(tmp_path / "iter.pth"), golden("rosinality_64")
+    assert_close(generator.synthesize(want["z"]), want["images"])
+    assert load_generator(tmp_path / "iter.pth", network="generator").fingerprint != generator.fingerprint
+
+
 # -- FastGAN -------------------------------------------------------------------------------------------------------
 
 
@@ -198,6 +237,21 @@ def test_a_stylegan3_of_other_rates_is_refused(tmp_path):
     torch.save(state | {name: state[name] * 1.1}, tmp_path / "filtered.pt")
     with pytest.raises(TlganError, match="up_filter is not the filter that its layer's sampling rates ask for"):
         load_generator(tmp_path / "filtered.pt")
+
+
+@pytest.mark.parametrize("name", ["stylegan_xl_stem", "stylegan_xl"])
+def test_stylegan_xl(name, tmp_path):
+    want, generator = golden(name), load_generator(FOLDER / f"{name}.pkl")
+    z, label = want["z"], want["labels"]
+    assert (generator.label_dim, generator.resolution) == (3, want["images"].shape[-1])
+    assert_close(generator.map(z, label=label), want["w"], LATENTS)
+    assert_close(generator.synthesize(z, label=label), want["images"])
+    # every class has a mean of its own
+    assert_close(generator.synthesize(z, label=label, truncation=0.7), want["images_psi07"])
+    assert_close(generator.synthesize(z, label=label, truncation=0.5, cutoff=3), want["images_psi05_cutoff3"])
+    assert generator._w_mean().shape == (8,)
+    copy = load_generator(convert_checkpoint(FOLDER / f"{name}.pkl", tmp_path / "copy.safetensors"))
+    assert_close(copy.synthesize(z, label=[0, 2], truncation=0.7), want["images_psi07"])
 
 
 # -- damage --------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from tlgan.generators.nets.genforce import is_genforce, read_genforce
 from tlgan.generators.nets.lucidrains import Lucidrains, is_lucidrains, pairs_of, read_lucidrains
 from tlgan.generators.nets.mobilestylegan import MobileStyleGAN
 from tlgan.generators.nets.mobilestylegan_ir import is_mobilestylegan, read_mobilestylegan
+from tlgan.generators.nets.mobilestylegan_state import is_mobilestylegan_state, read_mobilestylegan_state
 from tlgan.generators.nets.modulated import Modulated
 from tlgan.generators.nets.pggan import PGGAN, is_pggan, read_pggan
 from tlgan.generators.nets.rosinality import is_rosinality, read_rosinality
@@ -184,6 +185,7 @@ _STATES: tuple[tuple[Callable[[State], bool], Callable[[State, TensorRecord | No
     (is_stylegan3_state, lambda state, average: read_stylegan3_state(state)),
     (is_lucidrains, lambda state, average: read_lucidrains(state)),
     (is_fastgan, lambda state, average: read_fastgan(state)),
+    (is_mobilestylegan_state, lambda state, average: read_mobilestylegan_state(state)),
     (is_genforce, lambda state, average: read_genforce(state)),
     (is_dcgan, lambda state, average: read_dcgan(state)),
 )

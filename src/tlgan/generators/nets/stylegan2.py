@@ -306,9 +306,12 @@ class StyleGAN2(LatentGenerator):
             yield block, x
 
 
-def load_average(blueprint: Blueprint, w_dim: int, device: str) -> Tensor | None:
-    """The file's mean w [w_dim], or None where it has none."""
-    return blueprint.load("mapping.w_avg", w_dim).to(device) if blueprint.has("mapping.w_avg") else None
+def load_average(blueprint: Blueprint, w_dim: int, device: str, *, classes: int = 0) -> Tensor | None:
+    """The file's mean w [w_dim], or None where it has none; with `classes`, it may hold one for each [classes, w_dim]."""
+    if not blueprint.has("mapping.w_avg"):
+        return None
+    rows = [classes] if classes and len(blueprint.shape("mapping.w_avg")) == 2 else []
+    return blueprint.load("mapping.w_avg", *rows, w_dim).to(device)
 
 
 def computed_average(mapping: Mapping, device: torch.device, n: int = 2**15) -> Tensor:

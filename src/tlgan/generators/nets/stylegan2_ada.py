@@ -118,5 +118,5 @@ def mapping_options(module: Module) -> dict[str, Any]:
         layers.append(mapping.child(f"fc{len(layers)}").attributes(*_DENSE))
         if len(layers) > MAX_LAYERS:
             raise TlganError("its mapping network has more layers than any generator")
-    embed = {"embed": mapping.child("embed").attributes(*_DENSE)} if "embed" in mapping else {}
+    embed = {name: mapping.child(name).attributes(*_DENSE) for name in ("embed", "embed_proj") if name in mapping}
     return sizes | {"mapping": layers} | embed

@@ -1,4 +1,4 @@
-"""StyleGAN3 (Karras et al., 2021), t and r: synthesis as the processing of continuous signals.
+"""StyleGAN3 (Karras et al., 2021), t and r, and StyleGAN-XL (Sauer et al., 2022), which grew from it: synthesis as the processing of continuous signals.
 
 The input is a set of sinusoids that a 3x3 `transform` moves and turns in the plane; every layer's nonlinearity runs
 at a higher sampling rate, between two low-pass filters, so that nothing aliases. Each layer's sampling rates, padding
@@ -204,7 +204,7 @@ class StyleGAN3(LatentGenerator):
         options = blueprint.reader()
         self._mapping = Mapping(blueprint, options, device)
         self.w_dim, self.label_dim = self._mapping.w_dim, self._mapping.c_dim
-        self._average = load_average(blueprint, self.w_dim, device)
+        self._average = load_average(blueprint, self.w_dim, device, classes=self.label_dim)
         self._input = FourierInput(blueprint, options.section("input"), device, self.w_dim)
         self._layers: list[FilteredLayer] = []
         channels = self._input.channels
@@ -243,7 +243,13 @@ class StyleGAN3(LatentGenerator):
     def _w_mean(self) -> Tensor:
         if self._average is None:
             self._average = computed_average(self._mapping, self.device)
-        return self._average
+        return self._average if self._average.ndim == 1 else self._average.mean(dim=0)
+
+    def _centre(self, label: Tensor | None) -> Tensor:
+        average = self._average
+        if average is None or average.ndim == 1 or label is None:
+            return self._w_mean()
+        return average[label.argmax(dim=1)]  # StyleGAN-XL has a mean for each class
 
     def _paint(
         self,
