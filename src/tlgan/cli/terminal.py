@@ -10,6 +10,7 @@ import json
 import logging
 import math
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
@@ -23,6 +24,7 @@ from rich.progress import (
     Progress,
     TextColumn,
     TimeElapsedColumn,
+    TimeRemainingColumn,
     TransferSpeedColumn,
 )
 from rich.segment import Segment
@@ -35,6 +37,7 @@ from tlgan.workspace.progress import Watcher
 if TYPE_CHECKING:
     from tlgan.axes import Axes
     from tlgan.axes import Progress as LearningProgress
+    from tlgan.dataset.run import Result as DatasetResult
     from tlgan.evaluation import Evaluation
     from tlgan.evaluation.statistics import Estimate
     from tlgan.generators import KnownModel
@@ -230,6 +233,72 @@ def discovering(max_samples: int, sure: float) -> Iterator[DiscoverDisplay]:
         yield display
     finally:
         display.close()
+
+
+class RowsDisplay:
+    """Shows a data set as it is made: rows, pictures a second, the share thrown away, and the time to go."""
+
+    def __init__(self) -> None:
+        self._bar = Progress(
+            TextColumn("  rows"),
+            BarColumn(bar_width=32),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[words]}"),
+            TimeElapsedColumn(),
+            TextColumn("to go"),
+            TimeRemainingColumn(elapsed_when_finished=False),
+            console=console,
+        )
+        self._task: Any = None
+        self._began = 0.0
+
+    def stage(self, words: str) -> None:
+        """A new stage has begun."""
+        say(words)
+
+    def rows(self, done: int, of: int, painted: int, thrown: int) -> None:
+        """So many rows of all are settled."""
+        if self._task is None:
+            self._task = self._bar.add_task("rows", total=of, words="")
+            self._bar.start()
+            self._began = time.monotonic()
+        pace = painted / max(time.monotonic() - self._began, 1e-6)
+        words = f"{pace:.1f} pictures/s, {thrown / painted:.0%} thrown away" if painted else ""
+        self._bar.update(self._task, completed=done, words=words)
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        if self._task is not None:
+            self._bar.stop()
+
+
+@contextmanager
+def rows_display() -> Iterator[RowsDisplay]:
+    """A `RowsDisplay` that is closed whatever happens."""
+    display = RowsDisplay()
+    try:
+        yield display
+    finally:
+        display.close()
+
+
+def print_dataset(result: DatasetResult) -> None:
+    """The cells of a data set, asked and made, on standard output."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("cell", "asked", "made", "edited", "diversity", ""):
+        table.add_column(heading, justify="left" if heading in ("cell", "") else "right")
+    for cell in result.cells:
+        missing = Text(cell.reason, style="yellow")
+        table.add_row(
+            cell.words, f"{cell.asked:,}", f"{cell.made:,}", f"{cell.edited:,}", f"{cell.diversity:.2f}", missing
+        )
+    results.print(table)
+    results.print(
+        f"{result.thrown:.0%} of {result.painted:,} pictures thrown away; {result.judge} agreed with "
+        f"{result.agreed.value:.0%} of what the extractor saw as asked"
+    )
 
 
 def print_notes() -> None:

@@ -10,17 +10,20 @@ from tlgan.generators.base import LatentGenerator
 from tlgan.generators.blueprint import Blueprint
 from tlgan.generators.checkpoint import Checkpoint, ObjectRecord, TensorRecord, summary
 from tlgan.generators.checkpoint.persistence import Module
-from tlgan.generators.checkpoint.state_dicts import State, choose, network_names, parted, state_dicts
+from tlgan.generators.checkpoint.state_dicts import State, choose, network_names, state_dicts
 from tlgan.generators.fingerprint import of_blueprint
+from tlgan.generators.nets.biggan import BigGAN, is_biggan, read_biggan
 from tlgan.generators.nets.dcgan import DCGAN, is_dcgan, read_dcgan
 from tlgan.generators.nets.fastgan import FastGAN, is_fastgan, read_fastgan
 from tlgan.generators.nets.genforce import is_genforce, read_genforce
-from tlgan.generators.nets.lucidrains import Lucidrains, is_lucidrains, pairs_of, read_lucidrains
+from tlgan.generators.nets.lucidrains import Lucidrains, is_lucidrains, read_lucidrains
+from tlgan.generators.nets.lightweight import LightweightGAN, is_lightweight, read_lightweight
 from tlgan.generators.nets.mobilestylegan import MobileStyleGAN
 from tlgan.generators.nets.mobilestylegan_ir import is_mobilestylegan, read_mobilestylegan
 from tlgan.generators.nets.mobilestylegan_state import is_mobilestylegan_state, read_mobilestylegan_state
 from tlgan.generators.nets.modulated import Modulated
 from tlgan.generators.nets.pggan import PGGAN, is_pggan, read_pggan
+from tlgan.generators.nets.progressive import Progressive, progressive_kind, read_progressive
 from tlgan.generators.nets.rosinality import is_rosinality, read_rosinality
 from tlgan.generators.nets.rosinality1 import is_rosinality1, read_rosinality1
 from tlgan.generators.nets.stylegan1 import StyleGAN1
@@ -65,6 +68,9 @@ ARCHITECTURES: dict[str, Architecture] = {
     "lucidrains": Lucidrains,
     "modulated": Modulated,
     "mobilestylegan": MobileStyleGAN,
+    "progressive": Progressive,
+    "biggan": BigGAN,
+    "lightweight": LightweightGAN,
 }
 
 _EXPECTED = (
@@ -165,7 +171,6 @@ def _by_prefix(tensors: dict[str, TensorRecord]) -> dict[str, State]:
 
 
 def _of_states(states: dict[str, State], network: str | None, average: TensorRecord | None) -> Blueprint | None:
-    states = states | parted(states) | pairs_of(states)
     for known, read in _STATES:
         if fitting := {path: state for path, state in states.items() if known(state)}:
             path, state = choose(fitting, network)
@@ -178,8 +183,11 @@ def _of_states(states: dict[str, State], network: str | None, average: TensorRec
 
 
 # How a `state_dict` is known, and what reads it with the mean w that lies beside it.
-_STATES: tuple[tuple[Callable[[State], bool], Callable[[State, TensorRecord | None], Blueprint]], ...] = (
+_STATES: tuple[tuple[Callable[[State], Any], Callable[[State, TensorRecord | None], Blueprint]], ...] = (
     (is_rosinality, read_rosinality),
+    (progressive_kind, lambda state, average: read_progressive(state)),
+    (is_biggan, lambda state, average: read_biggan(state)),
+    (is_lightweight, lambda state, average: read_lightweight(state)),
     (is_rosinality1, lambda state, average: read_rosinality1(state)),
     (is_stylegan2_state, lambda state, average: read_stylegan2_state(state)),
     (is_stylegan3_state, lambda state, average: read_stylegan3_state(state)),

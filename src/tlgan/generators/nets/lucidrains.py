@@ -29,38 +29,18 @@ from .stylegan2 import computed_average
 _EPSILON = 1e-8
 _SLOPE = 0.2
 _SQRT2 = math.sqrt(2)
-_PAIRS = (("GE", "SE"), ("G", "S"))  # generator and mapping network, averaged and raw
 
 
 # -- from the file ---------------------------------------------------------------------------------------------
 
 
-def pairs_of(states: dict[str, State]) -> dict[str, State]:
-    """The generators, each with its mapping network, of the `state_dict` that holds both and the averages of both."""
-    found: dict[str, State] = {}
-    for path, state in states.items():
-        for generator, mapping in _PAIRS:
-            if f"{generator}.blocks.0.to_style1.weight" in state and f"{mapping}.net.0.weight" in state:
-                names = {f"{generator}.": "G.", f"{mapping}.": "S."}
-                found[f"{path}.{generator}" if path else generator] = {
-                    names[name[: name.index(".") + 1]] + name[name.index(".") + 1 :]: record
-                    for name, record in state.items()
-                    if name.startswith(tuple(names))
-                }
-    return found
-
-
 def is_lucidrains(state: State) -> bool:
-    return (
-        "G.blocks.0.to_style1.weight" in state
-        and "S.net.0.weight" in state
-        and "D.blocks.0.conv_res.weight" not in state
-    )
+    return "blocks.0.to_style1.weight" in state and "S.net.0.weight" in state
 
 
 def read_lucidrains(state: State) -> Blueprint:
-    """The blueprint of one of `pairs_of`."""
-    if any(name.startswith(("G.attns.", "G.to_initial_block.")) for name in state):
+    """The blueprint of a generator whose mapping network's tensors lie under `S.`."""
+    if any(name.startswith(("attns.", "to_initial_block.")) for name in state):
         raise TlganError(
             "it was trained with --attn-layers or --no-const, whose layers are not read: export it to ONNX where it runs, "
             "with torch.onnx.export(model, latents, 'generator.onnx')"
@@ -78,7 +58,7 @@ def read_lucidrains(state: State) -> Blueprint:
         gain = 1 / _SQRT2 if mapping else 1 / math.sqrt(2 * max(inputs, 1))
         mapping.append({"weight_gain": gain, "bias_gain": 1 / _SQRT2, "activation": "lrelu"})
     z_dim = sizes_of(state, "S.net.0.weight", 2)[1]
-    tensors |= {name.removeprefix("G."): record for name, record in state.items() if name.startswith("G.")}
+    tensors |= {name: record for name, record in state.items() if not name.startswith("S.")}
     options = {"z_dim": z_dim, "c_dim": 0, "w_dim": w_dim, "mapping": mapping}
     blueprint = Blueprint("lucidrains", options, tensors, {"format": "StyleGAN2 (lucidrains)"})
     blueprint.assume(Lucidrains, mapping_lr=0.1)
