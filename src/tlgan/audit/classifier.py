@@ -222,7 +222,7 @@ def effects_of(seen: np.ndarray, changes: np.ndarray, counts: np.ndarray, *, see
     """
     from scipy.special import ndtr
 
-    n, sliders = counts.shape
+    n = len(counts)
     told = counts.mean(axis=0) >= VERIFIED
 
     def solved(weights: np.ndarray) -> np.ndarray:
