@@ -301,6 +301,37 @@ def test_compare_works_for_a_face_that_came_with_its_edits(watched: Any) -> None
     assert np.array_equal(_pixels(page), edited)
 
 
+def test_a_closer_look_keeps_its_place(page: Any) -> None:
+    page.wait_for_selector("html[data-ready]", state="attached")
+    box = page.locator("#picture").bounding_box()
+    at = box["x"] + 0.25 * box["width"], box["y"] + 0.75 * box["height"]
+    canvas = "document.getElementById('now').getBoundingClientRect()"
+
+    def under_the_mouse() -> list[float]:
+        return page.evaluate(
+            f"(() => {{ const b = {canvas}; return [({at[0]} - b.x) / b.width, ({at[1]} - b.y) / b.height] }})()"
+        )
+
+    page.mouse.move(*at)
+    page.mouse.wheel(0, -400)
+    page.wait_for_function("document.querySelector('#picture').classList.contains('zoomed')")
+    assert page.evaluate(f"{canvas}.width") > 1.5 * box["width"]
+    assert under_the_mouse() == pytest.approx([0.25, 0.75], abs=0.005)
+    page.mouse.down()
+    page.mouse.move(at[0] + 20, at[1] - 20)
+    page.mouse.up()
+    moved = page.evaluate(f"{canvas}.width")
+    assert under_the_mouse() == pytest.approx([0.25 - 20 / moved, 0.75 + 20 / moved], abs=0.005)
+    page.mouse.down()
+    page.mouse.move(at[0] + 3000, at[1])
+    page.mouse.up()
+    assert page.evaluate(f"{canvas}.x") == pytest.approx(box["x"], abs=1)  # no empty margin
+    page.keyboard.press("z")
+    assert page.evaluate(f"{canvas}.width") == pytest.approx(box["width"], abs=1)
+    page.mouse.dblclick(*at)
+    assert page.evaluate(f"{canvas}.width") == pytest.approx(3 * box["width"], abs=1)
+
+
 def test_a_wipe_lays_the_original_over_one_half(page: Any) -> None:
     page.evaluate("window.studio.set({skin: 2})")
     page.keyboard.press("w")

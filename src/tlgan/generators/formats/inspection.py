@@ -161,6 +161,9 @@ def sizes_of(blueprint: Blueprint) -> dict[str, int | None]:
         blocks = options.get("blocks")
         side = 2 << len(blocks) if isinstance(blocks, list) and 0 < len(blocks) < 16 else None
         return sizes | {"resolution": side, "channels": _side(shapes.get(f"b{side}.torgb.weight"), 0)}
+    if blueprint.architecture == "stylegan1":
+        count = min(64, sum(name.startswith("pictures.") and name.endswith("weight") for name in shapes))
+        return sizes | {"resolution": 2 << count, "channels": _side(shapes.get("pictures.0.weight"), 0)}
     if blueprint.architecture == "stylegan3":
         layers = options.get("layers")
         last_layer = layers[-1] if isinstance(layers, list) and layers and isinstance(layers[-1], dict) else {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from tlgan.errors import TlganError
@@ -12,15 +12,20 @@ from tlgan.generators.checkpoint import Checkpoint, ObjectRecord, TensorRecord, 
 from tlgan.generators.checkpoint.persistence import Module
 from tlgan.generators.checkpoint.state_dicts import State, choose, network_names, state_dicts
 from tlgan.generators.fingerprint import of_blueprint
+from tlgan.generators.nets.biggan import BigGAN, is_biggan, read_biggan
 from tlgan.generators.nets.dcgan import DCGAN, is_dcgan, read_dcgan
+from tlgan.generators.nets.lightweight import LightweightGAN, is_lightweight, read_lightweight
 from tlgan.generators.nets.mobilestylegan import MobileStyleGAN
 from tlgan.generators.nets.mobilestylegan_ir import is_mobilestylegan, read_mobilestylegan
 from tlgan.generators.nets.modulated import Modulated
 from tlgan.generators.nets.pggan import PGGAN, is_pggan, read_pggan
+from tlgan.generators.nets.progressive import Progressive, progressive_kind, read_progressive
 from tlgan.generators.nets.rosinality import is_rosinality, read_rosinality
+from tlgan.generators.nets.stylegan1 import StyleGAN1
 from tlgan.generators.nets.stylegan2 import StyleGAN2
 from tlgan.generators.nets.stylegan2_ada import is_stylegan2_module, read_stylegan2_module
 from tlgan.generators.nets.stylegan3 import StyleGAN3, is_stylegan3_module, read_stylegan3_module
+from tlgan.generators.nets.tensorflow import chosen_state, is_stylegan, is_tensorflow, read_stylegan
 
 from .converted import converted_blueprint, read_safetensors
 
@@ -40,12 +45,23 @@ class Architecture(Protocol):
 
 ARCHITECTURES: dict[str, Architecture] = {
     "pggan": PGGAN,
+    "stylegan1": StyleGAN1,
     "stylegan2": StyleGAN2,
     "stylegan3": StyleGAN3,
     "dcgan": DCGAN,
     "modulated": Modulated,
     "mobilestylegan": MobileStyleGAN,
+    "progressive": Progressive,
+    "biggan": BigGAN,
+    "lightweight": LightweightGAN,
 }
+
+# state_dicts by their content, the ones with the most telling names first: does it fit, and what reads it
+_STATES: tuple[tuple[Callable[[State], Any], Callable[[State], Blueprint]], ...] = (
+    (progressive_kind, read_progressive),
+    (is_biggan, read_biggan),
+    (is_lightweight, read_lightweight),
+)
 
 _EXPECTED = (
     "expected a pg-GAN, StyleGAN2-ADA or StyleGAN3 pickle, a rosinality StyleGAN2, the state_dict of a DCGAN, ONNX, "
@@ -71,8 +87,12 @@ def blueprint_of(checkpoint: Checkpoint, network: str | None = None) -> Blueprin
     tree = checkpoint.tree
     if checkpoint.container == "openvino":
         return read_mobilestylegan(tree)
-    if is_pggan(tree):
-        return read_pggan(tree, network or "Gs")
+    if is_tensorflow(tree):
+        state = chosen_state(tree, network)
+        if is_stylegan(state):
+            return read_stylegan(state, network)
+        if is_pggan(state):
+            return read_pggan(state, network)
     found = _snapshot_module(tree, network)
     if found is not None:
         key, module = found
@@ -87,7 +107,7 @@ def blueprint_of(checkpoint: Checkpoint, network: str | None = None) -> Blueprin
     blueprint = _of_states(state_dicts(tree), network, _latent_average(tree))
     if blueprint is not None:
         return blueprint
-    raise TlganError(f"{checkpoint.path.name} holds {_summary(tree)}, no generator that is known: {_EXPECTED}")
+    raise TlganError(f"{checkpoint.path.name} holds {summary(tree)}, no generator that is known: {_EXPECTED}")
 
 
 def build(blueprint: Blueprint, *, name: str, device: str = "cpu", **options: Any) -> LatentGenerator:
@@ -122,7 +142,7 @@ def _of_safetensors(checkpoint: Checkpoint, network: str | None) -> Blueprint:
     blueprint = converted_blueprint(tensors, metadata) or _of_states(_by_prefix(tensors), network, None)
     if blueprint is None:
         raise TlganError(
-            f"{checkpoint.path.name} holds {_summary(dict(tensors))}, no generator that is known: {_EXPECTED}"
+            f"{checkpoint.path.name} holds {summary(dict(tensors))}, no generator that is known: {_EXPECTED}"
         )
     return blueprint
 
@@ -132,6 +152,12 @@ def _by_prefix(tensors: dict[str, TensorRecord]) -> dict[str, State]:
 
 
 def _of_states(states: dict[str, State], network: str | None, average: TensorRecord | None) -> Blueprint | None:
+    for fits, read in _STATES:
+        if found := {path: state for path, state in states.items() if fits(state)}:
+            path, state = choose(found, network)
+            blueprint = read(state)
+            blueprint.source["network"] = path
+            return blueprint
     rosinality = {path: state for path, state in states.items() if is_rosinality(state)}
     if rosinality:
         path, state = choose(rosinality, network)
@@ -169,10 +195,3 @@ def _snapshot_module(tree: Any, network: str | None) -> tuple[str, Module] | Non
 def _latent_average(tree: Any) -> TensorRecord | None:
     average = tree.get("latent_avg") if isinstance(tree, dict) else None
     return average if isinstance(average, TensorRecord) else None
-
-
-def _summary(tree: Any) -> str:
-    parts = tree if isinstance(tree, tuple | list) else [tree]
-    if any(isinstance(part, ObjectRecord) and str(part.type) == "dnnlib.tflib.network.Network" for part in parts[:4]):
-        return "a StyleGAN of TensorFlow (convert it to PyTorch with the StyleGAN3 code's legacy.py)"
-    return summary(tree)

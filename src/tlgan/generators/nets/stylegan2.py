@@ -57,6 +57,8 @@ class ModulatedLayer:
         self._demodulate = not to_rgb
         gain = options.number("weight_gain", 1.0)
         self.weight = self.weight * gain
+        if options.truth("flipped", False):  # stored for a correlation where a true convolution is computed
+            self.weight = self.weight.flip(2, 3)
         self._energy = self.weight.square().sum(dim=(2, 3)).t().contiguous()  # [in, out]
         self._side = side
         self._noise_strength = 0.0

@@ -9,6 +9,7 @@ export const KEYS = [
   ["G", "gallery of 24 faces"],
   ["Space", "hold: the face without edits"],
   ["W", "wipe across the picture"],
+  ["Z", "closer, and back; so do wheel, two fingers, double click; a drag moves what is in sight"],
   ["/", "search sliders"],
   ["← → ↑ ↓", "slider in hand by 0.1; Shift: 0.5"],
   ["Home End", "slider to its ends"],
@@ -36,7 +37,7 @@ export function open(description) {
   const { generator, samples, base, about } = description;
   const label = (name) => description.features.find((feature) => feature.name === name)?.label ?? name;
   const model = [
-    ["Painted by", `${generator.name}, ${generator.resolution} × ${generator.resolution} pixels, ${generator.dimensions} dimensions (${generator.space})`],
+    ["Painted by", `${generator.name}, ${generator.width} × ${generator.height} pixels, ${generator.dimensions} dimensions (${generator.space})`],
     ["Fingerprint", generator.fingerprint],
     ["Axes from", `${samples.toLocaleString("en")} faces${base.length ? `; kept clear of ${base.map(label).join(" and ")}` : ""}`],
     ...flat(about),

@@ -28,7 +28,7 @@
  *   `mean`, `sd`: of the response, the logit of a probability or the quantity itself.
  *
  * @typedef {{version: number, name: string,
- *            generator: {name: string, fingerprint: string, resolution: number, space: string, dimensions: number},
+ *            generator: {name: string, fingerprint: string, resolution: number, width: number, height: number, space: string, dimensions: number},
  *            features: Feature[], groups: {name: string, features: string[]}[], base: string[], effects_by: string, samples: number,
  *            correlations: {measured: number[][], axes: number[][]},
  *            limits: {asked: number, seeds: number, gallery: number, strip: number, frames: number},

@@ -16,6 +16,7 @@ import { Search } from "./search.js";
 import * as gestures from "./state.js";
 import { Store } from "./store.js";
 import { Strip } from "./strip.js";
+import { Zoom } from "./zoom.js";
 
 const engine = await openEngine();
 const description = await engine.describe();
@@ -23,6 +24,7 @@ const { features } = description;
 const first = engine.first();
 
 const picture = new Picture();
+const zoom = new Zoom(picture.element);
 const thumbs = new Thumbs();
 /** Numbers of what is on the screen, by face. @type {Map<number, {own: any[], measured: any[], share: number}>} */
 const numbers = new Map();
@@ -74,6 +76,7 @@ const actions = {
   b: () => morph.press("b"),
   p: () => morph.toggle(),
   w: () => setWipe(!picture.wiping),
+  z: () => zoom.toggle(),
   x: () => change((state) => gestures.exact(state, !gestures.current(state).exact)),
   l: () => held && hands.lock(held),
   0: () => change(gestures.reset),
@@ -349,6 +352,8 @@ window.studio = {
   changes: () => byName((k) => (shown() ? shown().measured[k] - shown().own[k] : null)),
   /** How many pictures were asked for; a "painted" event says which one it shows. */
   version: () => version,
+  /** Pixels a side of the picture on the screen, as it was painted. */
+  side: () => picture.bitmap?.width ?? 0,
   /** Whether the picture on the screen is finished, be it the newest or not. */
   finished: () => !picture.draft,
   /** Whether the newest picture is on the screen, and finished. */

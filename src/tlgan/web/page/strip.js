@@ -64,8 +64,10 @@ async function load(url) {
 
 /** All in one picture, with the asked change under each. @returns {Promise<Blob>} */
 function compose(feature, images, asked) {
-  const side = Math.max(SIDE, images[0].naturalWidth);
-  const canvas = new OffscreenCanvas(images.length * (side + GAP) + GAP, side + 2 * GAP + FOOT);
+  const { naturalWidth, naturalHeight } = images[0];
+  const scale = Math.max(1, SIDE / Math.max(naturalWidth, naturalHeight));
+  const [width, height] = [Math.round(naturalWidth * scale), Math.round(naturalHeight * scale)];
+  const canvas = new OffscreenCanvas(images.length * (width + GAP) + GAP, height + 2 * GAP + FOOT);
   const context = canvas.getContext("2d");
   context.fillStyle = "#ffffff";
   context.fillRect(0, 0, canvas.width, canvas.height);
@@ -74,9 +76,9 @@ function compose(feature, images, asked) {
   context.fillStyle = "#222222";
   context.font = "20px system-ui, sans-serif";
   images.forEach((image, k) => {
-    const x = GAP + k * (side + GAP);
-    context.drawImage(image, x, GAP, side, side);
-    context.fillText(`${k === 3 ? `${feature.label} ` : ""}${signed(asked[k])}`, x + side / 2, side + GAP + 28);
+    const x = GAP + k * (width + GAP);
+    context.drawImage(image, x, GAP, width, height);
+    context.fillText(`${k === 3 ? `${feature.label} ` : ""}${signed(asked[k])}`, x + width / 2, height + GAP + 28);
   });
   return canvas.convertToBlob({ type: "image/png" });
 }

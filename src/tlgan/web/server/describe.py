@@ -26,7 +26,10 @@ _FIRST = ("Expression", "Age and gender", "Hair", "Face", "Wearing", "Light and 
 
 def describe(workspace: Workspace) -> wire.Json:
     """The generator, the features with their ranges and quality, their groups and correlations, and what the model is."""
+    from tlgan.generators.base import picture_size
+
     axes, generator = workspace.axes, workspace.generator
+    height, width = picture_size(generator)
     band, whole = positions(axes, BAND), positions(axes, RANGE)
     features = [
         {
@@ -55,6 +58,8 @@ def describe(workspace: Workspace) -> wire.Json:
             "name": generator.name,
             "fingerprint": axes.generator,
             "resolution": generator.resolution,
+            "width": width,
+            "height": height,
             "space": axes.space,
             "dimensions": int(axes.directions.shape[1]),
         },

@@ -60,7 +60,7 @@ async function paint(painter, { id, view }) {
     const picture = await painter.networks.paint(latent);
     const measured = await painter.measured(picture);
     const reached = measured.map(() => 0);
-    const found = { latent: encode(latent), quality: QUALITY, by: "axes" };
+    const found = { latent: encode(latent), place: encode(latent), quality: QUALITY, by: "axes" };
     await send(painter, id, picture, { measured, own: measured, reached, share: 1, in_the_way: [], ...found, final: true });
     return;
   }
@@ -73,7 +73,7 @@ async function paint(painter, { id, view }) {
 
 async function look(painter, id, edit, { latent, reached, share, in_the_way, by }, final) {
   const picture = await painter.networks.paint(latent);
-  const numbers = { reached: Array.from(reached), share, in_the_way };
+  const numbers = { reached: Array.from(reached), share, in_the_way, place: encode(latent) };
   // the page keeps it with the face: it can't tell where looks have led
   if (edit.exact && final) Object.assign(numbers, edit.reached ?? { latent: encode(latent), quality: QUALITY, by });
   let own = painter.ownOf(edit.latent);
@@ -161,8 +161,8 @@ async function url(painter, latent) {
 }
 
 function drawn(painter, picture) {
-  const { resolution, channels } = painter.site.facts.picture;
-  return pixels(picture, resolution, channels);
+  const { width, height, channels } = painter.site.facts.picture;
+  return pixels(picture, width, height, channels);
 }
 
 /** Let messages in. */
