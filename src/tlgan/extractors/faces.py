@@ -57,6 +57,11 @@ class FaceAttributes:
         pooled: Tensor = self._network.embed(self._prepare(images))
         return pooled
 
+    def maps(self, images: Tensor) -> Tensor:
+        """[n, C, H, W] -> [n, c, h, w], differentiable: the last maps of a residual network, before they are pooled."""
+        found: Tensor = self._network.blocks(self._network.stem(self._prepare(images)))
+        return found
+
     def _prepare(self, images: Tensor) -> Tensor:
         return prepare(images, self.input_size).contiguous(memory_format=torch.channels_last)
 
