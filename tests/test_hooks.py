@@ -24,7 +24,7 @@ from tlgan.generators import Generator, load_generator, wrap_generator
 from tlgan.samples import Recipe, SampleStore, Source, draw
 from tlgan.workspace import Workspace
 from tlgan.workspace.discover import discover, labelled
-from worlds import HalvesExtractor, HalvesModule, halves_settings, halves_workspace, halves_networks
+from worlds import HalvesExtractor, HalvesModule, halves_networks, halves_settings, halves_workspace
 
 TEXT = (Path(__file__).parent.parent / "docs" / "extending.md").read_text()
 

@@ -17,6 +17,7 @@ from tlgan.extractors import load_extractor
 from tlgan.workspace import DEFAULT_EXTRACTORS, Settings, Workspace, open_workspace
 from tlgan.workspace.discover import discover as _discover
 from tlgan.workspace.evaluate import evaluate_workspaces
+from tlgan.workspace.workspace import IN_MEMORY
 
 if TYPE_CHECKING:
     from tlgan.evaluation import Evaluation, Method, Witness
@@ -59,7 +60,7 @@ def discover(
     something else or a network can't be loaded.
     """
     given = None if isinstance(generator, str | PathLike) else generator
-    ref = str(generator) if given is None else getattr(given, "ref", "") or given.name
+    ref = str(generator) if given is None else getattr(given, "ref", "") or f"{IN_MEMORY}{given.name}"
     made = [one if isinstance(one, str) else load_extractor(one) for one in extractors]
     settings = Settings(
         generator=ref,

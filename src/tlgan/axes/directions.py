@@ -85,6 +85,11 @@ def axes_by(method: AxisMethod, samples: Labelled) -> Axes:
     Features that the method has no direction for keep regression's axis and say so (`Axes.found_by`).
     """
     directions = method.fit(samples)
+    if not set(directions.names) & set(samples.axes.names):
+        raise TlganError(
+            f"{directions.method} finds directions without labels ({', '.join(directions.names[:3])} ...), which belong to no "
+            f"feature: make them sliders of their own with tlgan add WORKSPACE --directions {directions.method}"
+        )
     known = [number for number, name in enumerate(directions.names) if name in samples.axes.names]
     directions = Directions(
         tuple(directions.names[number] for number in known), directions.moves[known], directions.method
@@ -111,15 +116,18 @@ def turned(axes: Axes, directions: Directions, gains: np.ndarray | None = None) 
     by = list(axes.found_by or ("",) * len(axes.features))
     for row in rows:
         by[row] = directions.method
+    forgotten = {}  # what was measured of the directions before
+    for key in ("effects", "r2_interval"):
+        if (array := getattr(axes, key)) is not None:
+            forgotten[key] = array.copy()
+            forgotten[key][rows] = np.nan
     return replace(
         axes,
         directions=slopes.astype(np.float32),
         intercepts=intercepts.astype(np.float32),
         found_by=tuple(by),
-        effects=None,
-        effects_by="",
         mean_r2=None,
-        r2_interval=None,
+        **forgotten,
     )
 
 

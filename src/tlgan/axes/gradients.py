@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-
 from .response import LIMIT
 
 if TYPE_CHECKING:
@@ -31,9 +30,7 @@ def differentiable(source: Source, extractor: Extractor, *, seed: int) -> bool:
     return True
 
 
-def mean_gradients(
-    source: Source, extractor: Extractor, *, seed: int, batch: int = 16
-) -> Iterator[np.ndarray]:
+def mean_gradients(source: Source, extractor: Extractor, *, seed: int, batch: int = 16) -> Iterator[np.ndarray]:
     """Gradients of the responses (logits, quantities) of every feature in the latents of a source, float64 [batch, f, d], without end.
 
     A saturated logit does not count, as it does not in a fit. Raises RuntimeError where no gradient flows.

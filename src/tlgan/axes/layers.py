@@ -12,6 +12,8 @@ from .response import to_response
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import torch
+
     from tlgan.extractors import Extractor
     from tlgan.samples import Source
 
@@ -32,18 +34,17 @@ def layer_effects(
 ) -> np.ndarray:
     """What each layer alone changes, float64 [layers, f]: the root mean square change of every response, in sd over the
     faces, when the layer gets the w of another face and all others keep theirs."""
-    import torch
-
     layers = source.generator.num_ws
     whole = replace(source, space="w+", groups=tuple(range(layers)))
-    own, other = whole.sample(2 * faces, seed=seed, start=START)["w+"].unflatten(1, (layers, -1)).split(faces)
+    both = whole.sample(2 * faces, seed=seed, start=START)["w+"].reshape(2 * faces, layers, -1)
+    own, other = both[:faces], both[faces:]
 
     def responses(latents: torch.Tensor) -> np.ndarray:
         seen = [extractor.extract(images).numpy(force=True) for images in whole.pictures(latents.flatten(1).numpy())]
         return to_response(extractor.features, np.concatenate(seen))
 
-    both = responses(torch.cat([own, other]))
-    before, sd = both[:faces], np.maximum(both.std(axis=0), 1e-12)
+    measured = responses(both)
+    before, sd = measured[:faces], np.maximum(measured.std(axis=0), 1e-12)
     effects = []
     for layer in range(layers):
         changed = own.clone()

@@ -19,6 +19,8 @@ import typer
 
 from tlgan.errors import TlganError
 
+from .audit import register as register_audit
+from .dataset import register as register_dataset
 from .evaluate import register as register_evaluation
 from .extractors import register as register_extractor_verbs
 from .methods import register as register_method_verbs
@@ -37,6 +39,9 @@ from .options import (
     YesOption,
     outside,
 )
+from .photographs import BoxOption, FaceOption, StepsOption, WholeOption
+from .photographs import register as register_photograph_verb
+from .provenance import register as register_provenance_verbs
 from .publish import register as register_publish_verb
 
 app = typer.Typer(
@@ -233,6 +238,16 @@ def edit(
     ] = False,
     seed: Annotated[int | None, typer.Option(help="Which random face to start from (0 if nothing is given).")] = None,
     picture: Annotated[Path | None, typer.Option("--from", help="Start from a PNG saved here earlier.")] = None,
+    photo: Annotated[
+        list[Path] | None, typer.Option("--photo", help="Edit a photograph, or a folder of them; may be repeated.")
+    ] = None,
+    inverted: Annotated[
+        Path | None, typer.Option("--inverted", help="What `invert` wrote for the photograph, to save the time.")
+    ] = None,
+    face: FaceOption = None,
+    box: BoxOption = "",
+    steps_small: StepsOption = None,
+    steps_whole: WholeOption = None,
     strip: Annotated[
         list[str] | None, typer.Option(help="Paint a row of steps of this feature; repeat for a grid.")
     ] = None,
@@ -251,33 +266,54 @@ def edit(
     from tlgan.editing.wishes import parse_wishes
     from tlgan.workspace import open_workspace
 
+    from .photographs import edit_photographs
     from .terminal import print_fields, print_json
 
     opened = open_workspace(workspace, trust=trust)
-    if picture is not None and seed is not None:
-        raise TlganError("both --seed and --from were given: a face starts from one of them")
-    face = opened.face(png=picture) if picture is not None else opened.face(seed=seed or 0)
+    if sum(start is not None for start in (picture, seed, photo)) > 1:
+        raise TlganError("more than one of --seed, --from and --photo were given: a face starts from one of them")
     changes, targets = parse_wishes([*(set_ or []), *(wishes or [])], opened.axes)
     locks = [name for given in lock or [] for name in given.split(",")]
-    face = face.set(**changes).to(lock=locks, **targets)
-    if exact:
-        face = face.exact()
     names = [name for given in strip or [] for name in given.split(",")]
-    if film is not None:
-        face.save_film(out, film, span=span, seconds=seconds, fps=fps)
-    elif names:
-        face.save_strip(out, list(opened.axes.names) if "all" in names else names, steps, span)
+
+    def asked(editor: Any) -> Any:
+        wished = editor.set(**changes).to(lock=locks, **targets)
+        return wished.exact() if exact else wished
+
+    def write(editor: Any, out: Path) -> None:
+        if film is not None:
+            editor.save_film(out, film, span=span, seconds=seconds, fps=fps)
+        elif names:
+            editor.save_strip(out, list(opened.axes.names) if "all" in names else names, steps, span)
+        else:
+            editor.save(out)
+
+    if photo is not None:
+        results = edit_photographs(
+            opened,
+            photo,
+            out,
+            asked,
+            inversion=inverted,
+            face=face,
+            box=box,
+            steps_small=steps_small,
+            steps_whole=steps_whole,
+            write=write,
+        )
     else:
-        face.save(out)
-    result = {"out": str(out), **outcome(face)}
+        editor = asked(opened.face(png=picture) if picture is not None else opened.face(seed=seed or 0))
+        write(editor, out)
+        results = [{"out": str(out), **outcome(editor)}]
     if json:
-        print_json(result)
-    else:
+        print_json(results if photo is not None and len(results) != 1 else results[0])
+        return
+    for result in results:
         moved = {
             name: f"asked {e['asked']:+.2f} sd, measured {e['measured']:+.2f} sd" for name, e in result["moved"].items()
         }
         locked = {name: f"locked, measured {change:+.2f} sd" for name, change in result["locked"].items()}
-        print_fields({**moved, **locked, "written": out})
+        print_fields({**moved, **locked, "written": result["out"]})
 
 
 @app.command()
@@ -379,9 +415,13 @@ def doctor(json: JsonOption = False) -> None:
 
 
 register_extractor_verbs(app)
+register_photograph_verb(app)
 register_publish_verb(app)
+register_provenance_verbs(app)
 register_evaluation(app)
 register_method_verbs(app)
+register_dataset(app)
+register_audit(app)
 
 
 def _serve(workspace: Any, host: str, port: int, browser: bool, way: Any) -> None:

@@ -9,13 +9,15 @@ import math
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from tlgan.errors import TlganError
+from tlgan.provenance import Claim
 
 from .canvas import Canvas
+from .claims import claim_of, in_words
 from .edit import Edit
 from .film import enlarge, there_and_back, tile, write_film
 from .picture_file import write_picture
@@ -41,11 +43,11 @@ class Face:
                     f"{name} is asked to change by {change:g} sd: expected -{MAX_ASKED:g} to {MAX_ASKED:g}"
                 )
 
-    def set(self, **changes: float) -> Face:
+    def set(self, **changes: float) -> Self:
         """Ask for changes from the start, in standard deviations: `set(smiling=+2, young=-1)`; 0 takes one back."""
-        return Face(self.canvas, self.edit.ask(changes))
+        return self._with(self.edit.ask(changes))
 
-    def to(self, *, lock: str | Sequence[str] = (), **values: float) -> Face:
+    def to(self, *, lock: str | Sequence[str] = (), **values: float) -> Self:
         """Ask for natural values: probabilities in [0, 1], quantities in their unit: `to(smiling=.9, age=60)`.
 
         The change is counted from what the extractor measures on the start; `lock` as in `lock()`. Raises TlganError
@@ -62,7 +64,7 @@ class Face:
             changes[name] = axes.position_of(name, value) - float(self.start_positions[row])
         return self.set(**changes).lock(*([lock] if isinstance(lock, str) else lock))
 
-    def lock(self, *names: str, weight: float | None = None) -> Face:
+    def lock(self, *names: str, weight: float | None = None) -> Self:
         """Features that must not change, or with a `weight` over 0 should not (see `Edit.soft`).
 
         "all" locks every feature that is not weak and not moved, "disturbed" those that the moved ones are known to
@@ -70,24 +72,28 @@ class Face:
         """
         if weight is not None and not 0 < weight < math.inf:
             raise TlganError(f"a soft lock of weight {weight:g} makes no sense: expected a number over 0")
-        return Face(self.canvas, self.edit.lock(self._expand(names), weight))
+        return self._with(self.edit.lock(self._expand(names), weight))
 
-    def unlock(self, *names: str) -> Face:
+    def unlock(self, *names: str) -> Self:
         """Take locks off; "all" takes all off."""
         locked = [*self.edit.locks, *self.edit.soft]
-        return Face(self.canvas, self.edit.unlock(locked if "all" in names else names))
+        return self._with(self.edit.unlock(locked if "all" in names else names))
 
-    def exact(self, on: bool = True) -> Face:
+    def exact(self, on: bool = True) -> Self:
         """Whether to look at the picture and correct, so that what is measured is what was asked, or trust the axes."""
-        return Face(self.canvas, self.edit.changed(exact=on))
+        return self._with(self.edit.changed(exact=on))
 
-    def keep_identity(self, on: bool = True) -> Face:
+    def keep_identity(self, on: bool = True) -> Self:
         """Whether exact edits keep who it is, as far as the extractor's embedding can tell."""
-        return Face(self.canvas, self.edit.changed(identity=on))
+        return self._with(self.edit.changed(identity=on))
 
-    def reset(self) -> Face:
+    def reset(self) -> Self:
         """The face as it was, without wishes and locks."""
-        return Face(self.canvas, Edit(self.edit.latent, seed=self.edit.seed))
+        return self._with(Edit(self.edit.latent, seed=self.edit.seed))
+
+    def _with(self, edit: Edit) -> Self:
+        """The same face with another edit."""
+        return type(self)(self.canvas, edit)
 
     @cached_property
     def solution(self) -> Solution:
@@ -116,7 +122,7 @@ class Face:
         """The edited face as a picture of Pillow's; `np.asarray(face.image)` is uint8 of shape (H, W, 3)."""
         from PIL import Image
 
-        return Image.fromarray(self._looked[0])
+        return Image.fromarray(self.picture())
 
     def picture(self) -> np.ndarray:
         """The edited face, uint8 of shape (H, W, 3)."""
@@ -147,18 +153,24 @@ class Face:
         return [self.strip(name, steps, span) for name in names]
 
     def save(self, path: str | Path) -> Path:
-        """Write the edited face: PNG carries its state; other endings are what Pillow makes of them."""
-        return write_picture(path, self.picture(), self.state())
+        """Write the edited face as PNG, with its state inside, JPEG or WebP; each says what it is."""
+        return write_picture(path, self.picture(), self.state(), claim_of(self.canvas, self.edit))
 
     def save_strip(self, path: str | Path, names: Sequence[str], steps: int = 7, span: float = 3.0) -> Path:
         """Write strips, a row a feature, as one picture."""
-        return write_picture(path, tile([enlarge(row) for row in self.grid(names, steps, span)]))
+        picture = tile([enlarge(row) for row in self.grid(names, steps, span)])
+        return write_picture(path, picture, claim=self._claim(names, span))
 
     def save_film(self, path: str | Path, name: str, *, span: float = 3.0, seconds: float = 3.0, fps: int = 25) -> Path:
         """Write a looping GIF or MP4 of one feature asked from -span to +span sd."""
         frames = self.strip(name, max(2, round(seconds * fps / 2)), span)
-        write_film(path, there_and_back(enlarge(frames, 256)), fps)
+        write_film(path, there_and_back(enlarge(frames, 256)), fps, self._claim([name], span))
         return Path(path)
+
+    def _claim(self, names: Sequence[str], span: float) -> Claim:
+        """Of several pictures, over which these features go from -span to +span sd."""
+        moved = " ".join(f"{name}={-span:+g}..{span:+g}" for name in names)
+        return claim_of(self.canvas, f"{moved} {in_words(self.edit)}".strip())
 
     def _expand(self, names: Sequence[str]) -> list[str]:
         axes = self.canvas.axes

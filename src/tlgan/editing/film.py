@@ -9,18 +9,21 @@ import numpy as np
 
 from tlgan.errors import TlganError
 from tlgan.io.files import replacing
+from tlgan.provenance import Claim, mark
 
 #: Smaller pictures are enlarged to this side in strips and films, where nobody wants to look for them.
 MIN_SIDE = 128
 
 
 def enlarge(pictures: np.ndarray, side: int = MIN_SIDE) -> np.ndarray:
-    """Pictures uint8 [n, H, W, 3] enlarged to at least `side` pixels (Lanczos); larger ones stay."""
+    """Pictures uint8 [n, H, W, 3] enlarged to `side` pixels on the larger side (Lanczos); larger ones stay."""
     from PIL import Image
 
-    if pictures.shape[1] >= side:
+    height, width = pictures.shape[1:3]
+    if max(height, width) >= side:
         return pictures
-    return np.stack([np.asarray(Image.fromarray(p).resize((side, side), Image.Resampling.LANCZOS)) for p in pictures])
+    size = (round(width * side / max(height, width)), round(height * side / max(height, width)))
+    return np.stack([np.asarray(Image.fromarray(p).resize(size, Image.Resampling.LANCZOS)) for p in pictures])
 
 
 def tile(rows: Sequence[np.ndarray], *, gap: int = 2) -> np.ndarray:
@@ -40,8 +43,8 @@ def there_and_back(pictures: np.ndarray) -> np.ndarray:
     return np.concatenate([pictures, pictures[-2:0:-1]])
 
 
-def write_film(path: str | Path, pictures: np.ndarray, fps: int = 25) -> None:
-    """Write frames uint8 [n, H, W, 3] as GIF or MP4 (H.264), by the ending of `path`.
+def write_film(path: str | Path, pictures: np.ndarray, fps: int = 25, claim: Claim | None = None) -> None:
+    """Write frames uint8 [n, H, W, 3] as GIF or MP4 (H.264), by the ending of `path`, with what is claimed of them.
 
     Raises TlganError for another ending, or where the file can't be written.
     """
@@ -52,6 +55,7 @@ def write_film(path: str | Path, pictures: np.ndarray, fps: int = 25) -> None:
         raise TlganError(f"a film can't be written as {path.name!r}: end the name in .gif or .mp4")
     with replacing(path) as temporary:
         writer(temporary, pictures, fps)
+        temporary.write_bytes(mark(temporary.read_bytes(), claim or Claim()))
 
 
 def _write_gif(path: Path, pictures: np.ndarray, fps: int) -> None:

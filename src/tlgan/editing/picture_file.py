@@ -1,4 +1,4 @@
-"""One picture as a file: whole or not at all, in the format that its name asks for."""
+"""One picture as a file: whole or not at all, in the format that its name asks for, with what it says of itself."""
 
 from __future__ import annotations
 
@@ -10,26 +10,29 @@ import numpy as np
 
 from tlgan.errors import TlganError
 from tlgan.io.files import replacing
+from tlgan.provenance import FORMATS, Claim, encode
 
-from .state import write_png
+from .state import png_with_state
 
 
-def write_picture(path: str | Path, picture: np.ndarray, state: Mapping[str, Any] | None = None) -> Path:
-    """Write a picture uint8 [H, W, 3]; a PNG carries `state` where one is given. Returns the path.
+def write_picture(
+    path: str | Path, picture: np.ndarray, state: Mapping[str, Any] | None = None, claim: Claim | None = None
+) -> Path:
+    """Write a picture uint8 [H, W, 3] with its `claim`; a PNG carries `state` where one is given. Returns the path.
 
-    Raises TlganError where Pillow knows no format of that ending, or the file can't be written.
+    Raises TlganError for an ending whose format can't say what the picture is, or where the file can't be written.
     """
-    from PIL import Image
-
     path = Path(path)
+    format = FORMATS.get(path.suffix.lower())
+    if format is None:
+        raise TlganError(
+            f"no picture is written as {path.name!r}, which could not say what it is: end the name in "
+            ".png, .jpg or .webp"
+        )
+    if state is not None and format == "PNG":
+        content = png_with_state(picture, state, claim)
+    else:
+        content = encode(picture, claim or Claim(), format)
     with replacing(path) as temporary:
-        try:
-            if state is not None and path.suffix.lower() == ".png":
-                write_png(temporary, picture, state)
-            else:
-                Image.fromarray(picture).save(temporary)
-        except ValueError as error:
-            raise TlganError(
-                f"no picture can be written as {path.name!r}: end the name in .png, .jpg or .webp"
-            ) from error
+        temporary.write_bytes(content)
     return path

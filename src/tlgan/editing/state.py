@@ -12,13 +12,13 @@ import io
 import json
 import math
 from collections.abc import Mapping
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from tlgan.axes import Axes
 from tlgan.errors import BadFile, TlganError
+from tlgan.provenance import Claim, encode
 
 from .edit import Edit, Reached
 from .resolve import QUALITIES
@@ -157,17 +157,20 @@ def decode_latent(text: object, size: int, *, layers: int = 1) -> np.ndarray:
     return latent if count == 1 else latent.reshape(count, size)
 
 
-def write_png(target: str | Path | IO[bytes], picture: np.ndarray, state: Mapping[str, Any]) -> None:
-    """Write a picture uint8 [H, W, 3] as PNG with its state inside."""
-    from PIL import Image, PngImagePlugin
-
-    chunks = PngImagePlugin.PngInfo()
-    chunks.add_itxt(KEYWORD, json.dumps(state, separators=(",", ":")), zip=True)
-    Image.fromarray(picture).save(target, "PNG", pnginfo=chunks)
+def png_with_state(picture: np.ndarray, state: Mapping[str, Any], claim: Claim | None = None) -> bytes:
+    """A picture uint8 [H, W, 3] as PNG with its state and `claim` inside."""
+    return encode(picture, claim or Claim(), state={KEYWORD: json.dumps(state, separators=(",", ":"))})
 
 
 def read_png(data: bytes) -> dict[str, Any]:
     """The state inside a PNG. Raises TlganError where there is none, or no readable one."""
+    if (state := find_state(data)) is None:
+        raise TlganError("this PNG carries no state: only pictures saved from the studio or by `tlgan edit` do")
+    return state
+
+
+def find_state(data: bytes) -> dict[str, Any] | None:
+    """The state inside a PNG, None where it holds none. Raises TlganError where it is no PNG, or can't be read."""
     from PIL import Image
 
     if len(data) > MAX_PNG:
@@ -181,7 +184,7 @@ def read_png(data: bytes) -> dict[str, Any]:
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise BadFile(f"this PNG can't be read ({str(error)[:80]})") from error
     if text is None:
-        raise BadFile("this PNG carries no state: only pictures saved from the studio or by `tlgan edit` do")
+        return None
     if len(text) > MAX_TEXT:
         raise BadFile(f"the state in this PNG has {len(text)} characters, more than any face needs")
     try:

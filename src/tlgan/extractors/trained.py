@@ -21,7 +21,7 @@ from tlgan.errors import BadFile
 from tlgan.io import hub
 from tlgan.io.files import replacing
 
-from . import head
+from . import head, reader
 from .attributes import AGE, CELEBA_ATTRIBUTES
 from .base import Extractor, Feature, identity
 from .images import prepare
@@ -67,6 +67,11 @@ class TrainedNetwork(Extractor):
         found: Tensor = self._network.embed(self._prepare(images))
         return found
 
+    def maps(self, images: Tensor) -> Tensor:
+        """[n, C, H, W] -> [n, c, h, w], differentiable: the last maps of a residual network, before they are pooled."""
+        found: Tensor = self._network.blocks(self._network.stem(self._prepare(images)))
+        return found
+
     def _prepare(self, images: Tensor) -> Tensor:
         return prepare(images, self.input_size).contiguous(memory_format=torch.channels_last)
 
@@ -104,10 +109,13 @@ def save_trained(
 
 
 def load_safetensors(ref: str | Path) -> Extractor:
-    """An extractor from a safetensors file: a trained network, or a head made by clicks. TlganError for any other."""
+    """An extractor from a safetensors file: a trained network, a head made by clicks, or a reader of directions. TlganError for any other."""
     path = Path(ref)
-    if head.METADATA_KEY in _metadata(path):
+    metadata = _metadata(path)
+    if head.METADATA_KEY in metadata:
         return head.load_head(path)
+    if reader.METADATA_KEY in metadata:
+        return reader.load_reader(path)
     return load_network(path)
 
 

@@ -37,6 +37,8 @@ class KnownModel:
     members: Mapping[str, str] = field(
         default_factory=dict
     )  # its files under `address`, where they are several: sha256
+    fingerprint: str = ""  # of the generator that they are converted to (`generators.fingerprint`)
+    alignment: str = ""  # how its training pictures were cropped around a face: "ffhq", "celeba"
     truncation: float = 1.0  # psi of its samples, unless another is asked for
     about: str = ""
 
@@ -82,6 +84,7 @@ def known_model(name: str) -> KnownModel | None:
 
 def _models(family: dict[str, Any]) -> Iterator[KnownModel]:
     common = {key: family[key] for key in ("kind", "terms", "page", "read")}
+    aligned = family.get("aligned", {})  # by what a name has in it
     base = family.get("base", "")
     for entry in family.get("models", []):
         file = entry.pop("file", entry["name"])
@@ -89,7 +92,9 @@ def _models(family: dict[str, Any]) -> Iterator[KnownModel]:
     for pattern in family.get("names", []):
         for name in _expand(pattern):
             resolution = int(name.rpartition("x")[2])
-            yield KnownModel(**common, name=name, resolution=resolution, address=base.format(name=name, file=name))
+            alignment = next((how for part, how in aligned.items() if part in name), "")
+            address = base.format(name=name, file=name)
+            yield KnownModel(**common, name=name, resolution=resolution, address=address, alignment=alignment)
 
 
 def _expand(pattern: str) -> Iterator[str]:

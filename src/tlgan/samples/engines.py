@@ -80,9 +80,8 @@ class Processes:
         with ExitStack() as stack:
             workers = [stack.enter_context(worker("tlgan.samples.worker", task)) for _ in range(self.count)]
             threads = stack.enter_context(ThreadPoolExecutor(self.count))
-            stack.callback(
-                lambda: [one.stop() for one in workers]
-            )  # before the threads that wait for them are waited for
+            for one in workers:  # stopped before the threads that wait for them are waited for
+                stack.callback(one.stop)
             free: deque[Worker] = deque(workers * _AHEAD)
             running: deque[tuple[Worker, Future[Painted]]] = deque()
             for piece in pieces:

@@ -116,7 +116,7 @@ class Source:
         elif space == "w+" and latents.ndim == 2:
             import torch
 
-            latents = latents.unflatten(1, (len(self.groups), self.generator.w_dim))
+            latents = latents.reshape(-1, len(self.groups), self.generator.w_dim)
             latents = latents.repeat_interleave(torch.tensor(self.layers), dim=1)
         if self.resolution not in (None, self.generator.resolution):
             options["resolution"] = self.resolution

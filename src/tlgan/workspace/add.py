@@ -33,6 +33,7 @@ from .settings import AXES_FILE, REPORT_FILE, located
 from .workspace import Workspace, open_workspace, recorded_extractors, writing_into
 
 if TYPE_CHECKING:
+    from tlgan.axes.directions import Directions
     from tlgan.extractors import Extractor
 
 Method = Literal["auto", "samples", "gradients"]
@@ -74,6 +75,7 @@ def add_extractor(
     size: int = 0,
     make: Callable[[Step], str] | None = None,
     method: Method = "auto",
+    directions: Directions | None = None,
     sure: float = SURE,
     progress: ProgressLike = None,
 ) -> Added:
@@ -81,6 +83,7 @@ def add_extractor(
 
     ``extractor`` is one, loaded, or its reference; ``texts`` are sentences in its place; ``labels``, ``kind``, ``size``
     and ``model`` say more of it (`adopt`). ``make(step)`` writes it into the workspace, in place of both, and returns the reference to store.
+    ``directions``: moves for the new features, in place of what regression finds, see `add_directions`.
     ``method``: "samples", "gradients", or "auto" for the cheaper one. ``sure``: split-half cosine at which an axis
     counts as known. Raises TlganError where the workspace has no samples or has a feature of that name already.
     """
@@ -114,6 +117,10 @@ def add_extractor(
         search = _Search(grown, added, len(old.features), sure, progress)
         search.run(method)
         axes = extended(old, search.axes())
+        if directions is not None:
+            from .unnamed import along
+
+            axes = along(grown, axes, directions)
         if axes.effects is not None:
             progress.stage("moving the new sliders to see what else changes")
             canvas = Canvas(grown.generator, grown.extractor, axes, resolution=grown.settings.resolution)

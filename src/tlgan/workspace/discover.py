@@ -29,7 +29,7 @@ from tlgan.samples import Source, draw, measure_part
 from .adopt import adopt_all
 from .settings import AXES_FILE, EXTRACTORS_FOLDER, PREVIEW_FILE, PREVIEW_WORK, SETTINGS_FILE, Settings
 from .whole import WHOLE, corrected
-from .workspace import Workspace, open_workspace, recorded_extractors, settle, writing_into
+from .workspace import Workspace, open_workspace, recorded_extractors, remember, settle, writing_into
 
 if TYPE_CHECKING:
     from tlgan.axes import Axes
@@ -86,9 +86,10 @@ def discover(
             given = settings.options or old.options
             settings = replace(settings, sha256=old.sha256, accepted=old.accepted, options=given)
         progress.stage(f"loading generator {settings.generator} and extractors {', '.join(settings.extractors)}")
-        workspace = Workspace(
-            path, settings, generator=generator, loaded=loaded, trust=trust, progress=progress, staged=step.stage
-        )
+        workspace = Workspace(path, settings, loaded=loaded, trust=trust, progress=progress, staged=step.stage)
+        if generator is not None:
+            workspace = workspace.changed(generator=workspace.prepared(generator))
+            remember(workspace.generator)
         if preview is not None:
             workspace = workspace.changed(generator=_with_preview(workspace, preview, progress))
         names = tuple(feature.name for feature in workspace.extractor.features)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tlgan.editing.claims import claim_of
 from tlgan.io.files import replacing
 
 from .evaluations import kept
@@ -76,7 +77,7 @@ def write_report(workspace: Workspace, step: Step, evaluation: Evaluation | None
             ("As the axes point", heat_map(axes, axes.correlation_of_axes())),
         ],
         judged=evaluation and evaluation_section(workspace.canvas, evaluation),
-        gallery=[data_url(small(picture)) for picture in canvas.paint(canvas.sample(24, seed=0))],
+        gallery=[data_url(small(picture), claim_of(canvas)) for picture in canvas.paint(canvas.sample(24, seed=0))],
     )
     with replacing(step.path("report.html")) as temporary:
         temporary.write_text(page, encoding="utf-8")
@@ -114,12 +115,14 @@ def _strips(canvas: Canvas, names: Sequence[str], faces: np.ndarray) -> Iterator
     side = canvas.source.resolution or canvas.generator.resolution
     together = max(1, PIXELS // (len(faces) * STEPS * side**2))
     asks = np.linspace(-SPAN, SPAN, STEPS)
+    claim = claim_of(canvas)
     for first in range(0, len(names), together):
         some = names[first : first + together]
         latents = np.concatenate([path(canvas, Edit(face), name, asks) for name in some for face in faces])
         pictures = canvas.paint(latents)
         for strips in pictures.reshape(len(some), len(faces), STEPS, *pictures.shape[1:]):
-            yield [data_url(np.concatenate([small(picture) for picture in strip], axis=1)) for strip in strips]
+            rows = [np.concatenate([small(picture) for picture in strip], axis=1) for strip in strips]
+            yield [data_url(row, claim) for row in rows]
 
 
 def _axis_row(axes: Axes, row: int, strips: list[str]) -> AxisRow:

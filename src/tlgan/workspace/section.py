@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tlgan.editing.claims import claim_of
 from tlgan.evaluation.evaluate import SEED
 from tlgan.evaluation.scores import Evaluation, MethodScore
 from tlgan.hooks import EVALUATION_METHODS, EvaluationMethod
+from tlgan.provenance import Claim, encode
 
 if TYPE_CHECKING:
     from tlgan.editing import Canvas
@@ -98,12 +99,15 @@ def _line(score: MethodScore, ink: str) -> Line:
 def _strips(canvas: Canvas, evaluation: Evaluation, labels: list[str], methods: list[EvaluationMethod]) -> list[Strip]:
     """Painted again rather than kept: faces and methods are known, so the pictures are those that were judged."""
     starts = canvas.sample(FACES, seed=SEED)
-    before = [data_url(small(picture)) for picture in canvas.paint(starts)]
+    claim = claim_of(canvas)
+    before = [data_url(small(picture), claim) for picture in canvas.paint(starts)]
     asks = np.full(FACES, evaluation.amount)
     strips = []
     for name, label in zip(evaluation.features, labels, strict=True):
         painted = [canvas.paint(m.latents(canvas, starts, name, asks, evaluation.features)) for m in methods]
-        strips.append(Strip(label, [[before[n], *(data_url(small(p[n])) for p in painted)] for n in range(FACES)]))
+        strips.append(
+            Strip(label, [[before[n], *(data_url(small(p[n]), claim) for p in painted)] for n in range(FACES)])
+        )
     return strips
 
 
@@ -114,18 +118,19 @@ def colour(value: float) -> str:
 
 
 def small(picture: np.ndarray) -> np.ndarray:
-    """A picture uint8 [H, W, 3] at most `LARGEST` pixels wide."""
+    """A picture uint8 [H, W, 3] at most `LARGEST` pixels a side."""
     from PIL import Image
 
-    if picture.shape[1] <= LARGEST:
+    image = Image.fromarray(picture)
+    if max(image.size) <= LARGEST:
         return picture
-    return np.asarray(Image.fromarray(picture).resize((LARGEST, LARGEST), Image.Resampling.LANCZOS))
+    scale = LARGEST / max(image.size)
+    size = (round(image.width * scale), round(image.height * scale))
+    return np.asarray(image.resize(size, Image.Resampling.LANCZOS))
 
 
-def data_url(picture: np.ndarray) -> str:
+def data_url(picture: np.ndarray, claim: Claim) -> str:
     """A picture uint8 [H, W, 3] as a data: URL (WebP)."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "WEBP", quality=90, method=1)  # a report holds hundreds: no effort on bytes
-    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+    # a report holds hundreds: no effort on bytes
+    content = encode(picture, claim, "WEBP", sign=False, quality=90, method=1)
+    return "data:image/webp;base64," + base64.b64encode(content).decode()

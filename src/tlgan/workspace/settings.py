@@ -144,7 +144,7 @@ def layer_groups(given: Sequence[int], where: str) -> tuple[int, ...]:
     """First layers of groups, checked: from 0 upwards, each once. Raises TlganError otherwise."""
     groups = tuple(given)
     if groups and (groups[0] != 0 or any(b <= a for a, b in itertools.pairwise(groups))):
-        raise TlganError(f"{where}: generator.groups is {list(groups)}: expected first layers like [0, 4, 8]")
+        raise BadFile(f"{where}: generator.groups is {list(groups)}: expected first layers like [0, 4, 8]")
     return groups
 
 

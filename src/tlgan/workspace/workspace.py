@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -43,7 +45,19 @@ if TYPE_CHECKING:
     from tlgan.extractors import Extractor
     from tlgan.extractors.combined import CombinedExtractor
     from tlgan.generators import Generator
+    from tlgan.photographs import Found, PhotographEditor, Plan
     from tlgan.samples import Recipe, SampleStore
+
+
+IN_MEMORY = "memory:"  # begins the reference of a generator that was handed over in Python
+#: Those of this process by fingerprint, as long as somebody holds them: their workspaces open again without them.
+_in_memory: WeakValueDictionary[str, Generator] = WeakValueDictionary()
+
+
+def remember(generator: Generator) -> None:
+    """Let workspaces of a generator that no reference leads to be opened in this process."""
+    with contextlib.suppress(TypeError):  # a third party's kind may not allow weak references
+        _in_memory[generator.fingerprint] = generator
 
 
 class Workspace:
@@ -101,14 +115,39 @@ class Workspace:
     @cached_property
     def generator(self) -> Generator:
         """The trained generator. Raises TlganError where the reference now leads to another one."""
+        ref, expected = generator_ref(self.settings.generator, self.path), self.settings.sha256
+        return self.prepared(_in_memory.get(expected) or self._from_reference(ref, expected))
+
+    def prepared(self, generator: Generator) -> Generator:
+        """A loaded generator as this workspace paints with it. Raises TlganError where it was made with another one."""
+        expected = self.settings.sha256
+        if expected and generator.fingerprint in self.settings.accepted:
+            generator = copy(generator)
+            generator.fingerprint = expected
+        if expected and generator.fingerprint != expected:
+            raise TlganError(
+                f"{self.settings.generator} is another generator ({generator.fingerprint[:12]}) than the one that "
+                f"workspace {self.path} was made with ({expected[:12]}): put the old file back, discover into another "
+                "folder (-o), or, if you know that both hold the same network, run tlgan move-generator "
+                f"{shlex.quote(str(self.path))} {shlex.quote(self.settings.generator)} --accept"
+            )
+        if hasattr(generator, "statistics_at"):
+            generator.statistics_at = min(1.0, max(0.0, self.settings.psi))
+        return self.with_preview(generator)
+
+    def _from_reference(self, ref: str, expected: str) -> Generator:
         from tlgan.generators import load_generator
 
-        ref, expected = generator_ref(self.settings.generator, self.path), self.settings.sha256
+        if ref.startswith(IN_MEMORY):
+            raise TlganError(
+                f"workspace {self.path} was made from a generator in memory: open it with tlgan.open("
+                f"{str(self.path)!r}, generator=...), or give its file or module:function to tlgan move-generator"
+            )
         try:
             with named_by(self.named_by, agreed=self.fetch), warnings.catch_warnings():
                 if expected:  # what the file leaves open was said when the workspace was made
                     warnings.simplefilter("ignore", AssumedWarning)
-                generator = load_generator(
+                return load_generator(
                     ref,
                     device=_best_device(),
                     trust=self.trust,
@@ -123,11 +162,6 @@ class Workspace:
                 f"{error}. Workspace {self.path} names it in {self.named_by} (generator.ref): if the file lies elsewhere "
                 f"now, run tlgan move-generator {shlex.quote(str(self.path))} {shlex.quote('NEW/' + Path(ref).name)}"
             ) from error
-        if expected and generator.fingerprint in self.settings.accepted:
-            generator.fingerprint = expected
-        if expected and generator.fingerprint != expected:
-            raise _other_generator(self.path, self.settings, generator, self.settings.generator)
-        return self.with_preview(generator)
 
     def with_preview(self, generator: Generator) -> Generator:
         """The generator with the head of small pictures that this workspace keeps, where it keeps one."""
@@ -249,6 +283,54 @@ class Workspace:
         warnings.warn("Workspace.editor_from_png is now Workspace.face(png=...)", DeprecationWarning, stacklevel=2)
         return self.face(png=path)
 
+    def invert(
+        self,
+        photograph: str | Path,
+        *,
+        face: int | None = None,
+        box: tuple[float, float, float] | None = None,
+        plan: Plan | None = None,
+        inversion: str | Path | None = None,
+        watch: Callable[[Found], object] | None = None,
+        note: Callable[[str], None] = lambda words: None,
+    ) -> PhotographEditor:
+        """The sliders of a photograph: its face is found and inverted, see `tlgan.photographs`.
+
+        ``face`` counts from 1, from left to right, where several are in it; ``box``: the square (left, top, side) in
+        pixels, for what is no face; ``plan``: how long to optimise; ``inversion``: a file of `save_inversion`, in place
+        of all that. ``watch(found)`` hears of every step: what it raises as KeyboardInterrupt ends with the best so far.
+        ``note`` hears what was decided. Raises TlganError with what is missing.
+        """
+        from tlgan import photographs
+        from tlgan.generators import known_model
+
+        read = photographs.read_photograph(photograph)
+        if inversion is not None:
+            return photographs.PhotographEditor.of(self.canvas, read, photographs.load_inversion(inversion))
+        known = known_model(self.settings.generator)
+        alignment = known.alignment if known is not None and box is None else ""
+        square, hull = photographs.place(read, alignment, face=face, box=box)
+        identity = None
+        if alignment == "ffhq":
+            identity, missing = photographs.identity_or_none()
+            if missing:
+                note(f"inverted without the network that keeps who it is: {missing}")
+        found = None
+        try:
+            for found in photographs.inverting(
+                self.canvas, read, square, hull, plan or photographs.Plan(), identity=identity
+            ):
+                if watch is not None:
+                    watch(found)
+        except KeyboardInterrupt:
+            if found is None:
+                raise
+            note(f"stopped at step {found.step} of {found.steps}: the best so far is kept")
+        if found is None:
+            raise TlganError("a plan of no steps finds nothing where there is no encoder: expected at least 1 step")
+        kept = photographs.inversion_of(self.canvas, read, found, square, hull, alignment)
+        return photographs.PhotographEditor.of(self.canvas, read, kept)
+
     @property
     def about(self) -> dict[str, str]:
         """What the networks are made of, their terms and known biases: terms and words for people."""
@@ -346,11 +428,6 @@ def open_workspace(
     except (OSError, UnicodeDecodeError) as error:
         raise TlganError(f"{file} can't be read: {error}") from error
     settings = Settings.from_toml(text, str(file))
-    if generator is not None and generator.fingerprint in settings.accepted:
-        generator = copy(generator)
-        generator.fingerprint = settings.sha256
-    if generator is not None and generator.fingerprint != settings.sha256:
-        raise _other_generator(path, settings, generator, generator.name)
     loaded = {extractor.name: extractor for extractor in extractors}
     for name in loaded:
         if name not in settings.extractors:
@@ -359,17 +436,8 @@ def open_workspace(
                 "those, or add the new one (`add`)"
             )
     told = as_progress(progress)
-    more: Any = {"trust": trust, "fetch": fetch, "named_by": file, "progress": told}
-    return Workspace(path, settings, generator=generator, loaded=loaded, **more)
-
-
-def _other_generator(path: Path, settings: Settings, generator: Generator, ref: str) -> TlganError:
-    return TlganError(
-        f"{ref} is another generator ({generator.fingerprint[:12]}) than the one that "
-        f"workspace {path} was made with ({settings.sha256[:12]}): put the old file back, discover into another "
-        "folder (-o), or, if you know that both hold the same network, run tlgan move-generator "
-        f"{shlex.quote(str(path))} {shlex.quote(ref)} --accept"
-    )
+    opened = Workspace(path, settings, loaded=loaded, trust=trust, fetch=fetch, named_by=file, progress=told)
+    return opened if generator is None else opened.changed(generator=opened.prepared(generator))
 
 
 def _read(path: Path) -> bytes:

@@ -39,8 +39,10 @@ class PrincipalComponents:
                 "the latents are white and the generator shows no features, so there are no principal components to find: "
                 "use sefa, or a method that goes by labels"
             )
+        import torch
+
         z = source.sample(ROWS, seed=samples.axes.seed)["z"]
-        parts = z.split(_BATCH)
+        parts = torch.split(z, _BATCH)
         features = np.concatenate(
             [
                 source.generator.features(part, side=sides[0], label=source.labels(len(part)))  # type: ignore[attr-defined]

@@ -6,10 +6,15 @@ mapping, the styles of all layers of one with it. No sample is drawn and no pict
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from tlgan.axes.directions import Directions, Labelled
 from tlgan.errors import TlganError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 COUNT = 10
 
@@ -39,7 +44,7 @@ def latent_maps(samples: Labelled) -> np.ndarray:
     source = samples.source
     if source is not None and source.space in ("z", "w"):
         name = "style_maps" if source.space == "w" else "first_maps"
-        maps = getattr(source.generator, name, list)()
+        maps: list[Tensor] = getattr(source.generator, name, list)()
         if maps:
             return np.concatenate([weight.double().numpy(force=True) for weight in maps])
     raise TlganError(

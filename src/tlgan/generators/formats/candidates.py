@@ -29,6 +29,7 @@ from tlgan.generators.nets.dcgan import DCGAN
 from tlgan.generators.options import written
 from tlgan.io import hub
 from tlgan.io.files import replacing
+from tlgan.provenance import Claim, encode
 
 from .kinds import set_options
 
@@ -89,7 +90,7 @@ def try_checkpoint(
             "wrap it in Python with tlgan.wrap_generator"
         )
     found.sort(key=lambda candidate: candidate.order)
-    _write(found, Path(out))
+    _write(found, Path(out), path.name)
     extra = {} if network is None else {"network": network}
     return [
         Candidate(**(_fields(made) | {"picture": str(out), "words": written({**extra, **made.options})}))
@@ -183,7 +184,7 @@ def _candidate(blueprint: Blueprint, options: dict[str, Any]) -> Candidate | Non
     )
 
 
-def _write(found: Sequence[Candidate], out: Path) -> None:
+def _write(found: Sequence[Candidate], out: Path, name: str) -> None:
     """One row of pictures a candidate."""
     from PIL import Image
 
@@ -195,4 +196,4 @@ def _write(found: Sequence[Candidate], out: Path) -> None:
             picture = Image.fromarray(levels).resize((tile, tile), Image.Resampling.NEAREST)
             sheet.paste(picture, (column * (tile + 2), row * (tile + 2)))
     with replacing(out) as temporary:
-        sheet.save(temporary, format="PNG")
+        temporary.write_bytes(encode(sheet, Claim(generator=name, asked="candidates")))

@@ -23,6 +23,7 @@ from tlgan.extractors.head import save_head
 from tlgan.io.files import replacing, sweep, to_read, to_write
 from tlgan.io.lock import LOCK, locked
 from tlgan.io.step import PENDING, Step
+from tlgan.provenance import Claim, encode
 from tlgan.samples import Source, latents_of
 from tlgan.samples.measure import pictures
 from tlgan.workspace import EXTRACTORS_FOLDER, Workspace, located, open_workspace
@@ -107,18 +108,17 @@ class LabelSession:
 
     def picture(self, row: int, side: int = _LARGEST) -> bytes:
         """Picture `row` of the pool, painted, as PNG of at most `side` pixels."""
-        import io
-
-        from PIL import Image
-
         from tlgan.samples import thumbnails
 
         if not 0 <= row < len(self.latents):
             raise TlganError(f"there is no picture {row}: the pool has {len(self.latents)}")
         images = next(self.source.pictures(self.latents[row : row + 1]))
-        buffer = io.BytesIO()
-        Image.fromarray(thumbnails(images, side)[0].squeeze()).save(buffer, "PNG")
-        return buffer.getvalue()
+        return encode(thumbnails(images, side)[0].squeeze(), self._claim, sign=False)
+
+    @property
+    def _claim(self) -> Claim:
+        generator = self.workspace.generator
+        return Claim(generator=generator.name, generator_sha256=generator.fingerprint)
 
     # -- clicking ----------------------------------------------------------------------------------------------
 
@@ -211,16 +211,10 @@ class LabelSession:
 
     def strip(self, steps: int = 5, span: float = 2.0) -> bytes:
         """The new slider at work on one face, as one PNG. Raises TlganError before there is one."""
-        import io
-
-        from PIL import Image
-
         if self.result is None:
             raise TlganError("there is no slider yet")
         row = np.concatenate(list(self.workspace.face(seed=7).strip(self.name, steps, span)), axis=1)
-        buffer = io.BytesIO()
-        Image.fromarray(row.squeeze()).save(buffer, "PNG")
-        return buffer.getvalue()
+        return encode(row.squeeze(), self._claim, sign=False)
 
     # -- keeping -----------------------------------------------------------------------------------------------
 

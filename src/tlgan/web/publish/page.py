@@ -12,6 +12,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tlgan.provenance import Claim
 from tlgan.web.server import wire
 from tlgan.web.server.app import PAGE
 
@@ -46,7 +47,7 @@ def page_files() -> dict[str, bytes]:
     return {name: path.read_bytes() for name, path in files.items() if name not in LEFT_OUT}
 
 
-def first_paint(description: wire.Json, edit: Edit, frame: Frame, size: int | None = None) -> wire.Json:
+def first_paint(description: wire.Json, edit: Edit, frame: Frame, claim: Claim, size: int | None = None) -> wire.Json:
     """The face that shows before any network is loaded, as the page takes it; no larger than `size` pixels a side."""
     words = {
         "measured": wire.numbers(frame.measured),
@@ -55,7 +56,7 @@ def first_paint(description: wire.Json, edit: Edit, frame: Frame, size: int | No
         "share": round(float(frame.share), 3),
         "in_the_way": [],
         "final": True,
-        "picture": wire.data_url(wire.encode_picture(frame.picture, size)),
+        "picture": wire.data_url(wire.encode_picture(frame.picture, size, claim)),
     }
     return {"describe": description, "face": wire.face_json(edit), "frame": words}
 

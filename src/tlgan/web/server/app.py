@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
 import json
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
@@ -20,8 +19,10 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
+from tlgan.editing.claims import claim_of, in_words
 from tlgan.editing.state import MAX_ASKED, encode_latent, to_json
 from tlgan.errors import TlganError
+from tlgan.provenance import Claim, encode
 
 from . import films, openapi, wire
 from .describe import describe
@@ -123,7 +124,7 @@ class Studio:
         frame = await self.painter.run(self.painter.frame, edit)
         # What the first edit sets up once takes longer than two frames: do it before a hand waits for it.
         await self.painter.run(self.painter.frame, edit.ask({self.axes.names[0]: 1.0}))
-        return _first_paint(self.description, edit, frame)
+        return _first_paint(self.description, edit, frame, self._claim(edit))
 
     # -- verbs over HTTP ---------------------------------------------------------------------------------------
 
@@ -142,13 +143,19 @@ class Studio:
         return JSONResponse({"seed": seed, "asked": {}, "locks": [], "exact": False})
 
     async def render(self, request: Request) -> Response:
-        """POST {face | mix}: a PNG with the state inside."""
-        from tlgan.editing.state import write_png
+        """POST {face | mix, state}: a PNG that says what it is, with the state inside or (false) without."""
+        from tlgan.editing.state import png_with_state
 
-        edit, frame = await self._frame(await _body(request))
-        buffer = io.BytesIO()
-        write_png(buffer, frame.picture, to_json(edit, self.axes))
-        return Response(buffer.getvalue(), media_type="image/png")
+        message = await _body(request)
+        keeps = message.get("state", True)
+        if not isinstance(keeps, bool):
+            raise TlganError("'state' is neither true nor false: whether the picture holds the state of its face")
+        edit, frame = await self._frame(message)
+        if keeps:
+            png = await asyncio.to_thread(png_with_state, frame.picture, to_json(edit, self.axes), self._claim(edit))
+        else:
+            png = await asyncio.to_thread(encode, frame.picture, self._claim(edit))
+        return Response(png, media_type="image/png")
 
     async def measure(self, request: Request) -> Response:
         """POST {face | mix}: where the extractor sees the picture."""
@@ -169,7 +176,7 @@ class Studio:
                 faces, latents = await asyncio.to_thread(self._candidates, message)
         else:
             faces, latents = await self.painter.run(self._candidates, message)
-        pictures = await self._pictures(latents, size)
+        pictures = await self._pictures(latents, size, self._claim())
         return JSONResponse({"faces": [{"face": f, "picture": p} for f, p in zip(faces, pictures, strict=True)]})
 
     async def strip(self, request: Request) -> Response:
@@ -181,7 +188,8 @@ class Studio:
         cost = len(stops) * (self.painter.exact_cost if edit.exact else 1)
         latents = await self.painter.long(cost, self.painter.strip, edit, name, stops, wire.quality(message, edit))
         size = wire.integer(message, "size", *wire.SIZES, default=512)
-        return JSONResponse({"asked": stops, "pictures": await self._pictures(latents, size)})
+        claim = self._claim(f"{name}={min(stops):+g}..{max(stops):+g} {in_words(edit)}".strip())
+        return JSONResponse({"asked": stops, "pictures": await self._pictures(latents, size, claim)})
 
     async def film(self, request: Request) -> Response:
         """POST {a, b, seconds, fps, format, loop}: the walk from A to B as a GIF or MP4."""
@@ -198,7 +206,8 @@ class Studio:
             cost = wire.exact_faces(message) * self.painter.exact_cost
             latents = await self.painter.long(cost, self.painter.walk, start, end, places, quality)
             pictures = await self.painter.long(count, self.painter.canvas.paint, latents)
-            film = await asyncio.to_thread(films.film, pictures, kind, fps)
+            claim = self._claim("a walk between two faces")
+            film = await asyncio.to_thread(films.film, pictures, kind, fps, claim)
         return Response(film, media_type="image/gif" if kind == "gif" else "video/mp4")
 
     async def state(self, request: Request) -> Response:
@@ -227,6 +236,9 @@ class Studio:
         return JSONResponse(await self.painter.run(face, state))
 
     # -- shared ------------------------------------------------------------------------------------------------
+
+    def _claim(self, asked: Edit | str = "") -> Claim:
+        return claim_of(self.painter.canvas, asked)
 
     def _face(self, message: wire.Json, key: str) -> Edit:
         return wire.face(message, key, self.axes, self.painter.latent_of)
@@ -280,19 +292,19 @@ class Studio:
         seeds = [wire.integer({"seeds": seed}, "seeds", 0, wire.SEEDS - 1) for seed in seeds]
         return [_start({"seed": seed}) for seed in seeds], np.stack([self.painter.latent_of(seed) for seed in seeds])
 
-    async def _pictures(self, latents: NDArray[np.float32], size: int) -> list[str]:
+    async def _pictures(self, latents: NDArray[np.float32], size: int, claim: Claim) -> list[str]:
         small = self.painter.canvas.small  # a generator of large pictures paints those that are shown small by its head
         canvas = small if size <= 2 * small.side else self.painter.canvas
         pictures = await self.painter.long(len(latents), canvas.paint, latents)
 
         def urls() -> list[str]:
-            return [wire.data_url(wire.encode_picture(picture, size)) for picture in pictures]
+            return [wire.data_url(wire.encode_picture(picture, size, claim)) for picture in pictures]
 
         return await asyncio.to_thread(urls)
 
 
-def _first_paint(description: wire.Json, edit: Edit, frame: Frame) -> str:
-    picture = wire.data_url(wire.encode_picture(frame.picture, FIRST))
+def _first_paint(description: wire.Json, edit: Edit, frame: Frame, claim: Claim) -> str:
+    picture = wire.data_url(wire.encode_picture(frame.picture, FIRST, claim))
     first = {"describe": description, "face": wire.face_json(edit), "frame": wire.words(frame) | {"picture": picture}}
     text = json.dumps(first, separators=(",", ":")).replace("<", "\\u003c")  # nothing in it can close the script
     html = (PAGE / "index.html").read_text("utf-8")

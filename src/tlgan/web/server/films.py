@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tlgan.provenance import Claim
+
 SIDE = 384  # pixels, at least: a 64-pixel film is a stamp
 
 
@@ -17,11 +19,11 @@ def there_and_back(count: int) -> list[float]:
     return list((0.5 - 0.5 * np.cos(2 * np.pi * turn)).tolist())
 
 
-def film(pictures: NDArray[np.uint8], kind: str, fps: int) -> bytes:
-    """uint8 [n, H, W, 3] -> the bytes of a GIF or MP4."""
+def film(pictures: NDArray[np.uint8], kind: str, fps: int, claim: Claim | None = None) -> bytes:
+    """uint8 [n, H, W, 3] -> the bytes of a GIF or MP4 that carries `claim`."""
     from tlgan.editing.film import enlarge, write_film
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"walk.{kind}"
-        write_film(path, enlarge(pictures, SIDE), fps)
+        write_film(path, enlarge(pictures, SIDE), fps, claim)
         return path.read_bytes()

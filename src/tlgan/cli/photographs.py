@@ -1,0 +1,191 @@
+"""The verb `invert`, and what `edit` does with photographs. Parses, calls one function a photograph, prints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tlgan.errors import TlganError
+
+from .options import JsonOption, TrustOption, WorkspaceArgument, YesOption
+
+if TYPE_CHECKING:
+    from tlgan.photographs import Found, PhotographEditor
+    from tlgan.workspace import Workspace
+
+FaceOption = Annotated[
+    int | None, typer.Option("--face", min=1, help="Which face of a photograph, from left to right.")
+]
+BoxOption = Annotated[
+    str, typer.Option("--box", metavar="LEFT,TOP,SIDE", help="The square to invert, in pixels, where it is no face.")
+]
+StepsOption = Annotated[
+    int | None, typer.Option("--steps-small", min=0, help="Steps of the inversion on small pictures.")
+]
+WholeOption = Annotated[int | None, typer.Option("--steps-whole", min=0, help="Steps on whole pictures.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Give `app` this verb."""
+    app.command()(invert)
+
+
+def invert(
+    workspace: WorkspaceArgument,
+    photographs: Annotated[
+        list[Path], typer.Argument(metavar="PHOTOGRAPH...", help="Photographs, or folders of them.")
+    ],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="File to write, .safetensors or .npz; a folder for several.")
+    ],
+    face: FaceOption = None,
+    box: BoxOption = "",
+    steps_small: StepsOption = None,
+    steps_whole: WholeOption = None,
+    trust: TrustOption = False,
+    yes: YesOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Find the latent of a photograph, so that `edit --photo` need not. Ctrl-C ends it with the best so far."""
+    from tlgan.workspace import open_workspace
+
+    from .terminal import print_fields, print_json
+
+    opened = open_workspace(workspace, trust=trust)
+    results = []
+    for source, target in _pairs(photographs, out, ".safetensors"):
+        editor = _inverted(opened, source, face, box, steps_small, steps_whole, None)
+        editor.save_inversion(target)
+        results.append({"photograph": str(source), "out": str(target), "layers": len(editor.inversion.latent)})
+    if json:
+        print_json(results)
+    else:
+        print_fields({each["photograph"]: f"inverted, written to {each['out']}" for each in results})
+
+
+def edit_photographs(
+    opened: Workspace,
+    photographs: list[Path],
+    out: Path,
+    prepare: Callable[[PhotographEditor], PhotographEditor],
+    *,
+    inversion: Path | None,
+    face: int | None,
+    box: str,
+    steps_small: int | None,
+    steps_whole: int | None,
+    write: Callable[[PhotographEditor, Path], None],
+) -> list[dict[str, Any]]:
+    """Edit photographs as `prepare` says and write them; what became of each. One that fails does not end the others."""
+    from tlgan.editing import outcome
+
+    from .terminal import note
+
+    results: list[dict[str, Any]] = []
+    pairs, failed = list(_pairs(photographs, out, "")), 0
+    for source, target in pairs:
+        try:
+            editor = prepare(_inverted(opened, source, face, box, steps_small, steps_whole, inversion))
+            write(editor, target)
+        except TlganError as error:
+            if len(pairs) == 1:
+                raise
+            failed += 1
+            note(source.name, str(error))
+            continue
+        results.append({"photograph": str(source), "out": str(target), **outcome(editor)})
+    if failed:
+        raise TlganError(f"{failed} of {len(pairs)} photographs could not be edited, see above; the others are written")
+    return results
+
+
+def _inverted(
+    opened: Workspace,
+    source: Path,
+    face: int | None,
+    box: str,
+    small: int | None,
+    whole: int | None,
+    inversion: Path | None,
+) -> PhotographEditor:
+    from dataclasses import replace
+
+    from tlgan.photographs import Plan
+    from tlgan.photographs.consent import first_use
+
+    from .terminal import note, say
+
+    if words := first_use():
+        note("photographs", words)
+    given = {name: steps for name, steps in (("small", small), ("whole", whole)) if steps is not None}
+    with _watching(source.name) as watch:
+        return opened.invert(
+            source,
+            face=face,
+            box=_box(box),
+            plan=replace(Plan(), **given),
+            inversion=inversion,
+            watch=watch,
+            note=say,
+        )
+
+
+@contextmanager
+def _watching(name: str) -> Iterator[Callable[[Found], None]]:
+    """A bar of the inversion's steps."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from .terminal import console
+
+    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[loss]}"), TimeElapsedColumn()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(name, loss="", total=None)
+
+        def watch(found: Found) -> None:
+            told = "" if found.stage == "encoder" else f"{found.stage}, distance {found.loss:.3f}"
+            bar.update(task, completed=found.step, total=found.steps, loss=told)
+
+        yield watch
+
+
+def _pairs(sources: list[Path], out: Path, ending: str) -> Iterator[tuple[Path, Path]]:
+    """Photographs and the files to write for them: `out` for one, files of their names in the folder `out` for several."""
+    found: list[Path] = []
+    for source in sources:
+        if source.is_dir():
+            inside = sorted(path for path in source.iterdir() if path.suffix.lower() in _ENDINGS)
+            if not inside:
+                raise TlganError(f"folder {source} holds no photographs ({', '.join(_ENDINGS)})")
+            found += inside
+        else:
+            found.append(source)
+    several = len(found) > 1 or any(source.is_dir() for source in sources)
+    if several and out.suffix and not out.is_dir():
+        raise TlganError(f"{len(found)} photographs were given and one file {out} to write: name a folder with -o")
+    stems = [path.with_suffix(ending or path.suffix).name for path in found]
+    if len(set(stems)) != len(stems):
+        raise TlganError(
+            "several photographs have the same name, and would be written over one another: give other names"
+        )
+    for path, name in zip(found, stems, strict=True):
+        target = out / name if several else out
+        if target.exists() and path.exists() and target.samefile(path):
+            raise TlganError(f"{target} is the photograph itself: name another file to write with -o")
+        yield path, target
+
+
+_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
+
+
+def _box(text: str) -> tuple[float, float, float] | None:
+    if not text:
+        return None
+    try:
+        left, top, side = (float(part) for part in text.split(","))
+    except ValueError:
+        raise TlganError(f"--box {text} is not understood: expected LEFT,TOP,SIDE in pixels, like 100,80,512") from None
+    return left, top, side

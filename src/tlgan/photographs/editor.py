@@ -1,0 +1,116 @@
+"""The sliders of one photograph: `ws.invert("photo.jpg").set(smiling=1).save("out.jpg")`.
+
+All that an `Face` does is done to the inverted latent; pictures are the photograph with what changed laid back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from tlgan.editing import Canvas, Edit, Face
+from tlgan.editing.claims import claim_of
+from tlgan.errors import TlganError
+
+from .offsets import OffsetGenerator, split
+from .pasting import change_of, paste, paste_mask
+from .reading import Photograph, write_photograph
+from .state import Inversion
+from .warping import warp
+
+
+class PhotographEditor(Face):
+    """One photograph and what is asked of it; a value, as `Face` is.
+
+    Raises TlganError where the inversion belongs to another photograph or generator.
+    """
+
+    def __init__(
+        self,
+        canvas: Canvas,
+        edit: Edit,
+        photograph: Photograph,
+        inversion: Inversion,
+    ) -> None:
+        super().__init__(canvas, edit)
+        self.photograph = photograph
+        self.inversion = inversion
+
+    @classmethod
+    def of(cls, canvas: Canvas, photograph: Photograph, inversion: Inversion) -> PhotographEditor:
+        """The unedited photograph, on a workspace's `canvas`."""
+        axes = canvas.axes
+        if inversion.photograph != photograph.sha256:
+            raise TlganError(
+                f"this inversion belongs to another photograph than {photograph.name}: invert this one with tlgan invert"
+            )
+        if inversion.generator != axes.generator or inversion.space != axes.space:
+            raise TlganError(
+                f"this inversion was made on another generator ({inversion.generator[:12]}, {inversion.space}) than the "
+                f"workspace's ({axes.generator[:12]}, {axes.space}): invert the photograph in this workspace"
+            )
+        if inversion.latent.shape[-1] != axes.latent_dim:
+            raise TlganError(
+                f"this inversion has {inversion.latent.shape[-1]} numbers a latent, the axes {axes.latent_dim}: it is damaged"
+            )
+        middle, offsets = split(inversion.latent)
+        if offsets is not None:
+            if len(offsets) != canvas.generator.num_ws:
+                raise TlganError(
+                    f"this inversion has {len(offsets)} layers, the generator {canvas.generator.num_ws}: it is damaged"
+                )
+            seen = OffsetGenerator(canvas.generator, offsets)
+            canvas = Canvas(seen, canvas.extractor, axes, resolution=canvas.source.resolution)
+        return cls(canvas, Edit(middle), photograph, inversion)
+
+    def _with(self, edit: Edit) -> Self:
+        other = type(self)(self.canvas, edit, self.photograph, self.inversion)
+        if "_start" in self.__dict__:  # the same for every edit
+            other.__dict__["_start"] = self._start
+        return other
+
+    @cached_property
+    def _start(self) -> np.ndarray:
+        """The inverted picture, uint8 [s, s, 3]."""
+        painted: np.ndarray = self.canvas.paint(self.edit.latent[None])[0]
+        return painted
+
+    def face(self) -> np.ndarray:
+        """What the generator paints of the edited face, uint8 [s, s, 3]."""
+        return super().picture()
+
+    def crop(self) -> np.ndarray:
+        """The photograph's own square that was inverted, uint8 [s, s, 3]."""
+        cut = warp(self.photograph.picture, self.inversion.square, len(self._start))
+        return np.asarray(np.clip(np.round(cut), 0, 255), dtype=np.uint8)
+
+    @property
+    def change(self) -> np.ndarray:
+        """What the edit adds to the crop, float32 [s, s, 3] in grey levels; see `change_of`."""
+        if not self.edit.asked:
+            return np.zeros((*self._start.shape[:2], 3), dtype=np.float32)
+        return change_of(self._start, self.face(), self.crop())
+
+    def picture(self) -> np.ndarray:
+        """The edited photograph, uint8 [H, W, 3]; without edits the photograph, bit for bit."""
+        change = self.change
+        mask = paste_mask(self.inversion.hull, change)
+        return paste(self.photograph.picture, self.inversion.square, change, mask, self.photograph.grey)
+
+    def state(self) -> dict[str, object]:
+        """The edit as JSON values, which say that it is a photograph; its latent stays out, see `state`."""
+        told = super().state()
+        return {**told, "photograph": True, "latent": None, "reached": None}
+
+    def save(self, path: str | Path) -> Path:
+        """Write the edited photograph with its EXIF and colour profile, marked as edited; see `write_photograph`."""
+        claim = replace(claim_of(self.canvas, self.edit), made="edited", parent=self.photograph.sha256)
+        return write_photograph(path, self.photograph, self.picture(), claim)
+
+    def save_inversion(self, path: str | Path) -> Path:
+        """Write the inversion, so that the photograph need not be inverted again."""
+        return self.inversion.save(path)

@@ -1,0 +1,111 @@
+"""What was found for a photograph, as a file: a latent, and where in the photograph its picture belongs.
+
+Safetensors, or npz without objects; neither can run anything. The photograph itself is not in it: its sha256 is. A latent
+of a person's face says who they are: the file is as private as the photograph, and no link or shared state holds it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tlgan import __version__
+from tlgan.errors import TlganError
+from tlgan.io.files import replacing
+
+FORMAT = "tlgan.photograph"
+_LARGEST = 1e4
+
+
+@dataclass(frozen=True, eq=False)
+class Inversion:
+    """``latent`` float32 [d], or [layers, d] in w+; ``space`` "z" or "w"; ``generator`` its fingerprint; ``square`` float64
+    [2, 3], see `warping`, in the photograph; ``hull`` float64 [n, 2] of the face in shares of the square, None where
+    there is none; ``photograph``: sha256 of the file; ``size``: its width and height in pixels, upright; ``alignment``."""
+
+    latent: np.ndarray
+    space: str
+    generator: str
+    square: np.ndarray
+    hull: np.ndarray | None
+    photograph: str
+    size: tuple[int, int]
+    alignment: str
+
+    def save(self, path: str | Path) -> Path:
+        """Write it, whole or not at all, as .safetensors or .npz. Raises TlganError for another ending."""
+        path = Path(path)
+        tensors = {"latent": self.latent.astype(np.float32), "square": self.square.astype(np.float64)}
+        if self.hull is not None:
+            tensors["hull"] = self.hull.astype(np.float64)
+        about = {
+            "format": FORMAT,
+            "version": 1,
+            "written_by": f"tlgan {__version__}",
+            "is_photograph": True,
+            "space": self.space,
+            "generator": self.generator,
+            "photograph": self.photograph,
+            "size": list(self.size),
+            "alignment": self.alignment,
+        }
+        if path.suffix not in (".safetensors", ".npz"):
+            raise TlganError(f"an inversion can't be written as {path.name!r}: end the name in .safetensors or .npz")
+        with replacing(path) as temporary:
+            if path.suffix == ".npz":
+                with temporary.open("wb") as file:
+                    np.savez(file, about=np.frombuffer(json.dumps(about).encode(), np.uint8), **tensors)  # type: ignore[arg-type]
+            else:
+                from safetensors.numpy import save_file
+
+                save_file(tensors, temporary, {FORMAT: json.dumps(about)})
+        return path
+
+
+def load_inversion(path: str | Path) -> Inversion:
+    """Read what `Inversion.save` wrote, from anyone. Raises TlganError with what is wrong."""
+    path = Path(path)
+    try:
+        about, tensors = _read(path)
+        size = about["size"]
+        words = [about[key] for key in ("space", "generator", "photograph", "alignment")]
+        if about.get("format") != FORMAT or about.get("version") != 1:
+            raise ValueError("it is of another format or version")
+        if not all(isinstance(word, str) and len(word) < 100 for word in words):
+            raise ValueError("its description is damaged")
+        if len(size) != 2 or not all(type(side) is int and 0 < side < 2**20 for side in size):
+            raise ValueError("its size is damaged")
+        latent, square, hull = tensors["latent"], tensors["square"], tensors.get("hull")
+        if latent.ndim not in (1, 2) or square.shape != (2, 3) or (hull is not None and hull.shape[1:] != (2,)):
+            raise ValueError("its tensors have other shapes")
+        for values in tensors.values():
+            if values.dtype.kind != "f" or not np.isfinite(values).all() or np.abs(values).max(initial=0) > 1e6:
+                raise ValueError("its numbers are not finite")
+        if np.abs(latent).max() > _LARGEST or abs(np.linalg.det(square[:, :2])) < 1:
+            raise ValueError("its numbers are out of range")
+    except FileNotFoundError as error:
+        raise TlganError(f"{path} doesn't exist: make it with tlgan invert WORKSPACE PHOTOGRAPH -o {path}") from error
+    except Exception as error:  # readers of damaged files raise whatever they stumble over
+        why = str(error).partition("\n")[0][:80]
+        raise TlganError(f"{path} can't be read as an inversion ({why}): expected what tlgan invert wrote") from error
+    return Inversion(
+        latent.astype(np.float32), words[0], words[1], square, hull, words[2], (size[0], size[1]), words[3]
+    )
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    if path.stat().st_size > 2**24:
+        raise ValueError("it is larger than any inversion")
+    if path.suffix == ".npz":
+        with np.load(path, allow_pickle=False) as file:
+            tensors = {name: file[name] for name in file.files}
+        return json.loads(tensors.pop("about").tobytes()), tensors
+    from safetensors import safe_open
+
+    with safe_open(path, framework="numpy") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+        return json.loads((file.metadata() or {})[FORMAT]), tensors
