@@ -16,6 +16,7 @@ from tlgan.extractors.colour import ColourExtractor
 DOCS = Path(__file__).parent.parent / "docs"
 TEXT = (DOCS / "python.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+DOCUMENTED = ("from tlgan.hooks import", "from tlgan.provenance import", "from tlgan.axes.directions import Directions")
 #: What makes a block quick; everything else runs as it stands.
 QUICK = (
     ("progress=print)", "progress=print, max_samples=400)"),
@@ -129,5 +130,9 @@ def test_every_name_of_the_front_door_is_on_the_page_and_can_be_imported() -> No
 @pytest.mark.parametrize("page", [DOCS.parent / "README.md", *sorted(DOCS.glob("*.md"))], ids=lambda path: path.name)
 def test_the_documentation_imports_the_front_door_only(page: Path) -> None:
     blocks = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
-    deep = [line for block in blocks for line in re.findall(r"^\s*(?:from|import) tlgan\.[^\n]*", block, re.MULTILINE)]
+    imports = [
+        line for block in blocks for line in re.findall(r"^ *(?:from|import) tlgan\.[^\n]*", block, re.MULTILINE)
+    ]
+    # Hooks and provenance have pages of their own, which document these modules.
+    deep = [line for line in imports if not line.startswith(DOCUMENTED)]
     assert not deep, f"{page.name} imports deeper than the front door: {deep}"

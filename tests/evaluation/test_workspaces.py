@@ -91,7 +91,7 @@ def test_left_is_not_judged_by_the_mirror(evaluated: Workspace) -> None:
 def test_the_report_shows_it_with_pictures(evaluated: Workspace) -> None:
     page = (evaluated.path / "report.html").read_text()
     assert "Are the edits clean?" in page
-    assert "judged by another" in page
+    assert "What changed is told by another, a judge" in page
     assert page.count("data:image/webp") > 24 + 2 * 2 * 4
     assert "{{" not in page
 

@@ -42,7 +42,6 @@ FEWEST = 12
 PAIRS = 4
 
 
-
 @dataclass(frozen=True)
 class Effect:
     """What one slider does to one output.

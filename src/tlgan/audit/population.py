@@ -29,7 +29,6 @@ EXPECTED = 5.0
 FEWEST = 20
 
 
-
 @dataclass(frozen=True)
 class Share:
     """A feature, or a combination: the generator's share (a quantity's mean), the reference's, the difference and its adjusted p
