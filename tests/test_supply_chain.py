@@ -70,7 +70,9 @@ def audit(folder: Path, address: str, *names: str) -> tuple[int, str]:
     """What the recipe says of packages of these names, all in version 1.0."""
     for name in names:
         (folder / f"{name}-1.0.dist-info").mkdir(parents=True)
-        (folder / f"{name}-1.0.dist-info" / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (folder / f"{name}-1.0.dist-info" / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
+        )
     command = [sys.executable, str(AUDIT), "--osv-url", address, "--path", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     return done.returncode, done.stdout + done.stderr

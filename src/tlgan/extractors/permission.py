@@ -24,6 +24,7 @@ from typing import Any, Literal
 from tlgan.errors import TlganError
 from tlgan.io import hub, isolation
 from tlgan.io.files import replacing
+from tlgan.io.foreign import json_of
 
 _FILE = "own-functions.jsonl"
 _here_and_now: set[str] = set()  # of this process, where nothing can be written
@@ -116,7 +117,7 @@ def _working_folder() -> Iterator[None]:
 
 def _ref_of(line: str) -> str | None:
     try:
-        return str(json.loads(line)[0])
+        return str(json_of(line)[0])
     except (ValueError, LookupError, TypeError):
         return None
 
