@@ -51,7 +51,9 @@ def dataset(
     margin: Annotated[
         float, typer.Option(min=0, max=2, help="How far inside its cell a picture must lie, in sd.")
     ] = 0.25,
-    quality: Annotated[str, typer.Option(help="Of the edits: live, or final (slower).")] = "live",
+    quality: Annotated[
+        str, typer.Option(help="Of the edits: quick (no gradients), live, or final (slowest).")
+    ] = "quick",
     form: Annotated[str, typer.Option("--format", help="folder, parquet or webdataset.")] = "folder",
     resolution: Annotated[
         int, typer.Option(min=0, help="Side of the pictures in pixels; 0 as the generator paints.")

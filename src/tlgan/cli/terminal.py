@@ -35,6 +35,7 @@ from tlgan.io.streams import abandon, printable, put, write
 from tlgan.workspace.progress import Watcher
 
 if TYPE_CHECKING:
+    from tlgan.audit import ClassifierAudit, GeneratorAudit
     from tlgan.axes import Axes
     from tlgan.axes import Progress as LearningProgress
     from tlgan.dataset.run import Result as DatasetResult
@@ -299,6 +300,36 @@ def print_dataset(result: DatasetResult) -> None:
         f"{result.thrown:.0%} of {result.painted:,} pictures thrown away; {result.judge} agreed with "
         f"{result.agreed.value:.0%} of what the extractor saw as asked"
     )
+
+
+def print_audit(audit: ClassifierAudit | GeneratorAudit) -> None:
+    """What an audit found, on standard output: a classifier's effects, or a generator's shares and missing cells."""
+    from rich.table import Table
+
+    from tlgan.audit import ClassifierAudit
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    if isinstance(audit, ClassifierAudit):
+        for heading in ("slider", "output", "effect, sd", "flips", "p", "verified", ""):
+            table.add_column(heading, justify="left" if heading in ("slider", "output", "") else "right")
+        for e in audit.effects:
+            words = ", as expected" if e.verdict == "found" and e.slider in audit.expected else ""
+            words += f", {e.faces} faces would tell" if e.verdict == "open" and e.faces else ""
+            flips = "" if math.isnan(e.flips.value) else f"{e.flips.value:.0%}"
+            row = e.slider, e.output, _bounded(e.effect), flips, f"{e.p:.2g}", f"{e.verified:.0%}", e.verdict + words
+            table.add_row(*row, style="bold" if e.verdict == "found" else None)
+        results.print(table)
+        for i in audit.interactions:
+            results.print(f"{i.sliders[0]} with {i.sliders[1]} on {i.output}: {i.effect}")
+        return
+    for heading in ("feature", "generator", "reference", "p"):
+        table.add_column(heading, justify="left" if heading == "feature" else "right")
+    for share in (*audit.shares, *audit.intersections):
+        reference = Text("") if share.reference is None else _bounded(share.reference)
+        table.add_row(share.name, _bounded(share.generator), reference, "" if share.p is None else f"{share.p:.2g}")
+    results.print(table)
+    for missing in audit.missing:
+        results.print(f"never seen: {missing.name} ({missing.expected:.0f} expected)")
 
 
 def print_notes() -> None:

@@ -21,7 +21,7 @@ from tlgan.io.files import replacing
 from .parts import Parts, arrow_type
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    pass
 
 #: Pictures in one shard of Parquet or WebDataset.
 SHARD = 5_000

@@ -21,7 +21,7 @@ import numpy as np
 from tlgan.axes import Axes
 from tlgan.errors import TlganError
 
-from .conditions import ANYTHING, Box, Interval, meet_any, parse_where, yes_or_no
+from .conditions import Box, Interval, meet_any, parse_where, yes_or_no
 
 Source = Literal["both", "edit", "select"]
 #: Bins of a quantity for which none are given: thirds of the population.
@@ -52,7 +52,7 @@ class Request:
     bins: tuple[tuple[str, tuple[float, ...]], ...] = ()
     seed: int = 0
     source: Source = "both"
-    quality: str = "live"
+    quality: str = "quick"
     margin: float = 0.25
     pairs: str = ""
     resolution: int | None = None
@@ -137,7 +137,7 @@ class Plan:
         edges = dict(request.bins)
         for name in edges:
             axes.index(name)
-        self.names = tuple([*request.balance, *request.like[0], *(name for name, _ in request.marginals)])
+        self.names = (*request.balance, *request.like[0], *(name for name, _ in request.marginals))
         self.bins = {name: bins_of(axes, name, edges.get(name)) for name in self.names}
         if request.pairs:
             if axes.features[axes.index(request.pairs)].kind != "probability":

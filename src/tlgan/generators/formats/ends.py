@@ -152,7 +152,7 @@ def pictures(raw: Any, n: int, layout: str = "") -> Tensor | None:
     Understood are [n, C, H, W], [n, H, W, C], [n, H, W], and for one latent the same without n. `layout` is one that
     was found before ("first" or "last"), where the shapes alone could be read in two ways.
     """
-    if not isinstance(raw, Tensor) or not raw.is_floating_point() and not str(raw.dtype).endswith("int8"):
+    if not isinstance(raw, Tensor) or (not raw.is_floating_point() and not str(raw.dtype).endswith("int8")):
         return None
     if raw.ndim == 3 and (raw.shape[0] != n or n == 1) and n == 1 and raw.shape[0] != 1:
         raw = raw[None]
