@@ -61,7 +61,8 @@ class Watch:
 def corpus() -> dict[str, bytes]:
     """Real files by name, and small ones in every format of torch.save."""
     files = {
-        path.name: path.read_bytes() for path in sorted(CHECKPOINTS.glob("*.p*t")) + sorted(CHECKPOINTS.glob("*.pkl"))
+        path.name: path.read_bytes()
+        for path in sorted(path for path in CHECKPOINTS.iterdir() if path.suffix in (".pt", ".pth", ".ckpt", ".pkl"))
     }
     generator = torch.Generator().manual_seed(0)
     state = {}
