@@ -29,13 +29,16 @@ from .options import (
     BrowserOption,
     GeneratorOption,
     HostOption,
+    InputOption,
     JsonOption,
     NetworkOption,
+    OutputOption,
     PortOption,
     RootPathOption,
     TrustOption,
     WorkspaceArgument,
     YesOption,
+    ends,
     outside,
 )
 from .photographs import BoxOption, FaceOption, StepsOption, WholeOption
@@ -139,6 +142,8 @@ def discover(
         list[str] | None, typer.Option("--base", help="Axis that all others are kept clear of; 'none' for none.")
     ] = None,
     network: NetworkOption = None,
+    input_: InputOption = None,
+    output: OutputOption = None,
     option: GeneratorOption = None,
     trust: TrustOption = False,
     yes: YesOption = False,
@@ -150,8 +155,9 @@ def discover(
     from tlgan.generators.options import parse_options
     from tlgan.io.streams import write
     from tlgan.workspace.discover import discover as run
+    from tlgan.workspace.terms import foreign
 
-    from .terminal import discovering, print_axes, print_json
+    from .terminal import discovering, note, print_axes, print_json
 
     extractors = tuple(extractor) if extractor else () if text else ws.DEFAULT_EXTRACTORS
     settings = ws.Settings(
@@ -164,7 +170,7 @@ def discover(
         max_samples=max_samples,
         resolution=resolution,
         base=None if base is None else tuple(name for name in base if name != "none"),
-        options=chosen_options(network, parse_options(option or ())),
+        options=chosen_options(network, parse_options(ends(option, input_, output))),
     )
     recipe = None
     if preview:
@@ -189,6 +195,8 @@ def discover(
         print_json(workspace.summary())
     else:
         print_axes(workspace.axes)
+        for line in foreign(workspace.settings):
+            note("note", line)
         write(f"{out}: {len(workspace.axes.features)} sliders. Next: tlgan studio {shlex.quote(str(out))}")
 
 
@@ -321,6 +329,8 @@ def models(json: JsonOption = False) -> None:
 def inspect(
     generator: Annotated[str, typer.Argument(metavar="GENERATOR", help="Path, https:, hf:, pypi: or a known name.")],
     network: NetworkOption = None,
+    input_: InputOption = None,
+    output: OutputOption = None,
     option: GeneratorOption = None,
     try_: Annotated[
         bool, typer.Option("--try", help="Paint every way to read the file, the most picture-like first.")
@@ -334,7 +344,7 @@ def inspect(
 
     from .terminal import downloading, print_candidates, print_fields, print_json
 
-    options = parse_options(option or ())
+    options = parse_options(ends(option, input_, output))
     if try_:
         from tlgan.generators.formats.candidates import try_checkpoint
 

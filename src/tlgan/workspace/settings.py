@@ -35,6 +35,7 @@ class Settings:
     of a reference and its fingerprint, of those that are read from files, checked at every opening; ``seed`` of the samples and
     ``max_samples`` their cap; ``resolution``: side of the sampled pictures, None for what the generator paints;
     ``options``: of the generator, as `load_generator` takes them (`network`, `activation`, `picture_range` ...);
+    ``distance``: pairs of an extractor and how far the pictures are from those it was trained on (`extractors.home`);
     ``base``: axes that every other axis is kept clear of (None: male and young, where there are such features).
     """
 
@@ -51,6 +52,7 @@ class Settings:
     accepted: tuple[str, ...] = ()
     extractor_sha256: tuple[tuple[str, str], ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    distance: tuple[tuple[str, float], ...] = ()
 
     @property
     def psi(self) -> float:
@@ -83,6 +85,10 @@ class Settings:
             known = tomlkit.inline_table()
             known.update(self.extractor_sha256)
             extractors["sha256"] = known
+        if self.distance:
+            far = tomlkit.inline_table()
+            far.update({name: round(value, 3) for name, value in self.distance})
+            extractors["distance"] = far
         document["extractors"] = extractors
         samples = tomlkit.table()
         samples["seed"], samples["max"] = self.seed, self.max_samples
@@ -114,6 +120,11 @@ class Settings:
             base=tuple(table.get("axes", "base", list, [])),
             resolution=table.get("samples", "resolution", int, None),
             options=checked_options(table.get("generator", "options", Mapping, {}), f"{where}: generator.options"),
+            distance=tuple(
+                (str(name), float(value))
+                for name, value in table.get("extractors", "distance", Mapping, {}).items()
+                if isinstance(value, int | float)
+            ),
         )
 
 
