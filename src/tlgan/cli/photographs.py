@@ -64,7 +64,7 @@ def invert(
     if json:
         print_json(results)
     else:
-        print_fields({each["photograph"]: f"inverted, written to {each['out']}" for each in results})
+        print_fields({str(each["photograph"]): f"inverted, written to {each['out']}" for each in results})
 
 
 def edit_photographs(
