@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo demo-site test check clean
+.PHONY: demo demo-site test check sbom audit fuzz clean
 
 demo: $(VENV)/.demo  ## default generator, 40+ sliders, the studio in the browser
 	@$(BIN)/tlgan demo $(ARGS)
@@ -27,6 +27,13 @@ check: $(VENV)/.test  ## formatting, lint and types
 	$(BIN)/ruff check src tests benchmarks recipes
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+sbom: $(VENV)/.test  ## what is installed, with versions, licences and hashes: CycloneDX JSON in build/sbom.json
+	@mkdir -p build
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-format JSON --output-file build/sbom.json $(BIN)/python
+
+audit: $(VENV)/.test  ## known vulnerabilities of what is installed, as OSV knows them
+	@$(BIN)/python recipes/audit.py
 
 clean:
 	rm -rf $(VENV) build dist

@@ -3,16 +3,17 @@
     python benchmarks/faults.py                                   # every point of every command, every fault
     python benchmarks/faults.py --commands add,label --faults kill,ENOSPC --points 6
 
-A command runs once to count what it does to its files: making one, writing, syncing, renaming, removing. Then it runs
-again for each of these points, and there the process dies, half a write done, or the system refuses (no space, an
-input/output error, no permission). Four things are looked at:
+A command runs once to count what it does to its files: making one, writing, syncing, renaming, removing. At each of
+these points its folder is copied, half a write done: that is what a kill leaves. Then it runs again for each point and
+the system refuses there (no space, an input/output error, no permission). Four things are looked at, once for all
+faults that leave the same bytes under the same names:
 
 - who reads the folder sees what was there before, or what was to become of it, and nothing between;
 - a command that was refused something says so in one line and exits with 1;
 - the same command again ends as it would have ended at once;
 - nothing is left over.
 
-A world of its own keeps one run under a second: a generator of 16 pixels, features that are Python functions. In
+A world of its own keeps one run short: a generator of 16 pixels, features that are Python functions. In
 training, the exporter to ONNX is replaced by one that writes the weights; in publishing, the networks are bytes.
 """
 
@@ -22,10 +23,14 @@ import argparse
 import builtins
 import contextlib
 import errno
+import hashlib
+import importlib
 import io
 import json
 import os
+import pickle
 import random
+import re
 import shutil
 import signal
 import sys
@@ -42,7 +47,6 @@ import torch
 from threadpoolctl import threadpool_limits
 
 FAULTS = ("kill", "ENOSPC", "EIO", "EACCES")
-KILLED = 137
 SECONDS = 300  # a run that takes longer hangs
 SETTLED = "already"  # what a command says that has nothing left to do
 
@@ -69,11 +73,15 @@ corners = Corners()
 
 
 class Disk:
-    """Stands between Python and the files below `folder`: counts, and at point number `at` does what `fault` says."""
+    """Stands between Python and the files below `folder`: counts, at point number `at` refuses with the error `fault`,
+    and tells `watch` of every point it comes to."""
 
-    def __init__(self, folder: Path, at: int = -1, fault: str = "") -> None:
-        self.folder, self.at, self.fault = str(folder.resolve()), at, fault
+    def __init__(
+        self, folder: Path, at: int = -1, fault: str = "", watch: Callable[[int], Any] = lambda number: None
+    ) -> None:
+        self.folder, self.at, self.fault, self.watch = str(folder.resolve()), at, fault, watch
         self.seen: list[str] = []
+        self.at_each: Callable[[int], Any] = lambda number: None
 
     def install(self) -> None:
         """From now on, for the rest of this process."""
@@ -108,9 +116,12 @@ class Disk:
 
     def write(self, raw: _Written, data: Any) -> int:
         """A write, of which a fault lets half through."""
-        half = bytes(data)[: len(data) // 2]
-        self._point("write", raw.name, before=lambda: io.FileIO.write(raw, half))
-        return io.FileIO.write(raw, data) or 0
+        data = bytes(data)
+        half = len(data) // 2
+        io.FileIO.write(raw, data[:half])
+        self._point("write", raw.name)
+        io.FileIO.write(raw, data[half:])
+        return len(data)
 
     def _guarded(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         def guarded(path: Any, *rest: Any, **named: Any) -> Any:
@@ -122,20 +133,18 @@ class Disk:
     def _below(self, path: str) -> bool:
         return os.path.realpath(os.path.dirname(os.path.abspath(path))).startswith(self.folder)
 
-    def _point(self, what: str, path: Any, dir_fd: int | None = None, before: Callable[[], Any] = lambda: None) -> None:
+    def _point(self, what: str, path: Any, dir_fd: int | None = None) -> None:
         place = os.fspath(path)
         if dir_fd is not None:
             place = os.path.join(os.readlink(f"/proc/self/fd/{dir_fd}"), place)
         if not self._below(place):
             return
+        number = len(self.seen)
         self.seen.append(what)
-        if len(self.seen) - 1 != self.at:
-            return
-        before()
-        if self.fault == "kill":
-            os._exit(KILLED)
-        number = getattr(errno, self.fault)
-        raise OSError(number, os.strerror(number), place)
+        self.watch(number)
+        if number == self.at:
+            code = getattr(errno, self.fault)
+            raise OSError(code, os.strerror(code), place)
 
 
 class _Written(io.FileIO):
@@ -307,6 +316,17 @@ def site_view(folder: Path) -> Any:
     return page
 
 
+def files_view(name: str) -> Callable[[Path], Any]:
+    """The bytes of all that is below `name`; None before it is there."""
+
+    def view(folder: Path) -> Any:
+        files = sorted(path for path in (folder / name).rglob("*") if path.is_file())
+        return [(str(path.relative_to(folder)), path.read_bytes()) for path in files] or None
+
+    return view
+
+
+#: A verb more is one line here; `files_view` sees whole results of any kind.
 COMMANDS = {
     "discover": Command(lambda folder: None, discover, workspace_view),
     "add": Command(discover, add, workspace_view),
@@ -319,8 +339,7 @@ COMMANDS = {
 
 
 def in_child(action: Callable[[], Any]) -> tuple[int, str, Any]:
-    """Run `action` in a process of its own: exit code, what it printed, what it returned. An exit code of its own is
-    an int that it returns."""
+    """Run `action` in a process of its own: exit code, what it printed, what it returned."""
     with tempfile.TemporaryFile() as printed, tempfile.TemporaryFile() as result:
         pid = os.fork()
         if not pid:
@@ -329,7 +348,7 @@ def in_child(action: Callable[[], Any]) -> tuple[int, str, Any]:
             os.dup2(printed.fileno(), 2)
             code = 99
             try:
-                torch.save(action(), result)
+                pickle.dump(action(), result)
                 result.flush()
                 code = 0
             except BaseException:
@@ -345,11 +364,7 @@ def in_child(action: Callable[[], Any]) -> tuple[int, str, Any]:
         printed.seek(0)
         result.seek(0)
         code = os.waitstatus_to_exitcode(status)
-        return (
-            code,
-            printed.read().decode("utf-8", "replace"),
-            torch.load(result, weights_only=False) if code == 0 else None,
-        )
+        return code, printed.read().decode("utf-8", "replace"), pickle.load(result) if code == 0 else None
 
 
 def same(one: Any, other: Any) -> bool:
@@ -367,89 +382,124 @@ def names(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not ignored & set(path.parts))
 
 
-@contextlib.contextmanager
-def copied(folder: Path) -> Iterator[Path]:
-    """A copy of `folder`, as the working folder."""
-    with tempfile.TemporaryDirectory(dir=folder.parent) as place:
-        copy = Path(place) / "world"
-        shutil.copytree(folder, copy)
-        os.chdir(copy)
-        yield copy
-        os.chdir(folder)
+def digest(folder: Path) -> str:
+    """Names and bytes of all that is below `folder`; the random part of temporary names does not count."""
+    found = []
+    for name in names(folder):
+        path = folder / name
+        content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+        found.append((re.sub(r"\.[0-9a-f]{16}\.tmp", ".tmp", name), content))
+    return repr(sorted(found))
+
+
+class Trial:
+    """One command: an uncut run, and what becomes of every state that a fault leaves. All runs are in one folder."""
+
+    def __init__(self, name: str, scratch: Path) -> None:
+        self.name, self.command = name, COMMANDS[name]
+        self.start, self.world, self.cuts = (scratch / name / part for part in ("start", "world", "cuts"))
+        self.start.mkdir(parents=True)
+        self.cuts.mkdir()
+        self.seen: dict[str, list[str]] = {}  # what was wrong with a state, by its digest
+
+        def begin() -> set[str]:
+            make_world(self.start)
+            self.command.before(self.start)
+            return set(sys.modules)
+
+        os.chdir(self.start)
+        code, said, modules = in_child(begin)
+        assert code == 0, said
+        self.place(self.start)
+        self.old = self.view()[2]
+        code, said, (exit_code, self.kinds, more) = in_child(self.uncut)
+        assert code == 0, said
+        assert exit_code == 0, said
+        code, said, self.new = self.view()
+        assert code == 0, said
+        self.expected = names(self.world)
+        for module in sorted(modules | more):  # once here, so that no child spends a second on it
+            with contextlib.suppress(Exception):
+                importlib.import_module(module)
+
+    def uncut(self) -> tuple[int, list[str], set[str]]:
+        """Run the command to its end, and keep the folder as it is at every point: as a kill there would leave it."""
+        disk = Disk(self.world, watch=lambda number: shutil.copytree(self.world, self.cuts / str(number)))
+        disk.install()
+        return self.command.run(self.world), disk.seen, set(sys.modules)
+
+    def place(self, folder: Path, *, move: bool = False) -> None:
+        """Make this the folder that the command works in."""
+        os.chdir(self.start)
+        shutil.rmtree(self.world, ignore_errors=True)
+        shutil.move(folder, self.world) if move else shutil.copytree(folder, self.world)
+        os.chdir(self.world)
+
+    def view(self) -> tuple[int, str, Any]:
+        """What a reader sees."""
+        return in_child(lambda: self.command.view(self.world))
+
+    def refused(self, at: int, fault: str) -> list[str]:
+        """What is wrong where the system refuses at point `at`."""
+        self.place(self.start)
+
+        def hurt() -> int:
+            Disk(self.world, at, fault).install()
+            return self.command.run(self.world)
+
+        code, said, exit_code = in_child(hurt)
+        if code or exit_code not in (0, 1) or "unforeseen" in said or (exit_code and said.count("error:") != 1):
+            return [f"exit {code or exit_code}: {said[-300:]}", *self.mended()]
+        if exit_code == 0 and not same(self.view()[2], self.new):
+            return ["done, and not there", *self.mended()]
+        return self.mended()
+
+    def killed(self, at: int) -> list[str]:
+        """What is wrong where the process ends at point `at`."""
+        self.place(self.cuts / str(at), move=True)
+        return self.mended()
+
+    def mended(self) -> list[str]:
+        """What is wrong with the state of the folder, for readers and for the next run; once for equal states."""
+        state = digest(self.world)
+        if state not in self.seen:
+            self.seen[state] = list(self._mended())
+        return self.seen[state]
+
+    def _mended(self) -> Iterator[str]:
+        code, said, seen = self.view()
+        if code or not (same(seen, self.old) or same(seen, self.new)):
+            yield f"a reader sees neither the old nor the new: {said[-300:]}"
+        code, said, exit_code = in_child(lambda: self.command.run(self.world))
+        if code or (exit_code and SETTLED not in said):
+            yield f"the same again: exit {code or exit_code}: {said[-300:]}"
+        code, said, seen = self.view()
+        if code or not same(seen, self.new):
+            yield f"the same again ends otherwise: {said[-300:]}"
+        if (left := names(self.world)) != self.expected:
+            yield f"left over {set(left) ^ set(self.expected)}"
 
 
 def try_out(name: str, faults: tuple[str, ...], points: int, rng: random.Random, scratch: Path) -> dict[str, Any]:
     """Every fault at every point of a command (or at so many of them): counts, and what went wrong."""
-    command = COMMANDS[name]
-    start = scratch / name / "start"
-    start.mkdir(parents=True)
-    os.environ["TLGAN_CACHE"] = str(scratch / "cache")
-    os.chdir(start)
-    modules = scratch / "modules"  # in one place for all copies: where a function lies is a part of its permission
+    modules = scratch / "modules"  # in one place for all runs: where a function lies is a part of its permission
     modules.mkdir(exist_ok=True)
     (modules / "features.py").write_text(_FEATURES)
     sys.path.insert(0, str(modules))
-
-    def begin() -> None:
-        make_world(start)
-        command.before(start)
-
-    code, said, _ = in_child(begin)
-    assert code == 0, said
-    view = lambda folder: in_child(lambda: command.view(folder))  # noqa: E731
-    old = view(start)[2]
-    with copied(start) as whole:
-
-        def counted() -> tuple[int, list[str]]:
-            disk = Disk(whole)
-            disk.install()
-            return command.run(whole), disk.seen
-
-        code, said, found = in_child(counted)
-        assert code == 0, f"exit {code}: {said}"
-        assert found[0] == 0, said
-        kinds = Counter(found[1])
-        code, said, new = view(whole)
-        assert code == 0, said
-        expected = names(whole)
-    total = sum(kinds.values())
+    os.environ["TLGAN_CACHE"] = str(scratch / "cache")
+    trial = Trial(name, scratch)
+    total = len(trial.kinds)
     chosen = range(total) if points <= 0 or points >= total else sorted(rng.sample(range(total), points))
-    report: dict[str, Any] = {"points": total, "kinds": dict(kinds), "runs": 0, "ends": Counter(), "wrong": []}
-    for fault in faults:
-        for at in chosen:
-            where = f"{name}: {fault} at {at}"
-            with copied(start) as folder:
-
-                def hurt(folder: Path = folder, at: int = at, fault: str = fault) -> tuple[int, str]:
-                    disk = Disk(folder, at, fault)
-                    disk.install()
-                    code = command.run(folder)
-                    return code, disk.seen[at] if len(disk.seen) > at else ""
-
-                code, said, found = in_child(hurt)
-                report["runs"] += 1
-                wrong = report["wrong"]
-                exit_code = code if found is None else found[0]
-                report["ends"]["killed" if exit_code == KILLED else str(exit_code)] += 1
-                if fault == "kill":
-                    if exit_code not in (KILLED, 0):
-                        wrong.append(f"{where}: exit {exit_code}: {said[-300:]}")
-                elif exit_code not in (0, 1) or "unforeseen" in said or (exit_code and said.count("error:") != 1):
-                    wrong.append(f"{where}: exit {exit_code}: {said[-300:]}")
-                code, said, seen = view(folder)
-                if code or not (same(seen, old) or same(seen, new)):
-                    wrong.append(f"{where}: a reader sees neither the old nor the new: {said[-300:]}")
-                if exit_code == 0 and not same(seen, new):
-                    wrong.append(f"{where}: done, and not there")
-                code, said, again = in_child(lambda folder=folder: command.run(folder))
-                if code or (again and SETTLED not in said):
-                    wrong.append(f"{where}: the same again: exit {again}: {said[-300:]}")
-                code, said, seen = view(folder)
-                if code or not same(seen, new):
-                    wrong.append(f"{where}: the same again ends otherwise: {said[-300:]}")
-                if names(folder) != expected:
-                    wrong.append(f"{where}: left over {set(names(folder)) ^ set(expected)}")
-    return report
+    wrong = [
+        f"{name}: {fault} at {at} ({trial.kinds[at]}): {what}"
+        for fault in faults
+        for at in chosen
+        for what in (trial.killed(at) if fault == "kill" else trial.refused(at, fault))
+    ]
+    runs = len(faults) * len(chosen)
+    counts = {"points": total, "kinds": dict(Counter(trial.kinds)), "runs": runs, "states": len(trial.seen)}
+    shutil.rmtree(scratch / name)
+    return counts | {"wrong": wrong}
 
 
 def main() -> None:
@@ -472,7 +522,9 @@ def main() -> None:
             report = try_out(name, tuple(options.faults.split(",")), options.points, rng, Path(scratch))
             os.chdir("/")
             bad |= bool(report["wrong"])
-            print(json.dumps({"command": name, **report, "seconds": round(time.perf_counter() - started)}), flush=True)
+            print(
+                json.dumps({"command": name, **report, "seconds": round(time.perf_counter() - started, 1)}), flush=True
+            )
     raise SystemExit(bad)
 
 

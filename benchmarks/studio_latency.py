@@ -8,6 +8,9 @@ Real mouse input is dispatched through the browser's own input pipeline, 60 move
 from the event's own time stamp to the first animation frame after the picture that answers it, or a newer state, was
 drawn. The page stands still for two seconds before, as for somebody who looks at the face first. "Kept up" is the share
 of moves whose picture was on the screen before the second-next move came (33 ms).
+
+A generator that has small and whole pictures is asked twice more: how long after the last move of a drag the whole picture
+is on the screen, and, from a hand at rest, how long the first move of the next drag waits for its small one.
 """
 
 from __future__ import annotations
@@ -57,12 +60,37 @@ WATCH = """() => {
 }"""
 
 
+RESTS = """(side) => {
+  const track = document.querySelector("[data-feature='NAME']");
+  let first = null, last = 0, whole = null, down = 0;
+  track.addEventListener("pointermove", (event) => {
+    if (!event.buttons) return;
+    down ||= event.timeStamp;
+    last = event.timeStamp;
+    whole = null;
+  });
+  document.addEventListener("painted", () => {
+    if (!down) return;
+    if (window.studio.side() < side) first ??= performance.now() - down;
+    else whole ??= performance.now() - last;
+  });
+  window.rest = () => {
+    const found = {first, whole};
+    [first, whole, down] = [null, null, 0];
+    return found;
+  };
+}"""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("workspace", nargs="?", type=Path)
     parser.add_argument("--seconds", type=float, default=6.0)
     parser.add_argument("--rate", type=float, default=60.0, help="moves a second")
     parser.add_argument("--feature", help="the slider that is dragged (default: the surest one)")
+    parser.add_argument(
+        "--rests", action="store_true", help="measure whole pictures and the first move after a rest too"
+    )
     parser.add_argument("--exact", action="store_true", help="with the closed loop on")
     parser.add_argument("--locks", type=int, default=0, help="lock this many other features")
     parser.add_argument("--json", action="store_true")
@@ -86,6 +114,9 @@ def main() -> None:
     print(
         f"kept up (under 33 ms): {100 * result['kept_up']:.1f} % of moves; last move answered after {result['last']:.1f} ms"
     )
+    if options.rests:
+        print(f"hand at rest to whole picture: median {result['whole']:.0f} ms")
+        print(f"first move after a rest to its small picture: p95 {result['first_after_rest']:.0f} ms")
 
 
 async def measure(options: argparse.Namespace) -> dict[str, Any]:
@@ -115,6 +146,7 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
             await drag(page, name, options.seconds, options.rate)
             await page.wait_for_timeout(500)
             seen = await page.evaluate("window.latency()")
+            rests = await measure_rests(page, name) if options.rests else {}
             await browser.close()
     found = np.array(seen["found"])
     seconds = seen["span"] / 1000
@@ -131,6 +163,28 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
         "worst": float(found.max()),
         "kept_up": float((found < 33).mean()),
         "last": float(found[-1]),
+    } | rests
+
+
+async def measure_rests(page: Any, name: str, repeats: int = 8) -> dict[str, float]:
+    """Short drags with a rest after each: ms from the last move to the whole picture, and from the first move of the next
+    drag, made in the middle of a whole picture's painting, to its small one."""
+    side = await page.evaluate("window.studio.description.generator.resolution")
+    await page.evaluate(RESTS.replace("NAME", name), side)
+    whole, first = [], []
+    for turn in range(repeats):
+        await drag(page, name, 0.5, 60)
+        await page.wait_for_timeout(
+            60 if turn % 2 else 2500
+        )  # the next drag begins while the whole one is painted, or after it
+        seen = await page.evaluate("window.rest()")
+        if seen["first"] is not None:
+            first.append(seen["first"])
+        if seen["whole"] is not None:
+            whole.append(seen["whole"])
+    return {
+        "whole": float(np.median(whole)) if whole else float("nan"),
+        "first_after_rest": float(np.percentile(first, 95)),
     }
 
 

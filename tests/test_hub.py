@@ -354,6 +354,44 @@ def test_a_wheel_that_is_not_the_pinned_one(wheel_sha256, cache):
     assert kept_files(cache) == []
 
 
+def build(folder, out):
+    out.write_bytes((folder / "w.bin").read_bytes()[::-1])
+
+
+@pytest.mark.parametrize("content", [b"", CONTENT[:1000], CONTENT])
+@pytest.mark.parametrize("noted", [False, True])
+def test_what_was_built_of_pinned_files_is_checked_before_it_is_used(wheel_sha256, cache, caplog, content, noted):
+    """Damaged at its size and time, or put there with the cache's own notes rewritten: it is built anew."""
+
+    def fetch():
+        return hub.fetch_members(
+            "pypi:tlgan-test-weights==1.0/tlgan_test_weights/data",
+            {"w.bin": SHA256},
+            key="built",
+            build=build,
+            check=lambda path: path.read_bytes() == CONTENT[::-1],
+            archive_sha256=wheel_sha256,
+        )
+
+    path = fetch()
+    assert path.read_bytes() == CONTENT[::-1]
+    assert fetch() == path
+    assert not caplog.records
+    damage(path, content, keep_time=True)
+    if noted:
+        other = path.rename(path.with_name(hashlib.sha256(content).hexdigest()))
+        hub._write_note(hub._note("built"), {"ref": "built", "sha256": other.name})
+    assert fetch().read_bytes() == CONTENT[::-1]
+    assert len(caplog.records) == 1
+
+
+def test_what_is_built_into_something_else_is_not_kept(wheel_sha256, cache):
+    ref = "pypi:tlgan-test-weights==1.0/tlgan_test_weights/data"
+    with pytest.raises(TlganError, match="not kept"):
+        hub.fetch_members(ref, {"w.bin": SHA256}, key="built", build=build, check=lambda path: False)
+    assert kept_files(cache) == []
+
+
 def test_what_a_package_does_not_have(wheel_sha256):
     with pytest.raises(TlganError, match=r"there is no nothing\.bin"):
         hub.fetch("pypi:tlgan-test-weights==1.0/nothing.bin")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .generators import Generator, load_generator, wrap_generator
     from .web.publish.widget import widget
     from .workspace import Workspace, open_workspace
+    from .workspace.discover import discover_generator as discover
 
 __version__ = "0.1.0"
 
@@ -33,6 +34,7 @@ _HOMES = {
     "wrap_generator": ".generators",
     "Workspace": ".workspace",
     "open_workspace": ".workspace",
+    "discover": ".workspace.discover",
     "widget": ".web.publish.widget",
 }
 __all__ = [
@@ -41,6 +43,7 @@ __all__ = [
     "Generator",
     "TlganError",
     "Workspace",
+    "discover",
     "load_extractor",
     "load_generator",
     "open_workspace",
@@ -52,4 +55,5 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'tlgan' has no attribute '{name}'")
-    return getattr(importlib.import_module(_HOMES[name], __name__), name)
+    kept = "discover_generator" if name == "discover" else name  # that module's own `discover` takes settings
+    return getattr(importlib.import_module(_HOMES[name], __name__), kept)

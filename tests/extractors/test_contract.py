@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from tlgan.errors import TlganError
-from tlgan.extractors import DifferentiableExtractor, Extractor, Feature, load_extractor, permission, registry
+from tlgan.extractors import DifferentiableExtractor, Extractor, Feature, load_extractor, registry
+from tlgan.io import permission
 from tlgan.workspace import Settings, Workspace
 
 

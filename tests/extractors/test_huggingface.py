@@ -144,6 +144,28 @@ def test_a_classifier_from_the_hub(hub, tmp_path: Path, monkeypatch: pytest.Monk
     assert load_extractor("hf:someone/moods").features == extractor.features
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+def test_a_damaged_snapshot_is_noticed_and_fetched_again(
+    hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    root, asked = hub
+    save_classifier(root / "someone" / "moods", ["happy", "sad", "calm"])
+    first = load_extractor("hf:someone/moods")
+    (file,) = (tmp_path / "cache" / "hf").rglob(f"snapshots/*/{name}")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-10] + bytes(10))
+    asked.clear()
+    again = load_extractor("hf:someone/moods")
+    assert file.read_bytes() == whole
+    assert again.fingerprint == first.fingerprint  # type: ignore[attr-defined]
+    assert [record.getMessage() for record in caplog.records] == [f"{file} was damaged: it is thrown away"]
+    assert any(path.endswith(name) and "resolve" in path for path in asked)
+    file.write_bytes(whole[:-10] + bytes(10))
+    monkeypatch.setenv("TLGAN_OFFLINE", "1")
+    with pytest.raises(TlganError):
+        load_extractor("hf:someone/moods")
+
+
 def test_kinds_of_classifiers(tmp_path: Path) -> None:
     multi = save_classifier(tmp_path / "multi", ["Hat", "Glasses"], problem_type="multi_label_classification")
     extractor = load_extractor(str(tmp_path / "multi"))

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tlgan.errors import TlganError
-from tlgan.extractors import load_extractor, permission
+from tlgan.extractors import load_extractor
 from tlgan.extractors.registry import load_stored
+from tlgan.io import permission
 from tlgan.workspace import Settings, Workspace
 
 GREY = "def grey(pictures):\n    return pictures.mean((1, 2, 3))\n"

@@ -301,6 +301,37 @@ def test_compare_works_for_a_face_that_came_with_its_edits(watched: Any) -> None
     assert np.array_equal(_pixels(page), edited)
 
 
+def test_a_closer_look_keeps_its_place(page: Any) -> None:
+    page.wait_for_selector("html[data-ready]", state="attached")
+    box = page.locator("#picture").bounding_box()
+    at = box["x"] + 0.25 * box["width"], box["y"] + 0.75 * box["height"]
+    canvas = "document.getElementById('now').getBoundingClientRect()"
+
+    def under_the_mouse() -> list[float]:
+        return page.evaluate(
+            f"(() => {{ const b = {canvas}; return [({at[0]} - b.x) / b.width, ({at[1]} - b.y) / b.height] }})()"
+        )
+
+    page.mouse.move(*at)
+    page.mouse.wheel(0, -400)
+    page.wait_for_function("document.querySelector('#picture').classList.contains('zoomed')")
+    assert page.evaluate(f"{canvas}.width") > 1.5 * box["width"]
+    assert under_the_mouse() == pytest.approx([0.25, 0.75], abs=0.005)
+    page.mouse.down()
+    page.mouse.move(at[0] + 20, at[1] - 20)
+    page.mouse.up()
+    moved = page.evaluate(f"{canvas}.width")
+    assert under_the_mouse() == pytest.approx([0.25 - 20 / moved, 0.75 + 20 / moved], abs=0.005)
+    page.mouse.down()
+    page.mouse.move(at[0] + 3000, at[1])
+    page.mouse.up()
+    assert page.evaluate(f"{canvas}.x") == pytest.approx(box["x"], abs=1)  # no empty margin
+    page.keyboard.press("z")
+    assert page.evaluate(f"{canvas}.width") == pytest.approx(box["width"], abs=1)
+    page.mouse.dblclick(*at)
+    assert page.evaluate(f"{canvas}.width") == pytest.approx(3 * box["width"], abs=1)
+
+
 def test_a_wipe_lays_the_original_over_one_half(page: Any) -> None:
     page.evaluate("window.studio.set({skin: 2})")
     page.keyboard.press("w")
@@ -448,6 +479,7 @@ def test_a_saved_png_remembers_and_brings_the_face_back(page: Any, cartoons: Wor
     shown = _pixels(page)
     with page.expect_download() as download:
         page.keyboard.press("s")
+        page.keyboard.press("Enter")
     saved = tmp_path / download.value.suggested_filename
     download.value.save_as(saved)
     assert saved.name == "cartoons-face-7.png"
@@ -473,7 +505,8 @@ def test_a_saved_exact_face_is_the_face_that_was_seen(page: Any, cartoons: Works
     page.evaluate("window.studio.set({smiling: 1.2})")
     page.keyboard.press("x")
     with page.expect_download() as download:
-        page.keyboard.press("s")  # at once: what is saved waits for the picture that is still on its way
+        page.keyboard.press("s")
+        page.keyboard.press("Enter")  # at once: what is saved waits for the picture that is still on its way
     download.value.save_as(tmp_path / "saved.png")
     _settled(page)
     shown, state = _pixels(page), read_png((tmp_path / "saved.png").read_bytes())
@@ -517,7 +550,7 @@ def _drop(page: Any, path: Path) -> None:
 def test_files_that_hold_no_face_of_this_generator_are_refused_in_words(
     watched: Any, cartoons: Workspace, tmp_path: Path
 ) -> None:
-    from tlgan.editing.state import write_png
+    from tlgan.editing.state import png_with_state
 
     page = watched.open("#seed=7")
     shown = _pixels(page)
@@ -525,8 +558,8 @@ def test_files_that_hold_no_face_of_this_generator_are_refused_in_words(
     picture = cartoons.editor(seed=7).picture()
     plain, foreign, forged, other = (tmp_path / f"{name}.png" for name in ("plain", "foreign", "forged", "other"))
     Image.fromarray(picture).save(plain)
-    write_png(foreign, picture, state | {"generator": "0123456789abcdef"})
-    write_png(forged, picture, state | {"latent": [1]})
+    foreign.write_bytes(png_with_state(picture, state | {"generator": "0123456789abcdef"}))
+    forged.write_bytes(png_with_state(picture, state | {"latent": [1]}))
     other.write_bytes(b"GIF89a")
     error = page.locator("#file-error")
     for path, words in (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -18,12 +19,15 @@ import numpy as np
 
 from tlgan.errors import TlganError
 from tlgan.extractors import Feature
+from tlgan.extractors.attributes import CELEBA_ATTRIBUTES
 from tlgan.io.files import replacing
 
 from .metric import Metric
 from .response import from_response, to_response
 
 FORMAT = 1
+_NEAR = 0.65  # share of letters in common from which on a name may be meant: "side_light" is not meant by "smiling"
+_FACES = {feature.name for feature in CELEBA_ATTRIBUTES}
 #: A slider disturbs a feature that changes by this share of what the slider changes itself.
 DISTURBED = 0.25
 
@@ -111,10 +115,13 @@ class Axes:
 
     def index(self, name: str) -> int:
         """Row of a feature. An unknown name raises TlganError with the nearest known ones."""
-        if name in self._positions:
-            return self._positions[name]
-        near = difflib.get_close_matches(name, self._positions, 3, 0.5)
+        known = unicodedata.normalize("NFKC", name)  # a keyboard or a file system may compose otherwise
+        if known in self._positions:
+            return self._positions[known]
+        near = difflib.get_close_matches(name, self._positions, 3, _NEAR)
         hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(self.names)}"
+        if name in _FACES and not near:
+            hint = f"it is a feature of celeba40, which this workspace does not use; {hint}"
         raise TlganError(f"unknown feature {name!r}: {hint}")
 
     def indices(self, names: Iterable[str]) -> list[int]:

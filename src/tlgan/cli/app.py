@@ -19,6 +19,8 @@ import typer
 
 from tlgan.errors import TlganError
 
+from .audit import register as register_audit
+from .dataset import register as register_dataset
 from .evaluate import register as register_evaluation
 from .extractors import register as register_extractor_verbs
 from .options import (
@@ -405,6 +407,8 @@ register_photograph_verb(app)
 register_publish_verb(app)
 register_provenance_verbs(app)
 register_evaluation(app)
+register_dataset(app)
+register_audit(app)
 
 
 def _serve(workspace: Any, host: str, port: int, browser: bool, way: Any) -> None:

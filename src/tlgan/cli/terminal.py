@@ -10,6 +10,7 @@ import json
 import logging
 import math
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import groupby
@@ -23,6 +24,7 @@ from rich.progress import (
     Progress,
     TextColumn,
     TimeElapsedColumn,
+    TimeRemainingColumn,
     TransferSpeedColumn,
 )
 from rich.segment import Segment
@@ -33,8 +35,10 @@ from tlgan.io.streams import abandon, printable, put, write
 from tlgan.workspace.progress import Watcher
 
 if TYPE_CHECKING:
+    from tlgan.audit import ClassifierAudit, GeneratorAudit
     from tlgan.axes import Axes
     from tlgan.axes import Progress as LearningProgress
+    from tlgan.dataset.run import Result as DatasetResult
     from tlgan.evaluation import Evaluation
     from tlgan.evaluation.statistics import Estimate
     from tlgan.generators import KnownModel
@@ -230,6 +234,102 @@ def discovering(max_samples: int, sure: float) -> Iterator[DiscoverDisplay]:
         yield display
     finally:
         display.close()
+
+
+class RowsDisplay:
+    """Shows a data set as it is made: rows, pictures a second, the share thrown away, and the time to go."""
+
+    def __init__(self) -> None:
+        self._bar = Progress(
+            TextColumn("  rows"),
+            BarColumn(bar_width=32),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[words]}"),
+            TimeElapsedColumn(),
+            TextColumn("to go"),
+            TimeRemainingColumn(elapsed_when_finished=False),
+            console=console,
+        )
+        self._task: Any = None
+        self._began = 0.0
+
+    def stage(self, words: str) -> None:
+        """A new stage has begun."""
+        say(words)
+
+    def rows(self, done: int, of: int, painted: int, thrown: int) -> None:
+        """So many rows of all are settled."""
+        if self._task is None:
+            self._task = self._bar.add_task("rows", total=of, words="")
+            self._bar.start()
+            self._began = time.monotonic()
+        pace = painted / max(time.monotonic() - self._began, 1e-6)
+        words = f"{pace:.1f} pictures/s, {thrown / painted:.0%} thrown away" if painted else ""
+        self._bar.update(self._task, completed=done, words=words)
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+        if self._task is not None:
+            self._bar.stop()
+
+
+@contextmanager
+def rows_display() -> Iterator[RowsDisplay]:
+    """A `RowsDisplay` that is closed whatever happens."""
+    display = RowsDisplay()
+    try:
+        yield display
+    finally:
+        display.close()
+
+
+def print_dataset(result: DatasetResult) -> None:
+    """The cells of a data set, asked and made, on standard output."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for heading in ("cell", "asked", "made", "edited", "diversity", ""):
+        table.add_column(heading, justify="left" if heading in ("cell", "") else "right")
+    for cell in result.cells:
+        missing = Text(cell.reason, style="yellow")
+        table.add_row(
+            cell.words, f"{cell.asked:,}", f"{cell.made:,}", f"{cell.edited:,}", f"{cell.diversity:.2f}", missing
+        )
+    results.print(table)
+    results.print(
+        f"{result.thrown:.0%} of {result.painted:,} pictures thrown away; {result.judge} agreed with "
+        f"{result.agreed.value:.0%} of what the extractor saw as asked"
+    )
+
+
+def print_audit(audit: ClassifierAudit | GeneratorAudit) -> None:
+    """What an audit found, on standard output: a classifier's effects, or a generator's shares and missing cells."""
+    from rich.table import Table
+
+    from tlgan.audit import ClassifierAudit
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    if isinstance(audit, ClassifierAudit):
+        for heading in ("slider", "output", "effect, sd", "flips", "p", "verified", ""):
+            table.add_column(heading, justify="left" if heading in ("slider", "output", "") else "right")
+        for e in audit.effects:
+            words = ", as expected" if e.verdict == "found" and e.slider in audit.expected else ""
+            words += f", {e.faces} faces would tell" if e.verdict == "open" and e.faces else ""
+            flips = "" if math.isnan(e.flips.value) else f"{e.flips.value:.0%}"
+            row = e.slider, e.output, _bounded(e.effect), flips, f"{e.p:.2g}", f"{e.verified:.0%}", e.verdict + words
+            table.add_row(*row, style="bold" if e.verdict == "found" else None)
+        results.print(table)
+        for i in audit.interactions:
+            results.print(f"{i.sliders[0]} with {i.sliders[1]} on {i.output}: {i.effect}")
+        return
+    for heading in ("feature", "generator", "reference", "p"):
+        table.add_column(heading, justify="left" if heading == "feature" else "right")
+    for share in (*audit.shares, *audit.intersections):
+        reference = Text("") if share.reference is None else _bounded(share.reference)
+        table.add_row(share.name, _bounded(share.generator), reference, "" if share.p is None else f"{share.p:.2g}")
+    results.print(table)
+    for missing in audit.missing:
+        results.print(f"never seen: {missing.name} ({missing.expected:.0f} expected)")
 
 
 def print_notes() -> None:

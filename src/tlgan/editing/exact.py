@@ -99,7 +99,7 @@ def _refining_alike(
     ends, slopes = yield from _approach(sight, latents, wanted, wishes[0].weight, looks, gradients)
     both = canvas.measure(np.concatenate([latents, ends]))
     own, reached = both[: len(ends)], both[len(ends) :] - both[: len(ends)]
-    by = "gradients" if sight.differentiable else "looks"
+    by = "gradients" if sight.differentiable and gradients else "looks"
     solutions = []
     for end, start, change, wish, local in zip(ends, own, reached, wishes, slopes, strict=True):
         share = granted(wish, change[wish.rows])

@@ -16,12 +16,14 @@ MIN_SIDE = 128
 
 
 def enlarge(pictures: np.ndarray, side: int = MIN_SIDE) -> np.ndarray:
-    """Pictures uint8 [n, H, W, 3] enlarged to at least `side` pixels (Lanczos); larger ones stay."""
+    """Pictures uint8 [n, H, W, 3] enlarged to `side` pixels on the larger side (Lanczos); larger ones stay."""
     from PIL import Image
 
-    if pictures.shape[1] >= side:
+    height, width = pictures.shape[1:3]
+    if max(height, width) >= side:
         return pictures
-    return np.stack([np.asarray(Image.fromarray(p).resize((side, side), Image.Resampling.LANCZOS)) for p in pictures])
+    size = (round(width * side / max(height, width)), round(height * side / max(height, width)))
+    return np.stack([np.asarray(Image.fromarray(p).resize(size, Image.Resampling.LANCZOS)) for p in pictures])
 
 
 def tile(rows: Sequence[np.ndarray], *, gap: int = 2) -> np.ndarray:

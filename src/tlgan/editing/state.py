@@ -12,7 +12,7 @@ import io
 import json
 import math
 from collections.abc import Mapping
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -160,11 +160,6 @@ def decode_latent(text: object, size: int, *, layers: int = 1) -> np.ndarray:
 def png_with_state(picture: np.ndarray, state: Mapping[str, Any], claim: Claim | None = None) -> bytes:
     """A picture uint8 [H, W, 3] as PNG with its state and `claim` inside."""
     return encode(picture, claim or Claim(), state={KEYWORD: json.dumps(state, separators=(",", ":"))})
-
-
-def write_png(target: IO[bytes], picture: np.ndarray, state: Mapping[str, Any], claim: Claim | None = None) -> None:
-    """Write `png_with_state` into an open file."""
-    target.write(png_with_state(picture, state, claim))
 
 
 def read_png(data: bytes) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from tlgan.axes import Axes
 from tlgan.errors import TlganError
 
-_WISH = re.compile(r"([A-Za-z0-9_]+)=([+-]?(?:\d+\.?\d*|\.\d+))\s*(%|[A-Za-z]*)")
+_WISH = re.compile(r"([^=\s]+)=([+-]?(?:\d+\.?\d*|\.\d+))\s*(%|[^\W\d_]*)")
 
 
 def parse_wishes(words: Iterable[str], axes: Axes) -> tuple[dict[str, float], dict[str, float]]:

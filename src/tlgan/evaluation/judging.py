@@ -152,7 +152,17 @@ class Judge:
 
     def judge(self, latents: np.ndarray) -> Verdict:
         """What it says of the pictures of latents [n, d]."""
-        responses, embedding = self._testify(latents)
+        return self._verdict(*self._testify(latents))
+
+    def hear(self, latents: np.ndarray, images: torch.Tensor) -> Verdict:
+        """What it says of pictures [n, C, H, W] in [-1, 1] of latents [n, d], painted already."""
+        import torch
+
+        with torch.inference_mode():
+            responses, embedding = self.witness.testify(latents, images)
+        return self._verdict(responses[:, self.rows], embedding)
+
+    def _verdict(self, responses: np.ndarray, embedding: np.ndarray) -> Verdict:
         positions = (responses - self.mean) / self.sd
         return Verdict(positions, from_response(self.features, responses), embedding - self._middle)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
@@ -17,14 +17,18 @@ from tlgan.errors import TlganError
 if TYPE_CHECKING:
     from torch import Tensor
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9_]*")
+
+def is_snake_case(name: str) -> bool:
+    """Whether a name is made of lower-case letters, digits and underscores only; vowel signs belong to their letters."""
+    letters = all(char == "_" or unicodedata.category(char)[0] in "LNM" for char in name)
+    return letters and name[:1] not in ("", "_") and name == name.lower()
 
 
 @dataclass(frozen=True)
 class Feature:
     """A named number of a picture.
 
-    ``name`` is snake_case and unique in a workspace; ``kind`` is ``"probability"`` (values in [0, 1]) or
+    ``name`` is snake_case, in the letters and digits of any script, and unique in a workspace; ``kind`` is ``"probability"`` (values in [0, 1]) or
     ``"quantity"`` (any real number, in ``unit``). ``label``, ``low``, ``high`` and ``group`` are words for people:
     what a slider shows, what its two ends mean, and which sliders it stands with.
     """
@@ -38,7 +42,7 @@ class Feature:
     group: str = ""
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
+        if not is_snake_case(self.name):
             raise TlganError(
                 f"feature name {self.name!r} is not snake_case: use lower-case letters, digits and underscores"
             )

@@ -148,13 +148,23 @@ def read_description(text: str, where: str) -> Description:
 
 
 def feature_name(words: str) -> str:
-    """Words as a feature's name: "Wearing a Hat!" -> "wearing_a_hat"."""
-    plain = unicodedata.normalize("NFKD", words).encode("ascii", "ignore").decode().lower()
-    name = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:60].strip("_")
+    """Words as a feature's name: "Wearing a Hat!" -> "wearing_a_hat", "Größe" -> "größe", "是否红色" as it is.
+
+    Accents are taken off Latin letters that ASCII has; letters of other scripts stay. Where there is no letter or digit,
+    the characters' own names serve: "★" -> "black_star".
+    """
+    whole = unicodedata.normalize("NFKD", words)
+    plain = whole.encode("ascii", "ignore").decode()
+    if any(unicodedata.category(char)[0] in "LN" and not char.isascii() for char in whole):
+        plain = unicodedata.normalize("NFKC", words)
+    elif not any(char.isalnum() for char in plain):
+        plain = " ".join(unicodedata.name(char, "") for char in words)
+    kept = "".join(char if unicodedata.category(char)[0] in "LNM" else "_" for char in plain.lower())
+    name = re.sub("_+", "_", kept).strip("_")[:60].strip("_")
+    while name and unicodedata.category(name[0])[0] == "M":  # a sign without its letter
+        name = name[1:].lstrip("_")
     if not name:
-        raise TlganError(
-            f"{words!r} holds no letter or digit that a feature's name could be made of: name it otherwise"
-        )
+        raise TlganError(f"{words!r} holds nothing that a feature's name could be made of: name it otherwise")
     return name
 
 

@@ -8,7 +8,9 @@ not cropped at the centre: a generator's pictures are framed already.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
+import logging
 import os
 import re
 from collections.abc import Sequence
@@ -157,17 +159,44 @@ def folder_of(ref: str | Path) -> Path:
     if consent.by_file() and not offline:
         with contextlib.suppress(OSError, ValueError):
             found = snapshot(here=True)
-            if any(Path(found).glob("model*.safetensors")):
+            if any(Path(found).glob("model*.safetensors")) and not _damaged(Path(found)):
                 return Path(found)
         consent.check(text)
     try:
         found = snapshot(here=offline)
+        if _damaged(Path(found)):
+            found = snapshot(here=offline)
     except (HfHubHTTPError, OSError, ValueError) as error:
         raise TlganError(
             f"{text} can't be fetched: {line(error)}; check the name, or fetch it where there is a network and give the "
             "path of its folder"
         ) from error
     return Path(found)
+
+
+def _damaged(folder: Path) -> bool:
+    """Whether files of a snapshot do not hold what they were fetched as; they are told of and removed.
+
+    The cache of huggingface_hub keeps a file under what the hub says of it: its sha256, or git's SHA-1 where it is small.
+    Where a system has no links there are no such names, and the fingerprint that a workspace keeps is the only check.
+    """
+    found = False
+    for path in (path for pattern in _WANTED for path in folder.glob(pattern)):
+        blob = path.resolve()
+        kind = {64: "sha256", 40: "sha1"}.get(len(blob.name))
+        if blob == path or kind is None:
+            continue
+        digest = hashlib.new(kind, usedforsecurity=kind == "sha256")
+        if kind == "sha1":
+            digest.update(f"blob {blob.stat().st_size}\0".encode())
+        with blob.open("rb") as file:
+            while chunk := file.read(2**20):
+                digest.update(chunk)
+        if digest.hexdigest() != blob.name:
+            logging.getLogger(__name__).warning("%s was damaged: it is thrown away", path)
+            blob.unlink()
+            found = True
+    return found
 
 
 def scaling_of(folder: Path, config: Any) -> Scaling:

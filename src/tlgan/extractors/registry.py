@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import re
 from collections.abc import Callable
 from importlib.metadata import EntryPoint
 from pathlib import Path, PurePath
@@ -16,9 +15,9 @@ from typing import Any
 
 from tlgan.errors import TlganError
 from tlgan.io.isolation import entry_points, load
+from tlgan.io.permission import MODULE_REFERENCE, allow, import_attribute, require
 
 from .base import Extractor
-from .permission import allow, import_own, standing
 
 GROUP = "tlgan.extractors"
 
@@ -38,8 +37,6 @@ ENDINGS = {
 }
 TRIED = (".onnx", ".toml")  #: endings whose loaders take ``trust``: ONNX files are tried before they are loaded
 REPOSITORIES = "tlgan.extractors.huggingface:load_classifier"
-
-_MODULE_REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 
 def known_extractors() -> tuple[str, ...]:
@@ -72,20 +69,7 @@ def load_stored(ref: str, *, trust: bool = False) -> Extractor:
     ``trust``. What comes from no file, like ``__main__``, is never run. Raises :class:`TlganError`.
     """
     if names_code(ref):
-        stands = standing(ref)
-        if stands == "never":
-            raise TlganError(
-                f"a file asks to run {ref!r}, which is not in a Python file of its own: that is never run for a file; "
-                "put the function into a module, or hand it over yourself from Python"
-            )
-        if stands != "allowed" and not trust:
-            why = {"changed": "whose code has changed since you allowed it"}.get(
-                stands, "which nobody has named on this machine before"
-            )
-            raise TlganError(
-                f"a file asks to run the Python function {ref!r}, {why}: if you know it, load it once yourself, "
-                f"tlgan.load_extractor({ref!r}), in the folder it lies in, or pass --trust"
-            )
+        require(ref, "tlgan.load_extractor", trust=trust)
     return _load_named(ref, {"trust": True} if trust and PurePath(ref).suffix in TRIED else {})
 
 
@@ -96,14 +80,14 @@ def names_code(ref: str) -> bool:
         and not ref.startswith(tuple(SCHEMES))
         and PurePath(ref).suffix not in ENDINGS
         and not _is_repository(ref)
-        and _MODULE_REFERENCE.fullmatch(ref) is not None
+        and MODULE_REFERENCE.fullmatch(ref) is not None
     )
 
 
 def _load_named(ref: str, options: dict[str, Any]) -> Extractor:
     points: dict[str, EntryPoint] = {point.name: point for point in entry_points(GROUP)}
     if ref in BUILT_IN:
-        return _call_factory(_import_attribute(BUILT_IN[ref]), options, ref)
+        return _call_factory(_builtin(BUILT_IN[ref]), options, ref)
     if ref in points:
         try:
             factory = load(points[ref])
@@ -112,36 +96,25 @@ def _load_named(ref: str, options: dict[str, Any]) -> Extractor:
         return _call_factory(factory, options, ref)
     for scheme, loader in SCHEMES.items():
         if ref.startswith(scheme):
-            return _call_factory(functools.partial(_import_attribute(loader), ref.removeprefix(scheme)), options, ref)
+            return _call_factory(functools.partial(_builtin(loader), ref.removeprefix(scheme)), options, ref)
     path = PurePath(ref.partition("@")[0] if ref.startswith("hf:") else ref)
     reads = ENDINGS.get(path.suffix) or (REPOSITORIES if _is_repository(ref) else None)
     if reads is not None:
-        return _call_factory(functools.partial(_import_attribute(reads), ref), options, ref)
-    if _MODULE_REFERENCE.fullmatch(ref):
-        return _as_extractor(_import_attribute(ref, import_own), options, described=ref)
+        return _call_factory(functools.partial(_builtin(reads), ref), options, ref)
+    if MODULE_REFERENCE.fullmatch(ref):
+        return _as_extractor(import_attribute(ref, "extractor"), options, described=ref)
     raise TlganError(
         f"unknown extractor {ref!r}: expected one of {', '.join(known_extractors())}, a file (.onnx, .toml), "
         "hf:owner/repo, text:words, or module:function for your own"
     )
 
 
+def _builtin(ref: str) -> Any:
+    return import_attribute(ref, "extractor", importlib.import_module)
+
+
 def _is_repository(ref: str) -> bool:
     return ref.startswith("hf:") or (Path(ref) / "config.json").is_file()
-
-
-def _import_attribute(ref: str, import_: Callable[[str], Any] = importlib.import_module) -> Any:
-    module_name, _, path = ref.partition(":")
-    try:
-        found: Any = import_(module_name)
-        for part in path.split("."):
-            found = getattr(found, part)
-    except ModuleNotFoundError as error:
-        raise TlganError(
-            f"extractor {ref!r} can't be imported: {error}; go to the folder that it lies in, or name that in PYTHONPATH"
-        ) from error
-    except (ImportError, AttributeError) as error:
-        raise TlganError(f"extractor {ref!r} can't be imported: {error}") from error
-    return found
 
 
 def _call_factory(factory: Callable[..., Any], options: dict[str, Any], ref: str) -> Extractor:

@@ -32,7 +32,7 @@ class Generator(Protocol):
     latent_dim: int  # d of z
     w_dim: int  # d of w; 0 where there is no w
     num_ws: int  # layers of w+; 0 where there is no w
-    resolution: int  # picture side, pixels
+    resolution: int  # the larger side of a picture, pixels; see `picture_size`
     channels: int  # 3, or 1
     spaces: tuple[str, ...]  # ("z",) or ("z", "w", "w+")
     label_dim: int  # 0 where the generator takes no class label
@@ -74,6 +74,15 @@ def device_of(generator: Generator) -> torch.device:
     return torch.device(getattr(generator, "device", "cpu"))
 
 
+def picture_size(generator: Generator, resolution: int | None = None) -> tuple[int, int]:
+    """Height and width of a generator's pictures, the larger one `resolution`, by default its own."""
+    height, width = getattr(generator, "size", (generator.resolution, generator.resolution))
+    if resolution in (None, generator.resolution):
+        return height, width
+    height, width = (max(1, round(side * resolution / generator.resolution)) for side in (height, width))
+    return height, width
+
+
 class LatentGenerator(ABC):
     """The shared half of a generator. A subclass sets the fields and writes `_paint`, and `_map` if it has a w."""
 
@@ -90,12 +99,21 @@ class LatentGenerator(ABC):
     given: Mapping[str, Any] = MappingProxyType({})  # the options it was loaded with
 
     def __init__(
-        self, *, name: str, fingerprint: str, latent_dim: int, resolution: int, channels: int, device: str = "cpu"
+        self,
+        *,
+        name: str,
+        fingerprint: str,
+        latent_dim: int,
+        resolution: int,
+        channels: int,
+        device: str = "cpu",
+        size: tuple[int, int] | None = None,
     ) -> None:
         self.name = name
         self.fingerprint = fingerprint
         self.latent_dim = latent_dim
         self.resolution = resolution
+        self.size = size or (resolution, resolution)
         self.channels = channels
         self.device = torch.device(device)
 
@@ -133,8 +151,8 @@ class LatentGenerator(ABC):
         if cutoff is not None and not 0 <= cutoff <= self.num_ws:
             raise TlganError(f"cutoff {cutoff} is out of range: {self.name} has {self.num_ws} layers")
         with self._gradients(z):
-            w = self._map(z, self._labels(label, z.shape[0]))
-            return self._truncate(w, self._psi(truncation), cutoff)
+            labels = self._labels(label, z.shape[0])
+            return self._truncate(self._map(z, labels), labels, self._psi(truncation), cutoff)
 
     def synthesize(
         self,
@@ -165,14 +183,15 @@ class LatentGenerator(ABC):
         with self._gradients(latents):
             latents, labels = self._prepared(latents, space, label, truncation, cutoff)
             side = resolution or self.resolution
+            size = picture_size(self, resolution)
             if latents.shape[0] == 0:
-                return torch.zeros(0, self.channels, side, side, device=self.device)
+                return torch.zeros(0, self.channels, *size, device=self.device)
             head = self.head if resolution is not None and not options else None
             if head is not None and side <= head.resolution:
                 images = head(self._features(latents, label=labels, noise=noise, side=head.side), latents)
             else:
                 images = self._paint(latents, label=labels, noise=noise, resolution=resolution, **options)
-            return resize_images(images, side)
+            return resize_images(images, size)
 
     # -- small pictures ----------------------------------------------------------------------------------------
 
@@ -223,6 +242,11 @@ class LatentGenerator(ABC):
 
     # -- what an architecture says -----------------------------------------------------------------------------
 
+    @classmethod
+    def set_option(cls, options: dict[str, Any], key: str, value: Any) -> None:
+        """Set one of `load_options` in the options of a blueprint."""
+        options[key] = value
+
     def _map(self, z: Tensor, label: Tensor | None) -> Tensor:
         """z [n, latent_dim] -> w [n, w_dim], not truncated."""
         raise NotImplementedError
@@ -230,6 +254,10 @@ class LatentGenerator(ABC):
     def _w_mean(self) -> Tensor:
         """[w_dim]"""
         raise NotImplementedError
+
+    def _centre(self, label: Tensor | None) -> Tensor:
+        """What truncation draws w to: [w_dim], or [n, w_dim] where it depends on the class."""
+        return self._w_mean()
 
     @abstractmethod
     def _paint(
@@ -299,8 +327,8 @@ class LatentGenerator(ABC):
             f"label of shape {list(given.shape)} doesn't fit {self.name}: use a class number or [n, {self.label_dim}]"
         )
 
-    def _truncate(self, w: Tensor, psi: float, cutoff: int | None) -> Tensor:
-        truncated = w if psi == 1.0 else self._w_mean().lerp(w, psi)
+    def _truncate(self, w: Tensor, label: Tensor | None, psi: float, cutoff: int | None) -> Tensor:
+        truncated = w if psi == 1.0 else self._centre(label).lerp(w, psi)
         if cutoff is None:
             return truncated
         layers = torch.arange(self.num_ws, device=w.device)[:, None] < cutoff

@@ -37,6 +37,7 @@ class KnownModel:
     members: Mapping[str, str] = field(
         default_factory=dict
     )  # its files under `address`, where they are several: sha256
+    fingerprint: str = ""  # of the generator that they are converted to (`generators.fingerprint`)
     alignment: str = ""  # how its training pictures were cropped around a face: "ffhq", "celeba"
     truncation: float = 1.0  # psi of its samples, unless another is asked for
     about: str = ""

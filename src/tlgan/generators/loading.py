@@ -21,21 +21,26 @@ from .catalogue import KnownModel, known_model
 from .checkpoint import Checkpoint, read_checkpoint
 from .checkpoint.openvino_ir import xml_of
 from .checkpoint.reader import TENSORFLOW
-from .fingerprint import with_options
+from .fingerprint import of_blueprint, with_options
 from .formats.converted import write_blueprint
 from .formats.kinds import blueprint_of, build, is_black_box, set_options
+from .formats.own import load_own, names_code
 from .nets.dcgan import planned
 
 ENTRY_POINTS = "tlgan.generators"
 _HF_REPOSITORY = re.compile(r"hf:[\w][\w.-]*/[\w][\w.-]*(?P<revision>@[\w./-]+)?")
 # no damage that is known ends in these; what isn't known still ends in one line
 DAMAGE = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+_GRAPH = ("latent_dim", "picture_range", "output")
 GRAPH_OPTIONS = {
-    "onnx": ("latent_input", "output", "latent_dim", "picture_range"),
-    "openvino": ("latent_input", "output", "latent_dim", "picture_range"),
-    "torchscript": ("latent_dim", "picture_range", "fixed_batch"),
-    "torch-export": ("latent_dim", "picture_range", "fixed_batch"),
+    "onnx": (*_GRAPH, "latent_input", "label_input", "classes", "inputs"),
+    "openvino": (*_GRAPH, "latent_input"),
+    "torchscript": (*_GRAPH, "label_input", "classes", "inputs", "fixed_batch"),
+    "torch-export": (*_GRAPH, "fixed_batch"),
 }
+GIVE = "Give others as -g KEY=VALUE"
+OTHERWISE = {"DCGAN": "`tlgan inspect --try FILE` paints the other candidates"}
+_WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".pkl", ".ckpt", ".onnx")
 _HF_FILES = ("model.safetensors", "pytorch_model.bin")  # what PyTorchModelHubMixin writes
 
 
@@ -50,7 +55,8 @@ def load_generator(
     recorded: str = "",
     **options: Any,
 ) -> Generator:
-    """The generator that `ref` names: a path, an address as `tlgan.io.hub.fetch` takes it, or a name of `known_models`.
+    """The generator that `ref` names: a path, an address as `tlgan.io.hub.fetch` takes it, a name of `known_models`, or
+    `module:function` of one's own (see `formats.own.load_own`).
 
     `network` chooses among the networks of a file ("G" the raw one; by default the averaged one), `truncation` is the
     psi where none is given later, `device` is torch's. `trust` is needed for files that hold code (TorchScript,
@@ -62,7 +68,9 @@ def load_generator(
     Raises `TlganError` with one line where the file is not understood; nothing in a file is ever executed.
     """
     generator = _from_plugin_scheme(str(ref), device=device, network=network, **options)
-    if generator is None:
+    if generator is None and names_code(str(ref)):
+        generator = load_own(str(ref), device=device, trust=trust, **chosen_options(network, options))
+    elif generator is None:
         path = fetch_generator(ref, progress=progress)
         name = _name_of(ref)
         generator = _load(path, name, device=device, network=network, trust=trust, recorded=recorded, **options)
@@ -71,7 +79,7 @@ def load_generator(
         if generator.assumed and known_model(str(ref)) is None:
             warnings.warn(
                 f"{generator.name}: the file doesn't say everything about its layers; assumed "
-                f"{', '.join(generator.assumed)}. `tlgan inspect --try FILE` paints the other candidates",
+                f"{', '.join(generator.assumed)}. {OTHERWISE.get(type(generator).__name__, GIVE)}",
                 AssumedWarning,
                 stacklevel=2,
             )
@@ -128,7 +136,12 @@ def _in_folder(folder: Path) -> Path | None:
         return None
     if (folder / "saved_model.pb").is_file():
         raise TlganError(f"{folder} is {TENSORFLOW}")
-    return next((folder / file for file in _HF_FILES if (folder / file).is_file()), None)
+    if named := next((folder / file for file in _HF_FILES if (folder / file).is_file()), None):
+        return named
+    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in _WEIGHTS and path.is_file())
+    if len(found) > 1:
+        raise TlganError(f"{folder} holds {', '.join(path.name for path in found)[:200]}: name one of these files")
+    return found[0] if found else None
 
 
 def _assembled(model: KnownModel, progress: hub.Progress | None) -> Path:
@@ -137,12 +150,19 @@ def _assembled(model: KnownModel, progress: hub.Progress | None) -> Path:
     def convert(folder: Path, out: Path) -> None:
         convert_file(folder / next(name for name in model.members if name.endswith(".xml")), out, ref=model.name)
 
+    def check(path: Path) -> bool:
+        try:
+            return of_blueprint(describe(read_checkpoint(path), None)) == model.fingerprint
+        except TlganError:
+            return False
+
     return hub.fetch_members(
         model.address,
         model.members,
         archive_sha256=model.archive_sha256,
         size=model.size,
         build=convert,
+        check=check,
         key=model.key,
         progress=progress,
     )

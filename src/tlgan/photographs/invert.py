@@ -22,7 +22,6 @@ from .state import Inversion
 from .warping import warp
 
 if TYPE_CHECKING:
-
     from tlgan.editing import Canvas
 
     from .identity import Identity

@@ -128,7 +128,7 @@ def paint_rows(
 ) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
     """Paint and measure rows [start, start + rows).
 
-    Returns latents by space (float32 [rows, d]), features float32 [rows, f] and thumbnails uint8 [rows, s, s, C].
+    Returns latents by space (float32 [rows, d]), features float32 [rows, f] and thumbnails uint8 [rows, h, w, C].
     """
     source = Source.of(generator, recipe)
     latents = {space: points.numpy() for space, points in source.sample(rows, seed=recipe.seed, start=start).items()}
@@ -147,11 +147,13 @@ def paint_rows(
 
 
 def thumbnails(images: torch.Tensor, side: int) -> np.ndarray:
-    """Pictures [n, C, H, W] in [-1, 1] as uint8 [n, s, s, C], s at most `side`, shrunk with antialiasing."""
+    """Pictures [n, C, H, W] in [-1, 1] as uint8 [n, h, w, C], no side larger than `side`, shrunk with antialiasing."""
     import torch
 
-    if images.shape[-1] > side:
-        images = torch.nn.functional.interpolate(images, (side, side), mode="bilinear", antialias=True)
+    largest = max(images.shape[-2:])
+    if largest > side:
+        size = [max(1, round(length * side / largest)) for length in images.shape[-2:]]
+        images = torch.nn.functional.interpolate(images, size, mode="bilinear", antialias=True)
     grey_levels = (images.clamp(-1, 1) + 1) * 127.5
     array: np.ndarray = grey_levels.round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
     return array

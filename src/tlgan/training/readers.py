@@ -16,6 +16,8 @@ from typing import Any
 from tlgan.errors import TlganError
 from tlgan.extractors.attributes import CELEBA_ATTRIBUTES
 
+from .targets import CLASS
+
 PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
 _FILE_COLUMNS = ("file", "filename", "file_name", "image_id", "image", "path", "picture", "name")
 _UTKFACE = re.compile(r"(\d{1,3})_([01])_(?:([0-4])_)?\d+.*", re.ASCII)
@@ -182,9 +184,7 @@ def _from_folder(folder: Path) -> Labelled:
             f"{folder} holds pictures of one class only ({files[0][0]}): expected a folder for each of several"
         )
     names = [str(path.relative_to(folder)) for _, path in files]
-    return _files(
-        folder, names, {folder.name: [name for name, _ in files]}, f"{folder.name}/ (a folder a class{parts})"
-    )
+    return _files(folder, names, {CLASS: [name for name, _ in files]}, f"{folder.name}/ (a folder a class{parts})")
 
 
 def _class_folders(folder: Path) -> tuple[list[Path], str]:

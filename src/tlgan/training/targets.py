@@ -18,8 +18,27 @@ from tlgan.extractors.description import ADDED, feature_name, readable
 
 Kind = Literal["binary", "classes", "number"]
 MOST_CLASSES = 200
-_YES = {"1", "1.0", "true", "yes", "y", "t"}
-_NO = {"0", "0.0", "-1", "-1.0", "false", "no", "n", "f"}
+CLASS = "class"  # a column of this name, as folders make it, gives features that are called after its classes alone
+_YES = {"1", "1.0", "true", "yes", "y", "t", "ja", "oui", "sí", "sim", "да", "是", "はい", "예", "ναι", "نعم"}
+_NO = {
+    "0",
+    "0.0",
+    "-1",
+    "-1.0",
+    "false",
+    "no",
+    "n",
+    "f",
+    "nein",
+    "non",
+    "não",
+    "нет",
+    "否",
+    "いいえ",
+    "아니요",
+    "όχι",
+    "لا",
+}
 #: Words for a label that nobody gave; the second ones only where the others are numbers, or yes and no: "none" and "-" may be
 #: classes.
 _UNKNOWN = {"", "nan", "na", "n/a", "#n/a", "<na>", "null", "?"}
@@ -63,13 +82,15 @@ class Target:
             return (Feature(self.name, "quantity", label=readable(self.name), group=ADDED),)
         if self.kind == "binary":
             low, high = self.classes or ("", "")
-            return (Feature(self.name, "probability", label=readable(self.name), low=low, high=high, group=ADDED),)
+            name = feature_name(high) if high and self.name == CLASS else self.name
+            return (Feature(name, "probability", label=readable(name), low=low, high=high, group=ADDED),)
         return self._classes()
 
     def _classes(self) -> tuple[Feature, ...]:
         group = readable(self.name)
+        stem = "" if self.name == CLASS else f"{self.name} "
         return tuple(
-            Feature(feature_name(f"{self.name} {word}"), "probability", label=readable(word), group=group)
+            Feature(feature_name(f"{stem}{word}"), "probability", label=readable(word), group=group)
             for word in self.classes
         )
 
@@ -101,10 +122,15 @@ def read_targets(
             f"the label {', '.join(constant)} {verb} the same for every picture, so there is nothing to learn: leave "
             f"it out (--skip {constant[0]})"
         )
-    names = [feature.name for target in targets for feature in target.features()]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise TlganError(f"two labels make the same feature {twice[0]!r}: rename a column, or skip one")
+    made = [(feature.name, target, feature) for target in targets for feature in target.features()]
+    names = [name for name, _, _ in made]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        words = [
+            f"{target.name} {feature.label!r}" if target.kind == "classes" else f"the column {target.name}"
+            for name, target, feature in made
+            if name == twice
+        ]
+        raise TlganError(f"{' and '.join(words)} make the same feature {twice!r}: rename one, or skip a column")
     return targets
 
 

@@ -89,8 +89,8 @@ def adopt_all(
 
     ``labels``, ``kind`` and ``size`` are of the one ONNX file among them; ``step`` as for `adopt`.
     """
-    from tlgan.extractors.permission import allow
     from tlgan.extractors.registry import names_code
+    from tlgan.io.permission import allow
 
     folder = Path(folder)
     said = bool(labels or kind or size)

@@ -8,7 +8,7 @@ is that of a run that was never cut off.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +24,17 @@ from tlgan.samples import Source, draw, measure_part
 
 from .adopt import adopt_all
 from .progress import Watcher
-from .settings import AXES_FILE, EXTRACTORS_FOLDER, PREVIEW_FILE, PREVIEW_WORK, SETTINGS_FILE, Settings
+from .settings import (
+    AXES_FILE,
+    DEFAULT_EXTRACTORS,
+    EXTRACTORS_FOLDER,
+    PREVIEW_FILE,
+    PREVIEW_WORK,
+    SETTINGS_FILE,
+    Settings,
+)
 from .whole import WHOLE, corrected
-from .workspace import Workspace, open_workspace, recorded_extractors, settle, writing_into
+from .workspace import IN_MEMORY, Workspace, open_workspace, recorded_extractors, remember, settle, writing_into
 
 if TYPE_CHECKING:
     from tlgan.extractors.combined import CombinedExtractor
@@ -52,14 +60,15 @@ def discover(
     trust: bool = False,
     load: Callable[[Settings], tuple[Generator, CombinedExtractor]] | None = None,
     preview: HeadRecipe | None = None,
+    generator: Generator | None = None,
 ) -> Workspace:
     """Make or continue the workspace in folder `path`, up to its axes and its report.
 
     ``texts``, ``model``, ``labels``, ``kind`` and ``size`` say more of the extractors, as for `adopt_all`. ``preview``:
     train a head that paints small pictures first, and keep it in the workspace; samples are then painted small, and the
     axes corrected on some whole pictures, as for a generator that comes with a head. ``sure``: split-half cosine at
-    which every learnable axis counts as known. ``load`` replaces the loading of the
-    networks by reference (for a generator that only exists in memory). ``trust``: the generator's file may hold code.
+    which every learnable axis counts as known. ``generator``: the
+    network itself, where no reference leads to it; ``load`` replaces the loading of both networks by reference. ``trust``: the generator's file may hold code.
     Raises TlganError where the folder holds a workspace of something else, and whatever loading the networks raises.
     """
     watcher = watcher or Watcher()
@@ -74,10 +83,14 @@ def discover(
         if old is not None:
             given = settings.options or old.options
             settings = replace(settings, sha256=old.sha256, accepted=old.accepted, options=given)
-        workspace = Workspace(path, settings, trust=trust, on_download=watcher.download, staged=step.stage)
+        workspace = Workspace(
+            path, settings, trust=trust, on_download=watcher.download, staged=step.stage, generator=generator
+        )
         watcher.stage(f"loading generator {settings.generator} and extractors {', '.join(settings.extractors)}")
         if load is not None:
             workspace.generator, workspace.extractor = load(settings)
+        if load is not None or generator is not None:
+            remember(workspace.generator)
         if preview is not None:
             _train_preview(workspace, preview, watcher)
         names = tuple(feature.name for feature in workspace.extractor.features)
@@ -95,6 +108,33 @@ def discover(
         workspace.axes.save(step.path(AXES_FILE))
         write_report(workspace, step)
     return workspace
+
+
+def discover_generator(
+    generator: Generator | str | Path,
+    path: str | Path,
+    *,
+    extractors: Sequence[str] = DEFAULT_EXTRACTORS,
+    watcher: Watcher | None = None,
+    sure: float = SURE,
+    trust: bool = False,
+    **settings: Any,
+) -> Workspace:
+    """`discover` as one writes it in Python: `tlgan.discover(generator, "faces", extractors=["colour"])`.
+
+    ``generator``: one at hand, as `wrap_generator` makes it, or a reference as `load_generator` takes it; ``settings``:
+    the further fields of `Settings`. A workspace of a generator at hand is opened again with
+    `open_workspace(path, generator=generator)`.
+    """
+    at_hand = None if isinstance(generator, str | Path) else generator
+    ref = str(generator) if at_hand is None else f"{IN_MEMORY}{at_hand.name}"
+    given = getattr(at_hand, "given", {}) if at_hand is not None else {}
+    try:
+        chosen = Settings(ref, extractors=tuple(extractors), **{"options": dict(given), **settings})
+    except TypeError as error:
+        known = ", ".join(field.name for field in fields(Settings) if field.name not in ("generator", "sha256"))
+        raise TlganError(f"{', '.join(settings)}: expected settings among {known}") from error
+    return discover(path, chosen, watcher=watcher, sure=sure, trust=trust, generator=at_hand)
 
 
 def _find_axes(workspace: Workspace, watcher: Watcher, sure: float) -> None:

@@ -105,12 +105,15 @@ def colour(value: float) -> str:
 
 
 def small(picture: np.ndarray) -> np.ndarray:
-    """A picture uint8 [H, W, 3] at most `LARGEST` pixels wide."""
+    """A picture uint8 [H, W, 3] at most `LARGEST` pixels a side."""
     from PIL import Image
 
-    if picture.shape[1] <= LARGEST:
+    image = Image.fromarray(picture)
+    if max(image.size) <= LARGEST:
         return picture
-    return np.asarray(Image.fromarray(picture).resize((LARGEST, LARGEST), Image.Resampling.LANCZOS))
+    scale = LARGEST / max(image.size)
+    size = (round(image.width * scale), round(image.height * scale))
+    return np.asarray(image.resize(size, Image.Resampling.LANCZOS))
 
 
 def data_url(picture: np.ndarray, claim: Claim) -> str:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import shlex
 import warnings
@@ -15,6 +16,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -47,6 +49,17 @@ if TYPE_CHECKING:
     from tlgan.samples import Recipe, SampleStore
 
 
+IN_MEMORY = "memory:"  # begins the reference of a generator that was handed over in Python
+#: Those of this process by fingerprint, as long as somebody holds them: their workspaces open again without them.
+_in_memory: WeakValueDictionary[str, Generator] = WeakValueDictionary()
+
+
+def remember(generator: Generator) -> None:
+    """Let workspaces of a generator that no reference leads to be opened in this process."""
+    with contextlib.suppress(TypeError):  # a third party's kind may not allow weak references
+        _in_memory[generator.fingerprint] = generator
+
+
 class Workspace:
     """A generator, its extractors, the samples drawn and the axes found, opened from a folder.
 
@@ -63,11 +76,13 @@ class Workspace:
         named_by: Path | None = None,
         on_download: Progress | None = None,
         staged: Path | None = None,
+        generator: Generator | None = None,
     ) -> None:
         """``trust`` lets a generator's file hold code (TorchScript); it is never read from the folder, which may come
         from a stranger. ``named_by``: the file that the settings were read from, if any; what it names is fetched
         only with ``fetch`` or where a person agrees. ``on_download(done, total)`` hears of bytes as a generator is
-        fetched. ``staged``: a folder with files of extractors that are not in their place yet."""
+        fetched. ``staged``: a folder with files of extractors that are not in their place yet.
+        ``generator``: the network itself, for one that no reference leads to."""
         self.path = Path(path)
         self.settings = settings
         self.trust = trust
@@ -75,6 +90,7 @@ class Workspace:
         self.named_by = named_by
         self.on_download = on_download
         self.staged = staged
+        self._given = generator
         self._loaded: dict[str, Extractor] = {}  # by reference, since before others wrote into the folder
 
     @property
@@ -85,14 +101,36 @@ class Workspace:
     @cached_property
     def generator(self) -> Generator:
         """The trained generator. Raises TlganError where the reference now leads to another one."""
+        ref, expected = generator_ref(self.settings.generator, self.path), self.settings.sha256
+        generator = self._given if self._given is not None else _in_memory.get(expected)
+        if generator is None:
+            generator = self._from_reference(ref, expected)
+        if expected and generator.fingerprint in self.settings.accepted:
+            generator.fingerprint = expected
+        if expected and generator.fingerprint != expected:
+            raise TlganError(
+                f"{self.settings.generator} is another generator ({generator.fingerprint[:12]}) than the one that "
+                f"workspace {self.path} was made with ({expected[:12]}): put the old file back, discover into another "
+                "folder (-o), or, if you know that both hold the same network, run tlgan move-generator "
+                f"{shlex.quote(str(self.path))} {shlex.quote(self.settings.generator)} --accept"
+            )
+        if hasattr(generator, "statistics_at"):
+            generator.statistics_at = min(1.0, max(0.0, self.settings.psi))
+        return self.with_preview(generator)
+
+    def _from_reference(self, ref: str, expected: str) -> Generator:
         from tlgan.generators import load_generator
 
-        ref, expected = generator_ref(self.settings.generator, self.path), self.settings.sha256
+        if ref.startswith(IN_MEMORY):
+            raise TlganError(
+                f"workspace {self.path} was made from a generator in memory: open it with tlgan.open_workspace("
+                f"{str(self.path)!r}, generator=...), or give its file or module:function to tlgan move-generator"
+            )
         try:
             with named_by(self.named_by, agreed=self.fetch), warnings.catch_warnings():
                 if expected:  # what the file leaves open was said when the workspace was made
                     warnings.simplefilter("ignore", AssumedWarning)
-                generator = load_generator(
+                return load_generator(
                     ref,
                     device=_best_device(),
                     trust=self.trust,
@@ -107,16 +145,6 @@ class Workspace:
                 f"{error}. Workspace {self.path} names it in {self.named_by} (generator.ref): if the file lies elsewhere "
                 f"now, run tlgan move-generator {shlex.quote(str(self.path))} {shlex.quote('NEW/' + Path(ref).name)}"
             ) from error
-        if expected and generator.fingerprint in self.settings.accepted:
-            generator.fingerprint = expected
-        if expected and generator.fingerprint != expected:
-            raise TlganError(
-                f"{self.settings.generator} is another generator ({generator.fingerprint[:12]}) than the one that "
-                f"workspace {self.path} was made with ({expected[:12]}): put the old file back, discover into another "
-                "folder (-o), or, if you know that both hold the same network, run tlgan move-generator "
-                f"{shlex.quote(str(self.path))} {shlex.quote(self.settings.generator)} --accept"
-            )
-        return self.with_preview(generator)
 
     def with_preview(self, generator: Generator) -> Generator:
         """The generator with the head of small pictures that this workspace keeps, where it keeps one."""
@@ -341,10 +369,13 @@ class Workspace:
             self.__dict__.pop(derived, None)
 
 
-def open_workspace(path: str | Path, *, trust: bool = False, fetch: bool = False) -> Workspace:
+def open_workspace(
+    path: str | Path, *, trust: bool = False, fetch: bool = False, generator: Generator | None = None
+) -> Workspace:
     """Open a workspace folder. Raises TlganError where it is none.
 
-    `trust` as for `Workspace`; `fetch`: what `tlgan.toml` names may be fetched, wherever on the internet it is.
+    `trust` and `generator` as for `Workspace`; `fetch`: what `tlgan.toml` names may be fetched, wherever on the internet
+    it is.
     """
     path = Path(path)
     file = held(path, SETTINGS_FILE)
@@ -363,7 +394,8 @@ def open_workspace(path: str | Path, *, trust: bool = False, fetch: bool = False
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise TlganError(f"{file} can't be read: {error}") from error
-    return Workspace(path, Settings.from_toml(text, str(file)), trust=trust, fetch=fetch, named_by=file)
+    settings = Settings.from_toml(text, str(file))
+    return Workspace(path, settings, trust=trust, fetch=fetch, named_by=file, generator=generator)
 
 
 @contextmanager

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import mmap
 import re
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,6 +61,8 @@ def parse_checkpoint(path: Path, data: memoryview, mapped: mmap.mmap | None = No
         raise TlganError(
             "it is a web page, not a checkpoint: open the address in a browser and download the file there"
         )
+    if head.startswith(_GZIP):
+        return _read_gzip(path, data)
     if other := next((words for start, words in _OTHERS.items() if head.startswith(start)), None):
         raise TlganError(other)
     if head.startswith(torch_files.ZIP_HEAD):
@@ -75,6 +80,8 @@ def parse_checkpoint(path: Path, data: memoryview, mapped: mmap.mmap | None = No
     return Checkpoint(path, "pickle", size, value)
 
 
+_GZIP = b"\x1f\x8b"
+_MOST_UNPACKED, _LEAST_UNPACKED, _PACKED, _PART = 2**32, 2**20, 8, 2**22  # bytes; times the packed size
 _EXPECTED = "expected a pickle, a torch file, safetensors, ONNX or the XML of OpenVINO IR"
 
 
@@ -91,13 +98,37 @@ TENSORFLOW = (
 _OTHERS = {
     b"version https://git-lfs": "it is a Git LFS pointer, not the file itself: run `git lfs pull`, or download the file",
     b"\x89HDF\r\n\x1a\n": f"it is {_KERAS}",
-    b"\x1f\x8b": "it is compressed with gzip: run `gunzip FILE` first, or `tar xzf FILE` for an archive",
     b"BZh": "it is compressed with bzip2: run `bunzip2 FILE` first",
     b"\xfd7zXZ": "it is compressed with xz: run `unxz FILE` first",
     b"\x28\xb5\x2f\xfd": "it is compressed with zstd: run `unzstd FILE` first",
     b"7z\xbc\xaf\x27\x1c": "it is a 7z archive: unpack it first",
     b"Rar!": "it is a RAR archive: unpack it first",
 }
+
+
+def _read_gzip(path: Path, data: memoryview) -> Checkpoint:
+    """A pickle or torch file in gzip, unpacked in memory, as far as weights can be packed: they are nearly noise."""
+    most = min(_MOST_UNPACKED, _LEAST_UNPACKED + _PACKED * len(data))
+    unpacked = bytearray()
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
+            while part := stream.read(min(_PART, most + 1 - len(unpacked))):
+                unpacked += part
+                if len(unpacked) > most:
+                    raise TlganError(
+                        f"it is compressed with gzip, and unpacks to over {most / 1e6:.0f} MB from {len(data) / 1e6:.1f}: "
+                        "run `gunzip FILE` first if you know it"
+                    )
+    except (OSError, EOFError, zlib.error) as error:
+        raise TlganError(f"it is compressed with gzip, and damaged or cut off ({error}): fetch it again") from error
+    if unpacked.startswith(_GZIP):
+        raise TlganError("it is compressed with gzip twice: run `gunzip FILE` first")
+    if unpacked[257:262] == b"ustar":
+        raise TlganError("it is a tar archive compressed with gzip: run `tar xzf FILE` and name the file inside")
+    found = parse_checkpoint(path, memoryview(unpacked))
+    if found.container not in ("pickle", "torch", "torch-legacy"):
+        raise TlganError(f"it is {found.container} compressed with gzip: run `gunzip FILE` first")
+    return found
 
 
 def _read_zip(path: Path, data: memoryview, allowance: Allowance) -> Checkpoint:

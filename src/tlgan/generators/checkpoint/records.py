@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 import mmap
+from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -112,6 +114,13 @@ class TensorRecord:
     def numel(self) -> int:
         return math.prod(self.shape)
 
+    def permuted(self, *axes: int) -> TensorRecord:
+        """The same elements with their axes in another order."""
+        if len(axes) != len(self.shape):
+            raise TlganError(f"a tensor is {list(self.shape)}: expected {len(axes)} sizes")
+        shape, stride = (tuple(sizes[axis] for axis in axes) for sizes in (self.shape, self.stride))
+        return TensorRecord(self.storage, shape, stride, self.offset)
+
     @property
     def dtype(self) -> str:
         return self.storage.dtype
@@ -139,6 +148,13 @@ class TensorRecord:
         span.view(torch.uint8).numpy()[:] = raw
         tensor = span.as_strided(self.shape, self.stride)
         return tensor if tensor.is_contiguous() else tensor.contiguous()
+
+
+def constant(values: Sequence[float], *shape: int) -> TensorRecord:
+    """A few numbers that a file states elsewhere than in a tensor, as the float32 tensor that a network takes."""
+    data = memoryview(array("f", values).tobytes())
+    strides = tuple(math.prod(shape[index + 1 :]) for index in range(len(shape)))
+    return TensorRecord(Storage("float32", len(values), Allowance(data.nbytes), data), shape, strides, 0)
 
 
 @dataclass(frozen=True, slots=True)

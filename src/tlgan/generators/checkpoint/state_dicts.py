@@ -13,9 +13,22 @@ from .persistence import Module
 State = Mapping[str, TensorRecord]
 
 # What the same network is called in different code, averaged weights first.
-AVERAGED = ("G_ema", "g_ema", "Gs", "ema", "netG_ema", "generator_ema", "g_running", "G_avg")
-RAW = ("G", "g", "netG", "netG_state_dict", "generator", "generator_state_dict", "gen", "G_state_dict", "g_state_dict")
-_PREFIXES = ("module.", "_orig_mod.", "generator.", "netG.", "G.", "model.")
+AVERAGED = (
+    "G_ema", "g_ema", "Gs", "ema", "netG_ema", "generator_ema", "g_running", "G_avg",
+    "avgG", "GE", "ema_model", "shadow", "shadow_generator", "gen_shadow", "g_shadow", "generator_shadow", "ema_generator",
+    "generator_smooth", "gen_ema", "netG_avg", "G_shadow", "model_ema", "ema_state_dict", "ema_weights", "params_ema",
+)  # fmt: skip
+RAW = (
+    "G", "g", "netG", "netG_state_dict", "generator", "generator_state_dict", "gen", "G_state_dict", "g_state_dict",
+    "gen_state_dict", "model_G", "G_model", "modelG", "online_model", "net_G", "net_g", "netg", "Generator", "decoder", "G_net",
+    "G_A2B", "params",
+)  # fmt: skip
+CRITICS = (
+    "D", "d", "netD", "discriminator", "critic", "dis", "disc", "D_aug", "Discriminator", "net_D", "netd", "D_ema", "adversary",
+    "discriminator_state_dict", "netD_state_dict", "D_state_dict", "d_state_dict", "modelD", "model_D", "encoder", "E",
+)  # fmt: skip
+_MAPPINGS = {"G": "S", "GE": "SE"}  # lucidrains' mapping networks lie beside their generators
+_PREFIXES = ("module.", "_orig_mod.", "generator.", "netG.", "G.", "model.", "gen.", "ema.", "ema_model.", "g_ema.")
 _DEPTH = 3
 _MOST = 300_000  # entries looked at; one dictionary may hang in many places
 _WRAPPERS = 8  # of one another around a network
@@ -43,20 +56,46 @@ def _walk(value: Any, path: str, depth: int, left: list[int]) -> Iterator[tuple[
             yield path, without_prefix(Module(value).tensors(left))  # a whole module holds what its state_dict would
             return
         value = value.state
+    if isinstance(value, list | tuple) and value and all(isinstance(item, dict | ObjectRecord) for item in value):
+        value = {str(number): item for number, item in enumerate(value)}
     if not isinstance(value, dict) or depth > _DEPTH or left[0] <= 0:
         return
     left[0] -= 1 + len(value)
     tensors = {key: item for key, item in value.items() if isinstance(item, TensorRecord) and isinstance(key, str)}
     if len(tensors) > 1:
-        yield path, without_prefix(tensors)
+        yield from _networks(path, without_prefix(tensors))
     for key, item in value.items():
-        if isinstance(item, dict | ObjectRecord) and isinstance(key, str):
+        if isinstance(item, dict | ObjectRecord | list | tuple) and isinstance(key, str):
             yield from _walk(item, f"{path}.{key}" if path else key, depth + 1, left)
+
+
+def _networks(path: str, state: State) -> Iterator[tuple[str, State]]:
+    """The networks in one state_dict: several where their first names are those of a generator and another network."""
+    groups: dict[str, dict[str, TensorRecord]] = {}
+    for name, tensor in state.items():
+        first, dot, _ = name.partition(".")
+        groups.setdefault(first if dot else "", {})[name] = tensor
+    painters = [name for name in groups if name in AVERAGED + RAW]
+    if not painters or (len(painters) == 1 and not any(name in CRITICS for name in groups)):
+        yield path, state
+        return
+    for name in painters:
+        inner = {key.removeprefix(f"{name}."): tensor for key, tensor in groups[name].items()}
+        partner = _MAPPINGS.get(name, "")
+        inner |= {
+            f"S.{key.removeprefix(f'{partner}.')}": tensor for key, tensor in groups.get(partner or "S.", {}).items()
+        }
+        yield f"{path}.{name}" if path else name, without_prefix(inner)
 
 
 def without_prefix(state: State) -> State:
     """The same tensors without what `DataParallel` or an outer module put before every name."""
     for _ in range(_WRAPPERS):
+        counters = {name for name, tensor in state.items() if "." not in name and tensor.numel == 1}
+        if len(counters) < len(state) and any(
+            all(name.startswith(p) for name in state if name not in counters) for p in _PREFIXES
+        ):  # what an average counts beside the weights, like n_averaged
+            state = {name: tensor for name, tensor in state.items() if name not in counters}
         prefix = next((p for p in _PREFIXES if all(name.startswith(p) for name in state)), None)
         if prefix is None or (prefix == "model." and all(name[len(prefix) :][:1].isdigit() for name in state)):
             break  # an `nn.Sequential` called model is part of a published network's names
@@ -70,9 +109,14 @@ def choose(states: Mapping[str, State], network: str | None) -> tuple[str, State
         for path, state in states.items():
             if name in path.split("."):
                 return path, state
-    if network is None:
-        return next(iter(states.items()))
     found = ", ".join(path or "the file itself" for path in states)
+    if (
+        network is None
+        and len(likely := {p: s for p, s in states.items() if not set(p.split(".")) & set(CRITICS)}) == 1
+    ):
+        return next(iter(likely.items()))
+    if network is None:
+        raise TlganError(f"it holds several networks that may be the generator, {found}: choose with --network NAME")
     raise TlganError(f"network {network!r} is not in the file: it holds {found}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from tlgan.errors import TlganError
@@ -12,15 +12,32 @@ from tlgan.generators.checkpoint import Checkpoint, ObjectRecord, TensorRecord, 
 from tlgan.generators.checkpoint.persistence import Module
 from tlgan.generators.checkpoint.state_dicts import State, choose, network_names, state_dicts
 from tlgan.generators.fingerprint import of_blueprint
+from tlgan.generators.nets.biggan import BigGAN, is_biggan, read_biggan
 from tlgan.generators.nets.dcgan import DCGAN, is_dcgan, read_dcgan
+from tlgan.generators.nets.fastgan import FastGAN, is_fastgan, read_fastgan
+from tlgan.generators.nets.genforce import is_genforce, read_genforce
+from tlgan.generators.nets.lucidrains import Lucidrains, is_lucidrains, read_lucidrains
+from tlgan.generators.nets.lightweight import LightweightGAN, is_lightweight, read_lightweight
 from tlgan.generators.nets.mobilestylegan import MobileStyleGAN
 from tlgan.generators.nets.mobilestylegan_ir import is_mobilestylegan, read_mobilestylegan
+from tlgan.generators.nets.mobilestylegan_state import is_mobilestylegan_state, read_mobilestylegan_state
 from tlgan.generators.nets.modulated import Modulated
 from tlgan.generators.nets.pggan import PGGAN, is_pggan, read_pggan
+from tlgan.generators.nets.progressive import Progressive, progressive_kind, read_progressive
 from tlgan.generators.nets.rosinality import is_rosinality, read_rosinality
+from tlgan.generators.nets.rosinality1 import is_rosinality1, read_rosinality1
+from tlgan.generators.nets.stylegan1 import StyleGAN1
 from tlgan.generators.nets.stylegan2 import StyleGAN2
-from tlgan.generators.nets.stylegan2_ada import is_stylegan2_module, read_stylegan2_module
+from tlgan.generators.nets.stylegan2_ada import (
+    is_stylegan2_module,
+    is_stylegan2_state,
+    read_stylegan2_module,
+    read_stylegan2_state,
+)
 from tlgan.generators.nets.stylegan3 import StyleGAN3, is_stylegan3_module, read_stylegan3_module
+from tlgan.generators.nets.stylegan3_state import is_stylegan3_state, read_stylegan3_state
+from tlgan.generators.nets.tensorflow import chosen_state, is_stylegan, is_tensorflow, read_stylegan
+from tlgan.generators.options import written
 
 from .converted import converted_blueprint, read_safetensors
 
@@ -33,6 +50,9 @@ class Architecture(Protocol):
         """Options of the blueprint that `load_generator` may set."""
         ...
 
+    def set_option(self, options: dict[str, Any], key: str, value: Any) -> None:
+        """Set one of them."""
+
     def __call__(self, blueprint: Blueprint, *, name: str, fingerprint: str, device: str = "cpu") -> LatentGenerator:
         """The generator, its weights in memory."""
         ...
@@ -40,11 +60,17 @@ class Architecture(Protocol):
 
 ARCHITECTURES: dict[str, Architecture] = {
     "pggan": PGGAN,
+    "stylegan1": StyleGAN1,
     "stylegan2": StyleGAN2,
     "stylegan3": StyleGAN3,
     "dcgan": DCGAN,
+    "fastgan": FastGAN,
+    "lucidrains": Lucidrains,
     "modulated": Modulated,
     "mobilestylegan": MobileStyleGAN,
+    "progressive": Progressive,
+    "biggan": BigGAN,
+    "lightweight": LightweightGAN,
 }
 
 _EXPECTED = (
@@ -71,8 +97,12 @@ def blueprint_of(checkpoint: Checkpoint, network: str | None = None) -> Blueprin
     tree = checkpoint.tree
     if checkpoint.container == "openvino":
         return read_mobilestylegan(tree)
-    if is_pggan(tree):
-        return read_pggan(tree, network or "Gs")
+    if is_tensorflow(tree):
+        state = chosen_state(tree, network)
+        if is_stylegan(state):
+            return read_stylegan(state, network)
+        if is_pggan(state):
+            return read_pggan(state, network)
     found = _snapshot_module(tree, network)
     if found is not None:
         key, module = found
@@ -87,7 +117,7 @@ def blueprint_of(checkpoint: Checkpoint, network: str | None = None) -> Blueprin
     blueprint = _of_states(state_dicts(tree), network, _latent_average(tree))
     if blueprint is not None:
         return blueprint
-    raise TlganError(f"{checkpoint.path.name} holds {_summary(tree)}, no generator that is known: {_EXPECTED}")
+    raise TlganError(f"{checkpoint.path.name} holds {summary(tree)}, no generator that is known: {_EXPECTED}")
 
 
 def build(blueprint: Blueprint, *, name: str, device: str = "cpu", **options: Any) -> LatentGenerator:
@@ -100,7 +130,14 @@ def build(blueprint: Blueprint, *, name: str, device: str = "cpu", **options: An
             "a newer tlgan may know it"
         )
     blueprint = set_options(blueprint, name, options)
-    return architecture(blueprint, name=name, fingerprint=of_blueprint(blueprint), device=device)
+    generator = architecture(blueprint, name=name, fingerprint=of_blueprint(blueprint), device=device)
+    generator.assumed += assumed_words(blueprint)
+    return generator
+
+
+def assumed_words(blueprint: Blueprint) -> tuple[str, ...]:
+    """What was taken by custom, as a person writes it: "conv_clamp=256"."""
+    return tuple(written({key: value}).removeprefix("-g ") for key, value in blueprint.assumed.items())
 
 
 def set_options(blueprint: Blueprint, name: str, options: Mapping[str, Any]) -> Blueprint:
@@ -113,7 +150,9 @@ def set_options(blueprint: Blueprint, name: str, options: Mapping[str, Any]) -> 
         )
     for key, value in options.items():
         if value is not None:
-            blueprint.options[key] = list(value) if isinstance(value, tuple) else value
+            architecture = ARCHITECTURES[blueprint.architecture]
+            architecture.set_option(blueprint.options, key, list(value) if isinstance(value, tuple) else value)
+            blueprint.assumed.pop(key, None)
     return blueprint
 
 
@@ -122,7 +161,7 @@ def _of_safetensors(checkpoint: Checkpoint, network: str | None) -> Blueprint:
     blueprint = converted_blueprint(tensors, metadata) or _of_states(_by_prefix(tensors), network, None)
     if blueprint is None:
         raise TlganError(
-            f"{checkpoint.path.name} holds {_summary(dict(tensors))}, no generator that is known: {_EXPECTED}"
+            f"{checkpoint.path.name} holds {summary(dict(tensors))}, no generator that is known: {_EXPECTED}"
         )
     return blueprint
 
@@ -132,18 +171,32 @@ def _by_prefix(tensors: dict[str, TensorRecord]) -> dict[str, State]:
 
 
 def _of_states(states: dict[str, State], network: str | None, average: TensorRecord | None) -> Blueprint | None:
-    rosinality = {path: state for path, state in states.items() if is_rosinality(state)}
-    if rosinality:
-        path, state = choose(rosinality, network)
-        blueprint = read_rosinality(state, average)
+    for known, read in _STATES:
+        if fitting := {path: state for path, state in states.items() if known(state)}:
+            path, state = choose(fitting, network)
+            blueprint = read(state, average)
+            break
     else:
-        chains = {path: state for path, state in states.items() if is_dcgan(state)}
-        if not chains:
-            return None
-        path, state = choose(chains, network)
-        blueprint = read_dcgan(state)
+        return None
     blueprint.source["network"] = path
     return blueprint
+
+
+# How a `state_dict` is known, and what reads it with the mean w that lies beside it.
+_STATES: tuple[tuple[Callable[[State], Any], Callable[[State, TensorRecord | None], Blueprint]], ...] = (
+    (is_rosinality, read_rosinality),
+    (progressive_kind, lambda state, average: read_progressive(state)),
+    (is_biggan, lambda state, average: read_biggan(state)),
+    (is_lightweight, lambda state, average: read_lightweight(state)),
+    (is_rosinality1, lambda state, average: read_rosinality1(state)),
+    (is_stylegan2_state, lambda state, average: read_stylegan2_state(state)),
+    (is_stylegan3_state, lambda state, average: read_stylegan3_state(state)),
+    (is_lucidrains, lambda state, average: read_lucidrains(state)),
+    (is_fastgan, lambda state, average: read_fastgan(state)),
+    (is_mobilestylegan_state, lambda state, average: read_mobilestylegan_state(state)),
+    (is_genforce, lambda state, average: read_genforce(state)),
+    (is_dcgan, lambda state, average: read_dcgan(state)),
+)
 
 
 def _snapshot_module(tree: Any, network: str | None) -> tuple[str, Module] | None:
@@ -169,10 +222,3 @@ def _snapshot_module(tree: Any, network: str | None) -> tuple[str, Module] | Non
 def _latent_average(tree: Any) -> TensorRecord | None:
     average = tree.get("latent_avg") if isinstance(tree, dict) else None
     return average if isinstance(average, TensorRecord) else None
-
-
-def _summary(tree: Any) -> str:
-    parts = tree if isinstance(tree, tuple | list) else [tree]
-    if any(isinstance(part, ObjectRecord) and str(part.type) == "dnnlib.tflib.network.Network" for part in parts[:4]):
-        return "a StyleGAN of TensorFlow (convert it to PyTorch with the StyleGAN3 code's legacy.py)"
-    return summary(tree)

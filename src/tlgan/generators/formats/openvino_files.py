@@ -56,10 +56,7 @@ class OpenVinoGenerator(ForeignGenerator):
             raise TlganError(f"{file} can't be read as OpenVINO IR: {_first_line(error)}") from error
         chosen = _latent_input(compiled.inputs, latent_input, file)
         self._dtype = _FLOATS[chosen.element_type.get_type_name()]
-        outputs = {_name(port): port for port in compiled.outputs}
-        if output is not None and output not in outputs:
-            raise TlganError(f"{file} has no output {output!r}: it has {', '.join(outputs)}")
-        self._output = outputs[output] if output is not None else compiled.outputs[0]
+        self._ports = {_name(port): port for port in compiled.outputs}
         self._request = compiled.create_infer_request()
         shape = _sizes(chosen)
         self._tail = (1,) * (len(shape) - 2)
@@ -72,19 +69,21 @@ class OpenVinoGenerator(ForeignGenerator):
             latent_dim=size,
             picture_range=picture_range,
             fixed_batch=shape[0],
+            output=output,
         )
 
-    def _call(self, latents: Tensor) -> Tensor:
+    def _call(self, latents: Tensor, label: Tensor | None) -> dict[str, Tensor]:
         if latents.requires_grad and torch.is_grad_enabled():
             raise TlganError(f"{self.name} is OpenVINO IR, which has no gradients: detach the latents")
         array = latents.detach().cpu().numpy().astype(self._dtype).reshape(*latents.shape, *self._tail)
         try:
-            images = self._request.infer([array])[self._output]
+            made = self._request.infer([array])
         except Exception as error:
-            raise TlganError(f"{self.name} can't paint {list(array.shape)}: {_first_line(error)}") from error
-        if images.ndim == 4 and images.shape[1] not in (1, 3) and images.shape[3] in (1, 3):
-            images = images.transpose(0, 3, 1, 2)
-        return torch.from_numpy(np.array(images, dtype=np.float32, order="C")).to(self.device)
+            raise TlganError(f"it can't paint {list(array.shape)}: {_first_line(error)}") from error
+        return {
+            name: torch.from_numpy(np.array(made[port], dtype=np.float32, order="C")).to(self.device)
+            for name, port in self._ports.items()
+        }
 
 
 def _latent_input(inputs: list[Any], wanted: str | None, file: str) -> Any:

@@ -24,6 +24,8 @@ OUTPUTS = ("tanh", "sigmoid", "none")
 _WORD = re.compile(r"(?P<kind>[tcub])(?P<stride>[1-4])?(?:p(?P<padding>\d))?(?:o(?P<output>\d))?")
 _RESIDUAL = re.compile(r"(^|[._])(c_sc|shortcut|skip|bypass|identity|res(idual|block)?\d*)([._]|$)", re.IGNORECASE)
 _CONDITIONAL = re.compile(r"(^|[._])(label\w*|embed\w*|emb|class\w*|y\w*emb\w*)([._]|$)", re.IGNORECASE)
+CONDITIONS = ("zc", "cz", "mul", "add")
+_WEIGHT = re.compile(r"weight(_orig|_v|\.original1?)?$")
 _LAYERS_HELP = (
     "say so with the option layers, one word a convolution: t2p1 a transposed one of stride 2 and padding 1 (t2p1o1: "
     "output padding 1), c1p1 a plain one, u1p1 (b1p1) a plain one after nearest (bilinear) upsampling by 2; "
@@ -146,7 +148,7 @@ def steps_of(shapes: Shapes) -> list[Step]:
         if _CONDITIONAL.search(owner):
             raise TlganError(
                 f"it takes a class label ({shown(owner)}), and its tensors don't say how: export it to ONNX or TorchScript, "
-                "or wrap it in Python with tlgan.wrap_generator"
+                "or name a function that makes it, module:function"
             )
         if _RESIDUAL.search(owner):
             raise TlganError(
@@ -177,6 +179,35 @@ def steps_of(shapes: Shapes) -> list[Step]:
     return steps
 
 
+def embedding_of(shapes: Shapes) -> str:
+    """The tensor [classes, e] of class embeddings, where that is the one thing beside a chain; else ""."""
+    found = [name for name in shapes if _CONDITIONAL.search(name.rpartition(".")[0])]
+    alone = len(found) == 1 and found[0].endswith(".weight") and len(shapes[found[0]]) == 2
+    return found[0] if alone else ""
+
+
+def conditioned(inputs: int, classes: int, width: int, options: Mapping[str, Any], owners: Sequence[str]) -> str:
+    """How classes join the latents: "zc" or "cz" beside them (latents first, or classes first), "mul" or "add" by number.
+
+    PyTorch-GAN's two conditional generators are known by their names. Raises TlganError where that is open, or doesn't fit
+    the `inputs` of the first layer.
+    """
+    way = options.get("condition")
+    if way is None and owners[:1] == ["label_emb"] and len(owners) > 1:
+        known = {("model.0", classes): "cz", ("l1.0", inputs): "mul"}
+        way = known.get((owners[1], width))
+    if way is None:
+        raise TlganError(
+            f"it takes one of {classes} classes, and its tensors don't say how: give -g condition=zc (the latents, then the "
+            "class), cz (the class first), mul or add (number by number)"
+        )
+    if way not in CONDITIONS:
+        raise TlganError(f"condition is {str(way)[:20]!r}: expected one of {', '.join(CONDITIONS)}")
+    if (width != inputs) if way in ("mul", "add") else (width >= inputs):
+        raise TlganError(f"condition={way} doesn't fit: a class has {width} numbers, the first layer takes {inputs}")
+    return str(way)
+
+
 def _allow_reshaping(step: Step) -> None:
     """Between a linear layer and a convolution lies a reshaping, before or behind a normalisation."""
     step.hidden = max(step.hidden - 1, 0)
@@ -192,13 +223,16 @@ def _gap(before: str, after: str) -> int | None:
 
 def looks_like_chain(shapes: Shapes) -> bool:
     """Is this a chain that starts from a latent and ends in a picture? Cheap, and rather too generous."""
-    weights = [shape for name, shape in shapes.items() if re.search(r"weight(_orig|_v|\.original1?)?$", name)]
+    embedding = embedding_of(shapes)
+    weights = [shape for name, shape in shapes.items() if name != embedding and re.search(_WEIGHT, name)]
     weights = [shape for shape in weights if len(shape) in (2, 4)]
     if len(weights) < 2:
         return False
     if all(len(shape) == 2 for shape in weights):
         return weights[0][1] < weights[-1][0] and _square_picture(weights[-1][0]) is not None
     last = weights[-1]
+    if len(weights[0]) == 4 and weights[0][1] in (1, 3, 4) and weights[0][0] not in (1, 3, 4):
+        return False  # it begins with a picture: a discriminator
     return len(last) == 4 and (weights[0][-1] > 1) and (last[1] in (1, 3, 4) or last[0] in (1, 3, 4))
 
 

@@ -19,7 +19,18 @@ from tlgan.generators.base import LatentGenerator
 from tlgan.generators.blueprint import Blueprint
 from tlgan.generators.checkpoint.state_dicts import State
 
-from .chain import Geometry, Plan, Step, looks_like_chain, modules_of, plain_names, plan, shown
+from .chain import (
+    Geometry,
+    Plan,
+    Step,
+    conditioned,
+    embedding_of,
+    looks_like_chain,
+    modules_of,
+    plain_names,
+    plan,
+    shown,
+)
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": F.relu,
@@ -35,7 +46,7 @@ _OUTPUTS: dict[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": lambda x: torch.sigmoid(x) * 2 - 1,
     "none": lambda x: x,
 }
-CHAIN_OPTIONS = ("activation", "output", "layers", "norm", "norm_last", "epsilon")
+CHAIN_OPTIONS = ("activation", "output", "layers", "norm", "norm_last", "epsilon", "condition", "classes")
 
 
 def is_dcgan(state: State) -> bool:
@@ -49,8 +60,15 @@ def read_dcgan(state: State) -> Blueprint:
 
 def planned(blueprint: Blueprint) -> Plan:
     """How the chain of a blueprint is applied, from shapes and options alone. Raises TlganError where that is open."""
-    order = blueprint.reader().texts("order")
+    order = _chain(blueprint)
     return plan({plain: blueprint.shape(name) for plain, name in plain_names(order).items()}, blueprint.options)
+
+
+def _chain(blueprint: Blueprint) -> list[str]:
+    """The names of the chain's tensors: all but an embedding of classes."""
+    order = blueprint.reader().texts("order")
+    embedding = embedding_of({name: blueprint.shape(name) for name in order})
+    return [name for name in order if name != embedding]
 
 
 @dataclass
@@ -116,15 +134,18 @@ class DCGAN(LatentGenerator):
 
     def __init__(self, blueprint: Blueprint, *, name: str, fingerprint: str, device: str = "cpu") -> None:
         self._plan = chosen = planned(blueprint)
-        self._files = plain_names(blueprint.reader().texts("order"))
+        self._files = plain_names(_chain(blueprint))
         self._leaves = modules_of(list(self._files.values()))
         self.layers = [self._layer(blueprint, index, device) for index in range(len(chosen.steps))]
         self._output = _OUTPUTS[chosen.output]
         self.assumed = tuple(chosen.assumed)
+        inputs = self.layers[0].weight.shape[0]
+        self._classes, self._condition = self._embedding(blueprint, inputs, device)
+        beside = self._classes.shape[1] if self._condition in ("zc", "cz") else 0
         super().__init__(
             name=name,
             fingerprint=fingerprint,
-            latent_dim=self.layers[0].weight.shape[0],
+            latent_dim=inputs - beside,
             resolution=chosen.resolution,
             channels=min(chosen.painted, 3),
             device=device,
@@ -134,6 +155,13 @@ class DCGAN(LatentGenerator):
         self, latents: Tensor, *, label: Tensor | None, noise: str, resolution: int | None, **options: Any
     ) -> Tensor:
         x = latents
+        if label is not None:
+            classes = label @ self._classes
+            joined = {"zc": (x, classes), "cz": (classes, x)}
+            if self._condition in joined:
+                x = torch.cat(joined[self._condition], dim=1)
+            else:
+                x = x * classes if self._condition == "mul" else x + classes
         for layer in self.layers:
             x = layer(x)
         images = self._output(x)
@@ -141,6 +169,21 @@ class DCGAN(LatentGenerator):
             opaque = (images[:, 3:].clamp(-1, 1) + 1) / 2
             images = images[:, :3] * opaque + (1 - opaque)
         return images
+
+    def _embedding(self, blueprint: Blueprint, inputs: int, device: str) -> tuple[Tensor, str]:
+        """What each class gives, [classes, e], and how it joins the latents; no rows and "" for a chain without classes."""
+        options = blueprint.reader()
+        order = options.texts("order")
+        name = embedding_of({name: blueprint.shape(name) for name in order})
+        if not name and "classes" not in options:
+            if "condition" in options:
+                raise TlganError("condition needs classes=N too: the file holds no embedding of classes")
+            return torch.zeros(0, 0), ""
+        given = options.whole("classes", 1, inputs) if "classes" in options else None
+        weight = blueprint.load(name, given, None) if name else torch.eye(given or 1)
+        self.label_dim = weight.shape[0]
+        owners = list(modules_of(order))
+        return weight.to(device), conditioned(inputs, *weight.shape, blueprint.options, owners)
 
     def off_statistics(self, z: Tensor) -> float | None:
         """How far the layers' channels are from the running statistics in the file, for latents [n, d].

@@ -9,7 +9,7 @@ transposed. Equalised learning rate: each stored weight is to be multiplied by g
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -20,11 +20,11 @@ from torch.nn import functional as F
 from tlgan.errors import TlganError
 from tlgan.generators.base import LatentGenerator
 from tlgan.generators.blueprint import MAX_RESOLUTION, Blueprint
-from tlgan.generators.checkpoint import ObjectRecord, TensorRecord
 from tlgan.generators.interrupt import still_wanted
 
-NETWORKS = {"G": 0, "Gs": 2, "G_ema": 2}
-_TYPES = ("tfutil.Network",)
+from .growing import doubling_kernel, enlarge, grown
+from .tensorflow import number_of, static_options, variables
+
 _DEFAULTS: dict[str, Any] = {
     "normalize_latents": True,
     "use_wscale": True,
@@ -38,38 +38,19 @@ _DEFAULTS: dict[str, Any] = {
 # -- from the file ---------------------------------------------------------------------------------------------
 
 
-def is_pggan(tree: Any) -> bool:
-    networks = tree if isinstance(tree, list | tuple) else [tree]
-    return 1 <= len(networks) <= 3 and all(isinstance(n, ObjectRecord) and str(n.type) in _TYPES for n in networks)
+def is_pggan(state: Mapping[str, Any]) -> bool:
+    """Whether it is the state of a progressive GAN: what its network has no parts is one."""
+    return not isinstance(state.get("components"), dict) or not state["components"]
 
 
-def read_pggan(tree: Any, network: str = "Gs") -> Blueprint:
-    """The blueprint of one network of the triple (G, D, Gs): the averaged `Gs` unless another is asked for."""
-    networks: Sequence[ObjectRecord] = tree if isinstance(tree, list | tuple) else [tree]
-    if network not in NETWORKS:
-        raise TlganError(f"network {network!r} is not in a progressive GAN: expected G or Gs")
-    chosen = networks[NETWORKS[network]] if len(networks) == 3 else networks[-1]
-    state = chosen.state
-    if not isinstance(state, dict) or not isinstance(state.get("variables"), list | tuple):
-        raise TlganError("its network has no variables")
-    static = state.get("static_kwargs")
-    static = static if isinstance(static, dict) else {}
-    tensors: dict[str, TensorRecord] = {}
-    lod = 0.0
-    for pair in state["variables"]:
-        if not isinstance(pair, tuple | list) or len(pair) != 2 or not isinstance(pair[0], str):
-            raise TlganError("its variables are not pairs of a name and a value")
-        name, value = pair
-        if name == "lod" and isinstance(value, int | float):
-            lod = float(value)
-        elif name == "lod" and isinstance(value, TensorRecord):
-            lod = float(value.load().reshape(-1)[0]) if value.numel == 1 else math.nan
-        elif isinstance(value, TensorRecord):
-            tensors[name] = value
-        else:
-            raise TlganError(f"its variable {name[:60]} is not an array")
+def read_pggan(state: Mapping[str, Any], network: str | None) -> Blueprint:
+    """The blueprint of a pickled network of TensorFlow."""
+    static = static_options(state)
+    tensors = variables(state)
+    lod = number_of(tensors.pop("lod", None))
     options = {key: static.get(key, default) for key, default in _DEFAULTS.items()}
-    return Blueprint("pggan", options | {"lod": lod}, tensors, {"format": "pg-GAN (TensorFlow 1)", "network": network})
+    source = {"format": "pg-GAN (TensorFlow 1)", "network": network or "Gs"}
+    return Blueprint("pggan", options | {"lod": lod}, tensors, source)
 
 
 # -- the network -----------------------------------------------------------------------------------------------
@@ -96,8 +77,9 @@ class PGGAN(LatentGenerator):
         self._slope = 0.2 if options.truth("use_leakyrelu", True) else 0.0
         self._wscale = options.truth("use_wscale", True)
         self.label_dim = options.whole("label_size", 0, 4096, 0)
-        inputs, units = blueprint.shape("4x4/Dense/weight")[:2]
-        self._dense = self._scaled(blueprint.load("4x4/Dense/weight", None, None), math.sqrt(2) / 4, inputs).to(device)
+        dense = _dense(blueprint, options.truth("dense_flipped", False))
+        inputs, units = dense.shape
+        self._dense = self._scaled(dense, math.sqrt(2) / 4, inputs).to(device)
         self._dense_bias = blueprint.load("4x4/Dense/bias", units // 16).to(device)
         if units % 16 or inputs <= self.label_dim:
             raise TlganError(f"tensor 4x4/Dense/weight is [{inputs}, {units}], with {self.label_dim} labels: damaged")
@@ -141,8 +123,7 @@ class PGGAN(LatentGenerator):
             weight = weight.permute(3, 2, 0, 1)  # fused: [in, out, k, k]; plain: [out, in, k, k]
             channels = weight.shape[1 if fused else 0]
             if fused:
-                weight = F.pad(weight, (1, 1, 1, 1))
-                weight = weight[..., 1:, 1:] + weight[..., :-1, 1:] + weight[..., 1:, :-1] + weight[..., :-1, :-1]
+                weight = doubling_kernel(weight.transpose(0, 1))
             bias = blueprint.load(f"{key}/bias", channels)
             block.append(_Layer(weight.contiguous().to(device), bias.to(device), fused))
         return block, channels
@@ -168,26 +149,14 @@ class PGGAN(LatentGenerator):
         lod: float | None = None,
         **options: Any,
     ) -> Tensor:
-        lod = self.lod if lod is None else float(lod)
-        if not 0 <= lod <= 32:
-            raise TlganError(f"lod {lod} is out of range: expected 0 (every detail) to {len(self._blocks) - 1}")
-        finest = len(self._blocks) - 1
-        if resolution is not None:  # nothing finer than what is asked for need be painted
-            finest = min(finest, max(0, math.ceil(math.log2(resolution / 4))))
-        lod = max(lod, len(self._blocks) - 1 - finest)
-        x = self._ground(latents, label)
-        depth = len(self._blocks) - 1 - lod  # 0: 4x4 alone; 1.4: 40 % of 16x16 over 60 % of 8x8
-        last = min(max(math.ceil(depth), 0), finest)
-        coarse: Tensor | None = None
-        for level in range(last + 1):
-            before = x
-            x = self._block(x, level)
-            if level == last and level > max(depth, 0):
-                coarse = self._rgb(before, level - 1)
-        images = self._rgb(x, last)
-        if coarse is not None:
-            images = images + (_enlarge(coarse, 2) - images) * (last - depth)
-        return _enlarge(images, 2 ** (finest - last))
+        return grown(
+            self._ground(latents, label),
+            len(self._blocks),
+            self._block,
+            self._rgb,
+            lod=self.lod if lod is None else float(lod),
+            resolution=resolution,
+        )
 
     @property
     def feature_sides(self) -> tuple[int, ...]:
@@ -214,7 +183,7 @@ class PGGAN(LatentGenerator):
                 x = F.conv_transpose2d(x, layer.weight, layer.bias, stride=2, padding=1)
             else:
                 if level and not index:
-                    x = _enlarge(x, 2)
+                    x = enlarge(x, 2)
                 x = F.conv2d(x, layer.weight, layer.bias, padding=layer.weight.shape[-1] // 2)
             x = self._activate(x)
         return x
@@ -229,13 +198,17 @@ class PGGAN(LatentGenerator):
         return x
 
 
+def _dense(blueprint: Blueprint, flipped: bool) -> Tensor:
+    """The first weight [inputs, channels * 16]; from [inputs, channels, 4, 4], the kernel of a convolution of one pixel
+    with a padding of 3, where code keeps it so."""
+    if not flipped:
+        return blueprint.load("4x4/Dense/weight", None, None)
+    return blueprint.load("4x4/Dense/weight", None, None, 4, 4).flip(2, 3).flatten(1)
+
+
 def _first_layer(blueprint: Blueprint, side: int) -> str:
     """Name of the first weight of the block that paints `side` pixels."""
     if side == 4:
         return "4x4/Conv/weight"
     fused = f"{side}x{side}/Conv0_up/weight"
     return fused if blueprint.has(fused) else f"{side}x{side}/Conv0/weight"
-
-
-def _enlarge(x: Tensor, factor: int) -> Tensor:
-    return x if factor == 1 else F.interpolate(x, scale_factor=float(factor), mode="nearest")

@@ -2,6 +2,8 @@
 // published with. The picture painted when the page was made shows until the first one from here.
 
 import { Site } from "./local/site.js";
+import { Whole } from "./local/whole.js";
+import * as png from "./png_state.js";
 
 /** @typedef {import("./engine.js").Engine} Engine */
 /** @typedef {import("./engine.js").Frame} Frame */
@@ -11,16 +13,23 @@ import { Site } from "./local/site.js";
 export async function open() {
   const first = read("first");
   const manifest = read("site");
-  return new Local(first, manifest, new Worker(new URL("./local/worker.js", import.meta.url), { type: "module" }));
+  const start = (name) => new Worker(new URL(`./local/${name}.js`, import.meta.url), { type: "module" });
+  const whole = manifest.files.whole ? () => start("whole_worker") : null;
+  return new Local(first, manifest, start("worker"), whole);
 }
 
 const read = (id) => JSON.parse(document.getElementById(id)?.textContent ?? "null");
 
 export class Local {
-  constructor(first, manifest, worker) {
+  /** @param {any} first @param {any} manifest @param {Worker} worker
+   *  @param {(() => Worker)|null} whole starts the worker that paints whole pictures, where the page has them */
+  constructor(first, manifest, worker, whole = null) {
     this.first_ = first;
+    this.whole = whole && new Whole(whole, { manifest, base: document.baseURI });
+    this.whole?.keepFirst(keyOf({ face: first.face }), first.frame.picture);
     this.worker = worker;
     this.id = 0;
+    this.asked = 0;
     /** @type {Map<number, {resolve: Function, reject: Function, onframe?: Function}>} */
     this.requests = new Map(); // the newest, and older ones whose picture may still come
     this.calls = new Map();
@@ -47,6 +56,7 @@ export class Local {
   /** Let the worker go. */
   close() {
     this.worker.terminate();
+    this.whole?.close();
   }
 
   // -- frames ------------------------------------------------------------------------------------------------------
@@ -56,8 +66,9 @@ export class Local {
       if (signal?.aborted) return reject(aborted());
       if (this.failure) return reject(new Error(this.failure));
       this.newest?.reject(aborted());
+      this.whole?.forget();
       const id = ++this.id;
-      this.requests.set(id, { resolve, reject, onframe });
+      this.requests.set(id, { resolve, reject, onframe, key: keyOf(view) });
       signal?.addEventListener("abort", () => {
         this.requests.delete(id);
         reject(aborted());
@@ -89,6 +100,8 @@ export class Local {
     for (const other of this.requests.keys()) if (other < id) this.requests.delete(other);
     // Even where something newer was asked for by now, this picture is newer than the one on the screen: show it.
     if (request !== this.newest) return request.onframe?.({ bitmap: frame.bitmap, final: false });
+    const whole = this.whole?.shown(request.key);
+    if (whole) frame.bitmap = whole; // it is on the screen already: no step back to the small one
     // A picture comes before its measurements: until then the last ones of this face stand.
     if (frame.measured) this.measured = { own: frame.own, values: frame.measured };
     else frame.measured = same(this.measured?.own, frame.own) ? this.measured.values : frame.own;
@@ -96,12 +109,14 @@ export class Local {
     if (!frame.final) return;
     this.requests.delete(id);
     request.resolve(frame);
+    this.whole?.rest(frame.place, request.key, (bitmap) => id === this.id && request.onframe?.({ ...frame, bitmap }));
   }
 
   begin(ready) {
     this.progress.done();
     document.documentElement.dataset.engine = `${ready.backend}-${ready.threads}`;
     performance.mark("engine-ready", { detail: ready });
+    this.whole?.begin(ready.backend);
   }
 
   fail(words) {
@@ -143,10 +158,18 @@ export class Local {
     return this.ask("open", { state });
   }
 
+  /** The whole picture with its state inside; null where this page has none, or can't load what paints it. */
+  async saved(face) {
+    if (!this.whole) return null;
+    const { latent } = await this.solve(face);
+    const picture = await this.whole.png(latent).catch(() => null);
+    return picture && png.write(picture, await this.state(face));
+  }
+
   ask(verb, given) {
     if (this.failure) return Promise.reject(new Error(this.failure));
     return new Promise((resolve, reject) => {
-      const call = ++this.id;
+      const call = ++this.asked;
       this.calls.set(call, { resolve, reject });
       this.worker.postMessage({ call, verb, ...given });
     });
@@ -187,3 +210,6 @@ const same = (one, other) => one === other || (one && other && one.every((value,
 function aborted() {
   return new DOMException("superseded", "AbortError");
 }
+
+/** What a view shows, however it was found. */
+const keyOf = (view) => JSON.stringify(view, (name, value) => (name === "reached" ? undefined : value));

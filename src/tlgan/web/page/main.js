@@ -9,6 +9,7 @@ import { Files } from "./files.js";
 import { Gallery } from "./gallery.js";
 import * as keys from "./keys.js";
 import { CorrelationMap } from "./map.js";
+import { Mark } from "./mark.js";
 import { Morph } from "./morph.js";
 import { Panel } from "./panel.js";
 import { Picture } from "./picture.js";
@@ -16,6 +17,7 @@ import { Search } from "./search.js";
 import * as gestures from "./state.js";
 import { Store } from "./store.js";
 import { Strip } from "./strip.js";
+import { Zoom } from "./zoom.js";
 
 const engine = await openEngine();
 const description = await engine.describe();
@@ -23,6 +25,8 @@ const { features } = description;
 const first = engine.first();
 
 const picture = new Picture();
+const mark = new Mark(description);
+const zoom = new Zoom(picture.element);
 const thumbs = new Thumbs();
 /** Numbers of what is on the screen, by face. @type {Map<number, {own: any[], measured: any[], share: number}>} */
 const numbers = new Map();
@@ -68,12 +72,13 @@ const actions = {
   ArrowRight: () => store.do((state) => gestures.go(state, 1)),
   g: () => gallery.open(),
   m: () => map.open(),
-  s: () => files.save(),
+  s: () => files.ask(),
   t: strip,
   a: () => morph.press("a"),
   b: () => morph.press("b"),
   p: () => morph.toggle(),
   w: () => setWipe(!picture.wiping),
+  z: () => zoom.toggle(),
   x: () => change((state) => gestures.exact(state, !gestures.current(state).exact)),
   l: () => held && hands.lock(held),
   0: () => change(gestures.reset),
@@ -83,7 +88,7 @@ const actions = {
     byId("search").focus();
     byId("search").select();
   },
-  "?": () => card.open(description),
+  "?": () => card.open(description, mark),
 };
 
 const panel = new Panel(description, hands);
@@ -92,7 +97,7 @@ const effects = new Effects(description, hands.lock);
 const faces = new Faces(thumbs, (id) => store.do((state) => gestures.choose(state, id)));
 const gallery = new Gallery(engine, description, (face) => store.do((state) => gestures.addFace(state, face)));
 const morph = new Morph(engine, description, store, thumbs);
-const strips = new Strip(engine, description.name);
+const strips = new Strip(engine, description);
 const map = new CorrelationMap(description, (names) => search.pick(names));
 const files = new Files(engine, description, store, picture, shownFace);
 
@@ -349,6 +354,8 @@ window.studio = {
   changes: () => byName((k) => (shown() ? shown().measured[k] - shown().own[k] : null)),
   /** How many pictures were asked for; a "painted" event says which one it shows. */
   version: () => version,
+  /** Pixels a side of the picture on the screen, as it was painted. */
+  side: () => picture.bitmap?.width ?? 0,
   /** Whether the picture on the screen is finished, be it the newest or not. */
   finished: () => !picture.draft,
   /** Whether the newest picture is on the screen, and finished. */

@@ -50,7 +50,7 @@ export class Panel {
   }
 
   section(name, head, sliders, into = null) {
-    const id = `group-${name.replace(/\W+/g, "-").toLowerCase()}`;
+    const id = `group-${name.replace(/[^\p{L}\p{M}\p{N}]+/gu, "-").toLowerCase()}`;
     const section = make("section.group", { id, "data-group": name, "aria-label": name }, head);
     (into ?? section).append(...sliders.map((slider) => slider.element));
     this.element.append(section);

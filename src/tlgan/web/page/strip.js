@@ -3,6 +3,7 @@
 import * as dialog from "./dialog.js";
 import { complain, download, make, signed } from "./dom.js";
 import { natural } from "./engine.js";
+import { asked as wishes, markPng, signed as exactly } from "./provenance.js";
 
 const STEPS = 7;
 const SIDE = 256; // of a picture in the saved strip, at least
@@ -10,10 +11,10 @@ const GAP = 8;
 const FOOT = 40;
 
 export class Strip {
-  /** @param {import("./engine.js").Engine} engine @param {string} name  of the workspace */
-  constructor(engine, name) {
+  /** @param {import("./engine.js").Engine} engine @param {import("./engine.js").Description} description */
+  constructor(engine, description) {
     this.engine = engine;
-    this.name = name;
+    this.description = description;
   }
 
   /**
@@ -43,7 +44,9 @@ export class Strip {
       );
       save.disabled = false;
       save.addEventListener("click", async () => {
-        download(await compose(feature, images, asked), `${this.name}-${feature.name}.png`);
+        const sheet = await compose(feature, images, asked);
+        const said = `${feature.name}=${exactly(asked[0])}..${exactly(asked.at(-1))} ${wishes(face)}`.trim();
+        download(await markPng(sheet, this.description.provenance, said), `${this.description.name}-${feature.name}.png`);
       });
     } catch (error) {
       complain("strip-error", error);
@@ -64,8 +67,10 @@ async function load(url) {
 
 /** All in one picture, with the asked change under each. @returns {Promise<Blob>} */
 function compose(feature, images, asked) {
-  const side = Math.max(SIDE, images[0].naturalWidth);
-  const canvas = new OffscreenCanvas(images.length * (side + GAP) + GAP, side + 2 * GAP + FOOT);
+  const { naturalWidth, naturalHeight } = images[0];
+  const scale = Math.max(1, SIDE / Math.max(naturalWidth, naturalHeight));
+  const [width, height] = [Math.round(naturalWidth * scale), Math.round(naturalHeight * scale)];
+  const canvas = new OffscreenCanvas(images.length * (width + GAP) + GAP, height + 2 * GAP + FOOT);
   const context = canvas.getContext("2d");
   context.fillStyle = "#ffffff";
   context.fillRect(0, 0, canvas.width, canvas.height);
@@ -74,9 +79,9 @@ function compose(feature, images, asked) {
   context.fillStyle = "#222222";
   context.font = "20px system-ui, sans-serif";
   images.forEach((image, k) => {
-    const x = GAP + k * (side + GAP);
-    context.drawImage(image, x, GAP, side, side);
-    context.fillText(`${k === 3 ? `${feature.label} ` : ""}${signed(asked[k])}`, x + side / 2, side + GAP + 28);
+    const x = GAP + k * (width + GAP);
+    context.drawImage(image, x, GAP, width, height);
+    context.fillText(`${k === 3 ? `${feature.label} ` : ""}${signed(asked[k])}`, x + width / 2, height + GAP + 28);
   });
   return canvas.convertToBlob({ type: "image/png" });
 }

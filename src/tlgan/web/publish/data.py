@@ -51,6 +51,9 @@ def facts(axes: Axes, generator: Generator, *, resolution: int, columns: list[in
     ``columns``: each feature's place in what the exported extractor gives, -1 where it has none; ``samples``: how many
     sampled faces are in `axes_file`.
     """
+    from tlgan.generators.base import picture_size
+
+    height, width = picture_size(generator, resolution)
     return {
         "names": list(axes.names),
         "kinds": [feature.kind for feature in axes.features],
@@ -82,7 +85,7 @@ def facts(axes: Axes, generator: Generator, *, resolution: int, columns: list[in
         "latentDim": generator.latent_dim,
         "samples": {"seed": axes.seed, "rows": samples, "step": STEPS},
         "columns": columns,
-        "picture": {"channels": generator.channels, "resolution": resolution},
+        "picture": {"channels": generator.channels, "resolution": resolution, "height": height, "width": width},
     }
 
 
@@ -95,9 +98,9 @@ def draw_scale(generator: Generator, axes: Axes) -> float:
 
 def probe(latent: np.ndarray, picture: np.ndarray) -> dict[str, Any]:
     """A latent [d] and a few pixels of its picture [C, H, W], for trying a visitor's graphics processor on."""
-    side = min(PROBE, picture.shape[-1])
-    at = np.floor(np.arange(side) * (picture.shape[-1] / side)).astype(int)
-    levels = np.rint((np.clip(picture, -1, 1) + 1) * 127.5).astype(int)[:, at][:, :, at]
+    side = min(PROBE, *picture.shape[-2:])
+    down, across = (np.floor(np.arange(side) * (length / side)).astype(int) for length in picture.shape[-2:])
+    levels = np.rint((np.clip(picture, -1, 1) + 1) * 127.5).astype(int)[:, down][:, :, across]
     return {"latent": [float(f"{v:.9g}") for v in latent], "side": side, "pixels": levels.reshape(-1).tolist()}
 
 

@@ -80,12 +80,12 @@ def embed_html(workspace: Workspace, engine: Engine, *, title: str, address: str
 
 
 def carried(engine: Engine) -> dict[str, Any]:
-    """The manifest with its files inside, for a visitor without WebGPU."""
+    """The manifest with its files inside, for a visitor without WebGPU: small pictures alone, where there are both."""
     manifest = engine.manifest("")
     files = {
         name: {"data": base64.b64encode(engine.files.contents[entry["path"]]).decode(), "size": entry["size"]}
         for name, entry in manifest["files"].items()
-        if not name.endswith("-webgpu")
+        if name != "whole" and not name.endswith("-webgpu")
     }
     return manifest | {"files": files}
 

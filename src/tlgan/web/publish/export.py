@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ SMALL = 1024
 #: The largest number a half holds, and the bits of its fraction.
 MOST_HALF = 65504.0
 HALF_BITS = 10
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")  # colours for a terminal, in messages of libraries
 
 
 def export_generator(generator: Generator, axes: Axes, resolution: int | None = None) -> onnx.ModelProto:
@@ -38,12 +40,24 @@ def export_generator(generator: Generator, axes: Axes, resolution: int | None = 
 
     Raises TlganError where the generator can't be written as ONNX.
     """
+    import torch
+
+    from tlgan.generators.formats.onnx_files import OnnxGenerator
+
+    if isinstance(generator, OnnxGenerator):
+        from .graphs import republished
+
+        with _readable(generator.name):
+            label = torch.eye(generator.label_dim)[axes.label or 0][None] if generator.label_dim else None
+            model = republished(generator, resolution, label)
+        _strip(model)
+        return model
 
     def paint(latents: Tensor) -> Tensor:
         label = label_of(generator, axes)
         return generator.synthesize(latents, space=axes.space, label=label, resolution=resolution)
 
-    return _export(paint, axes.latent_dim, "latents", "images", what=generator.name)
+    return _export(paint, axes.latent_dim, "latents", "images", what=generator.name, inside=generator)
 
 
 def export_mapping(generator: Generator, axes: Axes) -> onnx.ModelProto | None:
@@ -58,8 +72,8 @@ def export_mapping(generator: Generator, axes: Axes) -> onnx.ModelProto | None:
     return _export(mapped, generator.latent_dim, "z", "w", what=f"the mapping of {generator.name}")
 
 
-def export_extractor(extractors: list[Extractor], channels: int, side: int) -> onnx.ModelProto:
-    """`images` [n, C, side, side] in [-1, 1] -> `responses` [n, f]: logits of probabilities, quantities as they are.
+def export_extractor(extractors: list[Extractor], shape: tuple[int, int, int]) -> onnx.ModelProto:
+    """`images` [n, *shape], C, H and W, in [-1, 1] -> `responses` [n, f]: logits of probabilities, quantities as they are.
 
     Raises TlganError where one of them is not made of differentiable tensor operations.
     """
@@ -69,7 +83,7 @@ def export_extractor(extractors: list[Extractor], channels: int, side: int) -> o
         return torch.cat([part.logits(images) for part in extractors], dim=1)  # type: ignore[attr-defined]
 
     names = ", ".join(part.name for part in extractors)
-    return _export(look, (channels, side, side), "images", "responses", what=f"the extractor {names}")
+    return _export(look, shape, "images", "responses", what=f"the extractor {names}")
 
 
 def label_of(generator: Generator, axes: Axes) -> int | None:
@@ -117,7 +131,13 @@ def _rounded(values: np.ndarray, bits: int) -> np.ndarray:
 
 
 def _export(
-    function: Callable[[Tensor], Tensor], shape: int | tuple[int, ...], given: str, made: str, *, what: str
+    function: Callable[[Tensor], Tensor],
+    shape: int | tuple[int, ...],
+    given: str,
+    made: str,
+    *,
+    what: str,
+    inside: object = None,
 ) -> onnx.ModelProto:
     try:
         import onnx
@@ -125,17 +145,26 @@ def _export(
     except ImportError as error:
         raise TlganError("publishing needs the extra `onnx`: pip install 'tlgan[onnx]'") from error
     row = (shape,) if isinstance(shape, int) else shape
-    try:
-        with _quiet():
-            model = _traced(function, row, given, made)
-    except Exception as error:  # the exporter raises whatever its many passes raise
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise TlganError(
-            f"{what} can't be written as ONNX ({reason[:200]}): it can't be published as a page"
-        ) from error
+    with _readable(what), _quiet():
+        model = _traced(function, row, given, made, getattr(inside, "module", None))
     _strip(model)
     onnx.checker.check_model(model)
     return model
+
+
+@contextlib.contextmanager
+def _readable(what: str) -> Iterator[None]:
+    """One line of what the exporter says."""
+    try:
+        yield
+    except TlganError:
+        raise
+    except Exception as error:  # the exporter raises whatever its many passes raise
+        plain = _ESCAPES.sub("", str(error)).strip()
+        reason = plain.splitlines()[0] if plain else type(error).__name__
+        raise TlganError(
+            f"{what} can't be written as ONNX ({reason[:200]}): it can't be published as a page"
+        ) from error
 
 
 def batch_of(model: onnx.ModelProto) -> int | None:
@@ -144,26 +173,60 @@ def batch_of(model: onnx.ModelProto) -> int | None:
     return size or None
 
 
-def _traced(function: Callable[[Tensor], Tensor], row: tuple[int, ...], given: str, made: str) -> onnx.ModelProto:
+def _traced(
+    function: Callable[[Tensor], Tensor], row: tuple[int, ...], given: str, made: str, inside: Any
+) -> onnx.ModelProto:
     import torch
 
     class Traced(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inside = inside  # a module that `function` calls: the earlier exporter wants it as a part
+
         def forward(self, rows: Tensor) -> Tensor:
             return function(rows)
 
     module = Traced().eval()
     try:
-        free = ({0: torch.export.Dim("n")},)
-        graph = torch.export.export(module, (torch.zeros(2, *row),), dynamic_shapes=free, strict=False)
-    except Exception:  # somewhere the code asks for len(...): then one at a time it is
-        graph = torch.export.export(module, (torch.zeros(1, *row),), strict=False)
-    program = torch.onnx.export(
-        graph, dynamo=True, input_names=[given], output_names=[made], opset_version=20, verbose=False
+        try:
+            free = ({0: torch.export.Dim("n")},)
+            graph = torch.export.export(module, (torch.zeros(2, *row),), dynamic_shapes=free, strict=False)
+        except Exception:  # somewhere the code asks for len(...): then one at a time it is
+            graph = torch.export.export(module, (torch.zeros(1, *row),), strict=False)
+        program = torch.onnx.export(
+            graph, dynamo=True, input_names=[given], output_names=[made], opset_version=20, verbose=False
+        )
+        if program is None:
+            raise RuntimeError("the exporter returned nothing")
+        model: onnx.ModelProto = program.model_proto
+        return model
+    except Exception as first:
+        try:  # TorchScript, which that exporter can't enter
+            return _traced_by_running(module, row, given, made)
+        except Exception:
+            raise first from None
+
+
+def _traced_by_running(module: Any, row: tuple[int, ...], given: str, made: str) -> onnx.ModelProto:
+    """By torch's earlier exporter: what a run on two rows does. `checks` finds out where other rows do otherwise."""
+    import onnx
+    import torch
+
+    rows = torch.zeros(2, *row)
+    module = torch.jit.freeze(torch.jit.trace(module, rows, check_trace=False))
+    written = io.BytesIO()
+    axes = {given: {0: "n"}, made: {0: "n"}}
+    torch.onnx.export(
+        module,
+        (rows,),
+        written,
+        dynamo=False,
+        input_names=[given],
+        output_names=[made],
+        dynamic_axes=axes,
+        opset_version=17,
     )
-    if program is None:
-        raise RuntimeError("the exporter returned nothing")
-    model: onnx.ModelProto = program.model_proto
-    return model
+    return onnx.load_from_string(written.getvalue())
 
 
 def _strip(model: onnx.ModelProto) -> None:

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
     from tlgan.workspace import Workspace
 
-#: Bits of a half's fraction that weights are rounded to where that costs no more than a quarter of what is allowed.
-ROUNDED = 7
+#: Bits of a half's fraction that weights are rounded to where that costs no more than half of what is allowed: the
+#: fewest that do.
+ROUNDED = (6, 7)
 
 Stage = Callable[[str], None]
 
@@ -40,8 +41,8 @@ class Networks:
     probe: dict[str, Any] = field(default_factory=dict)
 
 
-def export_networks(workspace: Workspace, side: int, tell: Stage) -> Networks:
-    """Export, try and choose the precision of every network."""
+def export_networks(workspace: Workspace, side: int, tell: Stage, *, whole: bool = False) -> Networks:
+    """Export, try and choose the precision of every network; ``whole``: one for whole pictures too."""
     axes, generator, canvas = workspace.axes, workspace.generator, workspace.canvas
     if not 1 <= side <= generator.resolution:
         raise TlganError(
@@ -58,6 +59,17 @@ def export_networks(workspace: Workspace, side: int, tell: Stage) -> Networks:
     found.checks.append(check)
     found.milliseconds["generator"] = checks.milliseconds(found.models["generator"], latents[:1])
     found.probe = data.probe(latents[0], pictures[0])
+
+    if whole:
+        tell(f"exporting whole pictures, {generator.resolution} px")
+        few = latents[: checks.CHECKED_WHOLE]
+        largest = _pictures(workspace, few, generator.resolution)
+        found.models["whole"], check = _chosen(
+            export.export_generator(generator, axes, generator.resolution),
+            lambda model: checks.compare_pictures("whole pictures", largest, checks.run(model, few)),
+        )
+        found.checks.append(check)
+        found.milliseconds["whole"] = checks.milliseconds(found.models["whole"], few[:1], repeats=3)
 
     mapping = export.export_mapping(generator, axes)
     if mapping is not None:
@@ -84,7 +96,7 @@ def export_networks(workspace: Workspace, side: int, tell: Stage) -> Networks:
         clipped = np.clip(pictures, -1, 1)
         rows = [row for row, column in enumerate(found.columns) if column >= 0]
         seen = _positions(workspace, clipped)[:, rows]
-        looked = export.export_extractor(traced, generator.channels, side)
+        looked = export.export_extractor(traced, pictures.shape[1:])
 
         def compared(model: onnx.ModelProto) -> Check:
             place = _places(workspace, checks.run(model, clipped), found.columns)[:, rows]
@@ -98,7 +110,7 @@ def export_networks(workspace: Workspace, side: int, tell: Stage) -> Networks:
 
 def _chosen(model: onnx.ModelProto, compare: Callable[[onnx.ModelProto], Check]) -> tuple[onnx.ModelProto, Check]:
     """The coarsest weights that are good enough: rounded halves, halves, whole ones. Else a TlganError."""
-    for bits, allowed in ((ROUNDED, 0.25), (export.HALF_BITS, 1.0)):
+    for bits, allowed in (*((bits, 0.5) for bits in ROUNDED), (export.HALF_BITS, 1.0)):
         smaller = export.halved(model, bits)
         check = compare(smaller)
         if check.mean <= allowed * check.bound:
@@ -117,7 +129,7 @@ def _columns(parts: Any, traced: list[Any]) -> list[int]:
 
 
 def _pictures(workspace: Workspace, latents: np.ndarray, side: int) -> np.ndarray:
-    """Pictures float32 [n, C, side, side] by the original generator."""
+    """Pictures float32 [n, C, H, W], the larger side `side`, by the original generator."""
     import torch
 
     parts = []

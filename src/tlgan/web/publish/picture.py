@@ -21,7 +21,7 @@ ALT = "Two faces that do not exist, each changed by one slider"
 
 def open_graph_picture(workspace: Workspace, seeds: tuple[int, int]) -> bytes:
     """PNG of 1200 x 630: a face a row, its strongest sliders from left to right."""
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     sheet = Image.new("RGB", SIZE, PAPER)
     left = (SIZE[0] - COLUMNS * SIDE - (COLUMNS - 1) * GAP) // 2
@@ -29,7 +29,7 @@ def open_graph_picture(workspace: Workspace, seeds: tuple[int, int]) -> bytes:
     for row, (seed, name) in enumerate(zip(seeds, _shown(workspace), strict=True)):
         pictures = workspace.editor(seed=seed).strip(name, steps=COLUMNS, span=SPAN)
         for column, picture in enumerate(pictures):
-            image = Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+            image = ImageOps.pad(Image.fromarray(picture), (SIDE, SIDE), Image.Resampling.LANCZOS, PAPER)
             sheet.paste(image, (left + column * (SIDE + GAP), top + row * (SIDE + GAP)))
     return encode(sheet, claim_of(workspace.canvas), optimize=True)
 

@@ -35,7 +35,7 @@ class Published:
     """A site and what is known of it.
 
     ``checks``: the exports against the originals; ``downloads``: bytes a visitor fetches, by runtime ("wasm",
-    "webgpu"); ``generator_bytes``, ``frame_milliseconds`` (expected in WebAssembly on one thread: the picture) and
+    "webgpu"), and of them ``later`` after the page can be used, for whole pictures that take ``whole_milliseconds``; ``generator_bytes``, ``frame_milliseconds`` (expected in WebAssembly on one thread: the picture) and
     ``measure_milliseconds``; ``embed_bytes``: of the widget, 0 where there is none; ``notes``: what the publisher should know, one line each.
     """
 
@@ -45,6 +45,8 @@ class Published:
     generator_bytes: int
     frame_milliseconds: float
     measure_milliseconds: float
+    later: int = 0
+    whole_milliseconds: float = 0.0
     embed_bytes: int = 0
     notes: tuple[str, ...] = ()
 
@@ -57,6 +59,11 @@ class Published:
             f"expected in a browser without WebGPU: {self.frame_milliseconds:.0f} ms a picture, "
             f"{self.measure_milliseconds:.0f} ms more to measure it"
         )
+        if self.later:
+            rows.append(
+                f"whole pictures follow when the hand rests, {self.whole_milliseconds / 1e3:.1f} s each: their network is "
+                f"{self.later / 1e6:.1f} MB of the download, fetched when the rest is there"
+            )
         if self.embed_bytes:
             rows.append(f"embed.html: {self.embed_bytes / 1e6:.1f} MB, one file")
         return [*rows, *self.notes]
@@ -89,7 +96,7 @@ def publish(
     check_free(out)
     if address is not None and not address.startswith(("https://", "http://")):
         raise TlganError(f"{address!r} is no address of a site: expected https://HOST/PATH/")
-    engine = build_engine(workspace, resolution=resolution, stage=stage)
+    engine = build_engine(workspace, resolution=resolution, whole=True, stage=stage)
     tell("painting the pictures of the page")
     title = title or f"{workspace.name} · tlgan studio"
     site = engine.files
@@ -119,7 +126,10 @@ def _add_page(site: SiteFiles, workspace: Workspace, engine: Engine, *, title: s
     said = {"title": title, "description": f"{sliders} sliders for a face that does not exist."}
     manifest = engine.manifest(cache)
     source = page.studio_html()
-    html = page.html(source, folder=folder, first=engine.first, manifest=manifest, words=said, address=address)
+    first = engine.first
+    if engine.whole:
+        first = first | {"frame": first["frame"] | {"picture": engine.whole}}
+    html = page.html(source, folder=folder, first=first, manifest=manifest, words=said, address=address)
     site.add("index.html", html)
     site.add(".nojekyll", "")
     kept = ["./", "index.html", *(f"{folder}/{name}" for name in files), *(e["path"] for e in site.manifest.values())]
@@ -145,6 +155,8 @@ def _known(out: Path, engine: Engine) -> Published:
         generator_bytes=generator_bytes,
         frame_milliseconds=networks.milliseconds["generator"] * checks.WASM_FACTOR,
         measure_milliseconds=networks.milliseconds.get("extractor", 0.0) * checks.WASM_FACTOR,
+        later=site.bytes_of("whole") if "whole" in site.manifest else 0,
+        whole_milliseconds=networks.milliseconds.get("whole", 0.0) * checks.WASM_FACTOR,
         embed_bytes=len(site.contents.get("embed.html", b"")),
         notes=tuple(notes),
     )

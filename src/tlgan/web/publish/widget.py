@@ -41,7 +41,7 @@ def widget(workspace: Workspace, seed: int | None = None, *, sliders: Sequence[s
     workspace.axes.indices(list(sliders))
     kind = _widget_class()
     if live:
-        first, _ = first_face(workspace, seed=seed)
+        first = first_face(workspace, seed=seed)[0]
         return kind(workspace, first, sliders)
     engine = build_engine(workspace, runtimes=("wasm",))
     first = engine.first
@@ -123,11 +123,11 @@ def _widget_class() -> Any:
 
 
 def picture_bytes(picture: Any) -> tuple[int, bytes]:
-    """Side and RGBA bytes of a small picture uint8 [H, W, 3]; 0 and a lossless WebP of a larger one."""
+    """Width and RGBA bytes of a small picture uint8 [H, W, 3]; 0 and a lossless WebP of a larger one."""
     import numpy as np
 
     from tlgan.web.server import wire
 
-    if len(picture) <= wire.RAW_SIDE:
-        return len(picture), np.pad(picture, ((0, 0), (0, 0), (0, 1)), constant_values=255).tobytes()
+    if max(picture.shape[:2]) <= wire.RAW_SIDE:
+        return picture.shape[1], np.pad(picture, ((0, 0), (0, 0), (0, 1)), constant_values=255).tobytes()
     return 0, wire.encode_picture(picture)

@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tlgan.editing.claims import claim_of
 from tlgan.editing.state import MAX_ASKED
+from tlgan.provenance import signing
+from tlgan.provenance.claim import NAMESPACES
 
 from . import wire
 
@@ -26,7 +29,10 @@ _FIRST = ("Expression", "Age and gender", "Hair", "Face", "Wearing", "Light and 
 
 def describe(workspace: Workspace) -> wire.Json:
     """The generator, the features with their ranges and quality, their groups and correlations, and what the model is."""
+    from tlgan.generators.base import picture_size
+
     axes, generator = workspace.axes, workspace.generator
+    height, width = picture_size(generator)
     band, whole = positions(axes, BAND), positions(axes, RANGE)
     features = [
         {
@@ -55,6 +61,8 @@ def describe(workspace: Workspace) -> wire.Json:
             "name": generator.name,
             "fingerprint": axes.generator,
             "resolution": generator.resolution,
+            "width": width,
+            "height": height,
             "space": axes.space,
             "dimensions": int(axes.directions.shape[1]),
         },
@@ -77,6 +85,17 @@ def describe(workspace: Workspace) -> wire.Json:
         "films": ["gif", "mp4"],
         "nearest": int(axes.samples) > 0,
         "about": dict(getattr(workspace, "about", None) or {}),
+        "provenance": provenance(workspace),
+    }
+
+
+def provenance(workspace: Workspace, *, published: bool = False) -> wire.Json:
+    """What the page needs to write claims into what it saves itself; see `page/provenance.js`."""
+    return {
+        "claim": claim_of(workspace.canvas).fields(),
+        "namespaces": NAMESPACES,
+        "signed": not published and signing.signer() is not None,
+        "published": published,
     }
 
 

@@ -202,7 +202,7 @@ class Newest:
 
 
 async def _send_picture(socket: WebSocket, identity: int, picture: NDArray[np.uint8], size: int) -> None:
-    if len(picture) <= wire.RAW_SIDE:
+    if max(picture.shape[:2]) <= wire.RAW_SIDE:
         await socket.send_bytes(wire.pack(identity, picture, size))
     else:  # encoding takes as long as a frame: others are answered in the meantime
         await socket.send_bytes(await asyncio.to_thread(wire.pack, identity, picture, size))

@@ -8,7 +8,7 @@
  *            state: {version: number, read: number[], asked: number, weight: number, latent: number, seeds: number, by: string[]},
  *            scale: number, latentDim: number,
  *            samples: {seed: number, rows: number, step: number}, columns: number[], symmetric: boolean[],
- *            picture: {channels: number, resolution: number}}} Facts
+ *            picture: {channels: number, resolution: number, height: number, width: number}}} Facts
  * `white`: latents are drawn from a standard normal; `radius`: the 99 % quantile of their whitened norm; `limit`:
  * logits beyond it, to either side, count as this one; `noise` to `inTheWay`: see `tlgan.editing`; `looks`: by quality;
  * `state`: what a saved face holds at most;

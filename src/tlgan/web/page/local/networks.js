@@ -25,11 +25,12 @@ async function hasGraphics() {
 }
 
 export class Networks {
-  static async open(site, backend) {
+  /** @param {Site} site @param {string} backend @param {string[]} [wanted] the networks to open, of those there are */
+  static async open(site, backend, wanted = ["generator", "extractor", "mapping"]) {
     const networks = new Networks();
     networks.site = site;
     networks.backend = backend;
-    const names = ["generator", "extractor", "mapping"].filter((name) => site.has(name));
+    const names = wanted.filter((name) => site.has(name));
     const [ort, runtime, ...models] = await Promise.all([
       import(site.url(`ort-${backend}`)),
       site.bytes(`runtime-${backend}`),
@@ -62,9 +63,9 @@ export class Networks {
 
   /** Picture [C, H, W] -> responses [f]. @param {Float32Array} picture @returns {Promise<Float32Array>} */
   measure(picture) {
-    const { channels, resolution } = this.site.facts.picture;
+    const { channels, height, width } = this.site.facts.picture;
     const clipped = picture.map((value) => Math.min(1, Math.max(-1, value)));
-    return this.run("extractor", clipped, [1, channels, resolution, resolution]);
+    return this.run("extractor", clipped, [1, channels, height, width]);
   }
 
   /** z [d] -> w [d], truncated. @param {Float32Array} z @returns {Promise<Float32Array>} */
@@ -87,13 +88,12 @@ export class Networks {
   /** Mean difference, in grey levels, to the picture that was painted when the page was published. */
   async miss() {
     const { latent, pixels, side } = this.site.facts.probe;
-    const { channels, resolution } = this.site.facts.picture;
+    const { channels, height, width } = this.site.facts.picture;
     const picture = await this.paint(Float32Array.from(latent));
-    const step = resolution / side;
     let sum = 0;
     pixels.forEach((level, k) => {
       const [channel, row, column] = [Math.floor(k / side / side), Math.floor(k / side) % side, k % side];
-      const at = (channel * resolution + Math.floor(row * step)) * resolution + Math.floor(column * step);
+      const at = (channel * height + Math.floor((row * height) / side)) * width + Math.floor((column * width) / side);
       sum += Math.abs((Math.min(1, Math.max(-1, picture[at])) + 1) * 127.5 - level);
     });
     return sum / (side * side * channels);

@@ -108,9 +108,9 @@ export class Painter {
   /** What an exact edit sees: the picture, and the mean over it and its mirror image, for features that are the same there. */
   async sight(latent) {
     const picture = await this.networks.paint(latent);
-    const { resolution } = this.axes.facts.picture;
+    const { width } = this.axes.facts.picture;
     const plain = await this.positions(picture);
-    const other = await this.positions(mirrored(picture, resolution));
+    const other = await this.positions(mirrored(picture, width));
     const { symmetric } = this.axes.facts;
     return { plain, mean: plain.map((value, k) => (symmetric[k] ? (value + other[k]) / 2 : value)) };
   }
@@ -170,9 +170,9 @@ export class Painter {
 }
 
 /** Pixels of a picture [C, H, W] in [-1, 1]: the rounding of the server, ties to even. @param {Float32Array} picture */
-export function pixels(picture, side, channels) {
-  const image = new ImageData(side, side);
-  const plane = side * side;
+export function pixels(picture, width, height, channels) {
+  const image = new ImageData(width, height);
+  const plane = width * height;
   const bytes = image.data; // clamped, and rounded half to even
   for (let at = 0; at < plane; at++) {
     for (let colour = 0; colour < 3; colour++) {
@@ -183,8 +183,8 @@ export function pixels(picture, side, channels) {
   return image;
 }
 
-function mirrored(picture, side) {
-  return picture.map((_, at) => picture[at - (at % side) + side - 1 - (at % side)]);
+function mirrored(picture, width) {
+  return picture.map((_, at) => picture[at - (at % width) + width - 1 - (at % width)]);
 }
 
 const round = (value) => (Number.isFinite(value) ? Math.round(value * 1000) / 1000 : null);

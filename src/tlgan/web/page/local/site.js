@@ -17,9 +17,9 @@ export class Site {
     this.loaded = 0;
   }
 
-  /** Bytes of the networks that a visitor fetches on WebAssembly, as stored. */
+  /** Bytes of the networks that a visitor on WebAssembly waits for, as stored. */
   weight() {
-    const needed = Object.entries(this.manifest.files).filter(([name]) => !name.endsWith("webgpu"));
+    const needed = Object.entries(this.manifest.files).filter(([name]) => name !== "whole" && !name.endsWith("webgpu"));
     return needed.reduce((sum, [, entry]) => sum + ("path" in entry ? entry.bytes : 0), 0);
   }
 

@@ -1,6 +1,6 @@
 """Which Python functions may be run because a file names them: those that somebody named on this machine before.
 
-A workspace says `module:function` where its features come from a function of one's own. Workspaces are also handed
+A workspace says `module:function` where its pictures or features come from a function of one's own. Workspaces are also handed
 on, and what a stranger's file names is not run. What one has loaded oneself is remembered beside the cache: the
 reference, the files that importing its module runs (the packages around it and itself), and their sha256. Where one
 of them is another file now, or has changed, the permission has ended. A module that comes from no file can't be
@@ -15,16 +15,19 @@ import importlib
 import importlib.util
 import json
 import os
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any, Literal
 
 from tlgan.errors import TlganError
-from tlgan.io import hub, isolation
-from tlgan.io.files import replacing
 
+from . import hub, isolation
+from .files import replacing
+
+MODULE_REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 _FILE = "own-functions.jsonl"
 _here_and_now: set[str] = set()  # of this process, where nothing can be written
 
@@ -35,6 +38,47 @@ def import_own(module: str) -> Any:
     """The module of that name: an installed one, else one of the working folder."""
     with isolation.installed_only() if _is_installed(module) else _working_folder():
         return importlib.import_module(module)
+
+
+def import_attribute(ref: str, what: str, import_: Callable[[str], Any] = import_own) -> Any:
+    """What ``module:attribute`` names. Raises `TlganError`, which calls it a `what`, where it can't be imported."""
+    module_name, _, path = ref.partition(":")
+    try:
+        found: Any = import_(module_name)
+        for part in path.split("."):
+            found = getattr(found, part)
+    except ModuleNotFoundError as error:
+        raise TlganError(
+            f"{what} {ref!r} can't be imported: {error}; go to the folder that it lies in, or name that in PYTHONPATH"
+        ) from error
+    except (ImportError, AttributeError, SyntaxError) as error:
+        raise TlganError(f"{what} {ref!r} can't be imported: {error}") from error
+    return found
+
+
+def require(ref: str, load: str, *, trust: bool = False) -> None:
+    """Raise `TlganError` unless a file may have ``ref`` run; `load` is the Python function that a person calls to allow
+    it. `trust` stands for a permission, except for what comes from no file."""
+    stands = standing(ref)
+    module = ref.partition(":")[0]
+    if stands == "never" and module not in sys.modules and not _findable(module):
+        raise TlganError(
+            f"a file asks to run the Python function {ref!r}, but there is no module {module} here, and what comes from "
+            "no file is never run for a file: go to the folder that it lies in, or name that in PYTHONPATH"
+        )
+    if stands == "never":
+        raise TlganError(
+            f"a file asks to run {ref!r}, which is not in a Python file of its own: that is never run for a file; "
+            "put the function into a module, or hand it over yourself from Python"
+        )
+    if stands != "allowed" and not trust:
+        why = {"changed": "whose code has changed since you allowed it"}.get(
+            stands, "which nobody has named on this machine before"
+        )
+        raise TlganError(
+            f"a file asks to run the Python function {ref!r}, {why}: if you know it, load it once yourself, "
+            f"{load}({ref!r}), in the folder it lies in, or pass --trust"
+        )
 
 
 def allow(ref: str) -> None:
@@ -58,6 +102,14 @@ def standing(ref: str) -> Standing:
     if line in known:
         return "allowed"
     return "changed" if ref in map(_ref_of, known) else "unknown"
+
+
+def _findable(module: str) -> bool:
+    package = module.partition(".")[0]
+    if _is_installed(package):
+        return True
+    with _working_folder():
+        return importlib.util.find_spec(package) is not None
 
 
 def _line(ref: str) -> str | None:

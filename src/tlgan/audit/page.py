@@ -1,0 +1,123 @@
+"""An audit of a workspace, as a page with pictures that opens anywhere, and the same as JSON beside it."""
+
+from __future__ import annotations
+
+import heapq
+import io
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tlgan.errors import TlganError
+from tlgan.io.files import replacing
+from tlgan.workspace.section import data_url, small
+
+from .classifier import ClassifierAudit, Moved, audit_classifier
+from .population import GeneratorAudit, audit_generator, read_reference
+
+if TYPE_CHECKING:
+    from tlgan.editing import Canvas
+    from tlgan.workspace import Workspace
+
+Says = Callable[[str], None]
+#: Pictures of each end of a feature.
+EXTREMES = 6
+#: Effects of a classifier that are shown with pairs of pictures.
+SHOWN = 8
+
+
+def run_classifier(
+    workspace: Workspace, model: str, judge: str, out: Path, *, says: Says, **options: Any
+) -> ClassifierAudit:
+    """`audit_classifier` of the classifier that `model` names, with its page. Raises TlganError where the judge is one of the
+    workspace's own extractors."""
+    from tlgan.editing import Canvas
+    from tlgan.extractors import load_extractor
+
+    if judge in workspace.settings.extractors:
+        raise TlganError(
+            f"{judge} found the axes of {workspace.path}, so it can't judge the edits: give another as --judge"
+        )
+    canvas = Canvas(workspace.generator, workspace.extractor, workspace.axes, resolution=workspace.settings.resolution)
+    found, moved = audit_classifier(canvas, load_extractor(model), load_extractor(judge), says=says, **options)
+    _write(
+        out, found.to_json(), title=f"What {found.classifier} looks at", audit=found, pairs=_pairs(canvas, found, moved)
+    )
+    return found
+
+
+def run_generator(
+    workspace: Workspace,
+    out: Path,
+    *,
+    says: Says,
+    reference: Path | None = None,
+    intersect: Sequence[Sequence[str]] = (),
+) -> GeneratorAudit:
+    """`audit_generator` of the workspace's samples, with its page."""
+    axes = workspace.axes
+    parts = [features for _, features in workspace.samples.read_arrays()]
+    if not parts:
+        raise TlganError(f"{workspace.path} has no samples: run `tlgan discover` first")
+    values = np.concatenate(parts).astype(np.float64)
+    side = workspace.settings.resolution or workspace.generator.resolution
+    side = min(side, workspace.extractor.input_size or side)
+    against = None if reference is None else read_reference(reference, workspace.extractor, side=side, says=says)
+    found = audit_generator(
+        axes.features,
+        values,
+        generator=workspace.settings.generator,
+        extractor=workspace.extractor.name,
+        reference=against,
+        intersect=intersect,
+    )
+    _write(out, found.to_json(), title=f"What {found.generator} shows", audit=found, extremes=_extremes(workspace))
+    return found
+
+
+def _write(out: Path, values: dict[str, Any], **context: Any) -> None:
+    from jinja2 import Environment, PackageLoader, select_autoescape
+
+    environment = Environment(loader=PackageLoader("tlgan.audit"), autoescape=select_autoescape(default=True))
+    page = environment.get_template("audit.html.j2").render(**context)
+    with replacing(out.with_suffix(".json")) as temporary:
+        temporary.write_text(json.dumps(values, indent=1), encoding="utf-8")
+    with replacing(out) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def _pairs(canvas: Canvas, audit: ClassifierAudit, moved: Moved) -> list[tuple[str, list[tuple[str, str]]]]:
+    """For the largest effects that were found, faces before and after."""
+    shown = [effect for effect in audit.effects if effect.verdict == "found" and effect.pairs][:SHOWN]
+    sections = []
+    for effect in shown:
+        rows, slider = list(effect.pairs), moved.sliders.index(effect.slider)
+        before, after = canvas.paint(moved.starts[rows]), canvas.paint(moved.latents[rows, slider])
+        urls = [(data_url(small(a)), data_url(small(b))) for a, b in zip(before, after, strict=True)]
+        sections.append((f"{effect.slider} on {effect.output}", urls))
+    return sections
+
+
+def _extremes(workspace: Workspace) -> list[tuple[str, list[str], list[str]]]:
+    """For every feature, kept pictures of its lowest and highest samples; memory is that of one part."""
+    names = workspace.axes.names
+    ends: dict[tuple[int, int], list[tuple[float, int, bytes]]] = {}
+    start = 0
+    for table in workspace.samples.read([*names, "thumbnail"], stop=workspace.samples.measured()):
+        for column, name in enumerate(names):
+            values = np.asarray(table[name], dtype=np.float64)
+            for sign in (1, -1):
+                best = np.argsort(-sign * values, kind="stable")[:EXTREMES]
+                found = [(sign * float(values[r]), -(start + int(r)), table["thumbnail"][int(r)].as_py()) for r in best]
+                ends[column, sign] = heapq.nlargest(EXTREMES, [*ends.get((column, sign), []), *found])
+        start += table.num_rows
+    return [(name, _urls(ends[k, -1]), _urls(ends[k, 1])) for k, name in enumerate(names)]
+
+
+def _urls(found: list[tuple[float, int, bytes]]) -> list[str]:
+    from PIL import Image
+
+    return [data_url(np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))) for _, _, data in found]

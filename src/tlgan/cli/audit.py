@@ -1,0 +1,88 @@
+"""The verb `audit`: what a generator shows, or what a classifier looks at. Parses, calls one function, prints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tlgan.errors import TlganError
+
+from .evaluate import DEFAULT_JUDGE
+from .options import JsonOption, TrustOption, WorkspaceArgument, YesOption
+
+
+def register(app: typer.Typer) -> None:
+    """Give `app` this verb."""
+    app.command()(audit)
+
+
+def audit(
+    workspace: WorkspaceArgument,
+    model: Annotated[
+        str,
+        typer.Option(
+            help="A classifier to audit: my.onnx, module:function, hf:owner/repo; without it the generator is."
+        ),
+    ] = "",
+    features: Annotated[
+        list[str] | None, typer.Option(help="Sliders to move on the classifier; all that extractor and judge know.")
+    ] = None,
+    expects: Annotated[
+        list[str] | None, typer.Option(help="Sliders that the classifier is meant to look at; no finding.")
+    ] = None,
+    interact: Annotated[list[str] | None, typer.Option(help="Two sliders, like smiling:male; may be repeated.")] = None,
+    faces: Annotated[int, typer.Option(min=12, max=10_000, help="Fresh faces that every slider is moved on.")] = 60,
+    amount: Annotated[float, typer.Option(min=0.1, max=5, help="How far, in sd.")] = 1.5,
+    least: Annotated[
+        float,
+        typer.Option(min=0.01, max=2, help="Effects below this matter to nobody: sd of the output a sd of the slider."),
+    ] = 0.1,
+    judge: Annotated[
+        str, typer.Option(help="Extractor that had no part in finding the axes; refs as for `discover -e`.")
+    ] = DEFAULT_JUDGE,
+    reference: Annotated[
+        Path | None, typer.Option(help="Pictures (a folder, Parquet) or a table to hold the generator against.")
+    ] = None,
+    intersect: Annotated[
+        list[str] | None, typer.Option(help="Features whose combinations are looked at, like male,young; repeatable.")
+    ] = None,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Page to write; the same as JSON lies beside it.")] = Path(
+        "audit.html"
+    ),
+    trust: TrustOption = False,
+    yes: YesOption = False,
+    json: JsonOption = False,
+) -> None:
+    """What does the generator leave out? What does my classifier do when one thing changes?"""
+    from tlgan.audit.page import run_classifier, run_generator
+    from tlgan.io.streams import write
+    from tlgan.workspace import open_workspace
+
+    from .terminal import print_audit, print_json, say
+
+    opened = open_workspace(workspace, trust=trust)
+    named = [name.strip() for words in features or () for name in words.split(",") if name.strip()]
+    if model:
+        if reference is not None or intersect:
+            raise TlganError("--reference and --intersect are about the generator: leave them out with --model")
+        pairs = []
+        for words in interact or ():
+            one, _, other = words.partition(":")
+            if not one or not other or one == other:
+                raise TlganError(f"{words!r} does not name two sliders: expected one like smiling:male")
+            pairs.append((one, other))
+        expected = [name.strip() for words in expects or () for name in words.split(",") if name.strip()]
+        options = {"features": named or None, "expected": expected, "interact": pairs, "faces": faces}
+        found = run_classifier(opened, model, judge, out, amount=amount, least=least, says=say, **options)
+    else:
+        if named or expects or interact:
+            raise TlganError("--features, --expects and --interact are about a classifier: name it with --model")
+        sets = [tuple(name.strip() for name in words.split(",") if name.strip()) for words in intersect or ()]
+        found = run_generator(opened, out, reference=reference, intersect=sets, says=say)
+    if json:
+        print_json(found.to_json())
+    else:
+        print_audit(found)
+        write(f"written: {out} and {out.with_suffix('.json')}")

@@ -1,0 +1,382 @@
+"""Rows of a data set: draw, score, move, paint, look, and keep what two networks see as asked.
+
+Row i is made in tries. Each try draws latents from its own place in the stream, scores them by the axes, and takes one by
+how probably it lies in the row's cell. Where none does, it is moved there by an exact edit with everything else locked.
+Extractor and judge look at the picture; where one of them disagrees, or the face was there before, the next try follows.
+Rows are made `ROWS` at a time, and the same request makes the same rows, wherever it was cut off.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tlgan.editing import Edit, resolve_all, resolved
+from tlgan.editing.state import encode_latent
+
+from .conditions import Box, yes_or_no
+from .look import Looker, Seen
+from .request import Cell, Plan
+
+if TYPE_CHECKING:
+    from tlgan.editing import Canvas
+
+#: Rows made together, the most that a kill loses.
+ROWS = 64
+#: Latents scored for one try, and tries for one row.
+DRAWS, TRIES = 256, 16
+#: Where a plain latent lies in the cell with this probability, by the axes, it is painted as it is: an edit costs as much
+#: as some thirty pictures. Later tries are stricter.
+LIKELY, PATIENT, STRICT = 0.1, 3, 0.4
+#: Mean change of what was locked, by extractor or judge in sd, from which on an edit changed something else too.
+DRIFT = 0.6
+#: A cell none of whose first rows succeeded is given up.
+HOPELESS = 6
+#: Far from the seeds that samples and evaluations use.
+STREAM = 2**41
+REFUSALS = ("extractor", "judge", "drift", "seen before")
+
+
+@dataclass
+class Tally:
+    """What became of a cell so far: rows ``made`` and ``failed``, ``edited`` ones, pictures ``painted``, and those that
+    were refused by reason."""
+
+    made: int = 0
+    failed: int = 0
+    edited: int = 0
+    painted: int = 0
+    refused: dict[str, int] = field(default_factory=lambda: dict.fromkeys(REFUSALS, 0))
+
+    def add(self, other: Tally) -> None:
+        """Count what another tally counted, too."""
+        self.made, self.failed, self.edited = (
+            self.made + other.made,
+            self.failed + other.failed,
+            self.edited + other.edited,
+        )
+        self.painted += other.painted
+        for reason, count in other.refused.items():
+            self.refused[reason] += count
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether this cell is given up."""
+        return self.made == 0 and self.failed >= HOPELESS
+
+    def why(self, judge: str) -> str:
+        """In words, why rows failed."""
+        words = {"extractor": "the extractor saw something else", "judge": f"{judge} saw something else",
+                 "drift": "something locked changed too", "seen before": "the face was there before"}  # fmt: skip
+        said = [f"{count} times {words[reason]}" for reason, count in self.refused.items() if count]
+        return f"of {self.painted} pictures: {', '.join(said)}" if said else "no latent could be moved there"
+
+
+@dataclass(frozen=True, eq=False)
+class Try:
+    """One attempt at a row: the start, where it was drawn, and the edit that leads into the ``box``."""
+
+    row: int
+    cell: int
+    box: Box
+    draw: int
+    edit: Edit
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Rows made together: ``records`` (plain values but for ``picture`` uint8 [H, W, 3] and ``edit_state``), ``code`` of
+    each, and what became of every cell."""
+
+    records: list[dict[str, Any]]
+    code: np.ndarray
+    tally: dict[int, Tally]
+
+
+@dataclass
+class History:
+    """What parts before this one leave: codes of all faces, and tallies by cell."""
+
+    codes: list[np.ndarray] = field(default_factory=list)
+    tally: dict[int, Tally] = field(default_factory=dict)
+
+    def add(self, code: np.ndarray, tally: dict[int, Tally]) -> None:
+        """One more part."""
+        self.codes.append(code)
+        for cell, counted in tally.items():
+            self.tally.setdefault(cell, Tally()).add(counted)
+
+    def nearest(self, code: np.ndarray) -> np.ndarray:
+        """Distance [n] of codes [n, c] to the nearest of all earlier ones; infinite where there are none."""
+        least = np.full(len(code), np.inf)
+        mine = code.astype(np.float32)
+        for part in self.codes:
+            theirs = part.astype(np.float32)
+            if len(theirs):
+                squared = (mine**2).sum(1)[:, None] + (theirs**2).sum(1)[None] - 2 * mine @ theirs.T
+                least = np.minimum(least, np.sqrt(np.maximum(squared, 0)).min(axis=1))
+        return least
+
+
+class Maker:
+    """Makes the parts of one request."""
+
+    def __init__(self, canvas: Canvas, looker: Looker, plan: Plan) -> None:
+        self.canvas, self.looker, self.plan, self.request = canvas, looker, plan, plan.request
+        self.axes = canvas.axes
+        self._free = [name for row, name in enumerate(self.axes.names) if not self.axes.weak[row]]
+        self._quantiles = (self.axes.quantiles - self.axes.mean[:, None]) / self.axes.sd[:, None]
+        self._noise = np.sqrt(np.clip(1 - self.axes.r2, 0.02, 1.0))
+
+    def parts(self) -> int:
+        """How many parts the request has."""
+        return -(-self.request.n // ROWS)
+
+    def part(self, number: int, history: History) -> Part:
+        """Make part `number`, whose forerunners left `history`."""
+        rows = range(number * ROWS, min((number + 1) * ROWS, self.request.n))
+        tally: dict[int, Tally] = {}
+        waiting: list[int] = []
+        for row in rows:
+            cell = self.plan.cell_of(row)
+            counted = tally.setdefault(cell, Tally())
+            if self.plan.cells[cell].impossible or history.tally.get(cell, Tally()).hopeless:
+                counted.failed += 1
+            else:
+                waiting.append(row)
+        here = History(list(history.codes))
+        found: dict[int, list[dict[str, Any]]] = {}
+        codes: dict[int, np.ndarray] = {}
+        for attempt in range(TRIES):
+            if not waiting:
+                break
+            for row, records, code in self._attempt(waiting, attempt, here, tally):
+                found[row], codes[row] = records, code
+            waiting = [row for row in waiting if row not in found]
+        for row in waiting:
+            tally[self.plan.cell_of(row)].failed += 1
+        order = sorted(found)
+        code = np.concatenate([codes[row] for row in order]) if order else np.zeros((0, 1), dtype=np.float16)
+        return Part([record for row in order for record in found[row]], code, tally)
+
+    def _attempt(
+        self, rows: list[int], attempt: int, here: History, tally: dict[int, Tally]
+    ) -> Iterable[tuple[int, list[dict[str, Any]], np.ndarray]]:
+        tries, starts = self._proposed(rows, attempt)
+        seen = self.looker.look(np.stack([_reached(t.edit) for t in tries]))
+        fits = []
+        for k, one in enumerate(tries):
+            cell, counted = self.plan.cells[one.cell], tally[one.cell]
+            counted.painted += 1
+            reason = self._refusal(cell, seen[[k]], starts.get(k), one)
+            if reason:
+                counted.refused[reason] += 1
+            else:
+                fits.append(k)
+        twins = self._twins([tries[k] for k in fits], seen[fits], tally) if self.request.pairs and fits else None
+        for k in fits:
+            one, counted = tries[k], tally[tries[k].cell]
+            others = [] if twins is None else twins.get(one.row, [])
+            if twins is not None and not others:
+                continue
+            if here.nearest(seen.code[[k]])[0] < self.looker.twin:
+                counted.refused["seen before"] += 1
+                continue
+            records = [self._record(one, seen[[k]], starts.get(k)), *(self._record(*other) for other in others)]
+            for record in records if others else []:
+                yes = record[f"{self.request.pairs}_extractor"] >= 0.5
+                record |= {"side": "with" if yes else "without", f"{self.request.pairs}_asked": str(int(yes))}
+            here.codes.append(seen.code[[k]])
+            counted.made += 1
+            counted.edited += bool(one.edit.asked)
+            yield one.row, records, np.concatenate([seen.code[[k]], *(other[1].code for other in others)])
+
+    def _proposed(self, rows: list[int], attempt: int) -> tuple[list[Try], dict[int, Seen]]:
+        """A try for each row, and what was seen of the starts of those that are edits, by the number of the try."""
+        request, axes = self.request, self.axes
+        draws = 1 if request.source == "edit" else DRAWS
+        places = [(row * TRIES + attempt) * DRAWS for row in rows]
+        latents = np.stack([self.canvas.sample(draws, seed=STREAM + request.seed, start=place) for place in places])
+        tries, to_move = [], []
+        for k, row in enumerate(rows):
+            number = self.plan.cell_of(row)
+            boxes = self.plan.cells[number].boxes
+            rng = np.random.Generator(np.random.Philox(key=[request.seed, 1], counter=[row, attempt, 0, 0]))
+            chances = np.stack(
+                [self._chance(axes.predict(latents[k]), box) for box in boxes], axis=1
+            )  # [draws, boxes] logs
+            best = chances.max(axis=1)
+            weight = np.exp(best - best.max())
+            chosen = int(rng.choice(draws, p=weight / weight.sum()))
+            box = boxes[int(chances[chosen].argmax())]
+            start = latents[k, chosen]
+            least = np.log(LIKELY if attempt < PATIENT else STRICT)
+            likely = request.source == "select" or (request.source == "both" and best[chosen] > least)
+            if not likely:
+                to_move.append((k, rng))
+            tries.append(Try(row, number, box, places[k] + chosen, Edit(start)))
+        if not to_move:
+            return tries, {}
+        seen = self.looker.look(np.stack([tries[k].edit.latent for k, _ in to_move]), small=True)
+        edits = [self._edit(tries[k], seen.own[j], rng) for j, (k, rng) in enumerate(to_move)]
+        solutions = resolve_all(self.canvas, edits, request.quality)
+        starts = {}
+        for j, ((k, _), edit, solution) in enumerate(zip(to_move, edits, solutions, strict=True)):
+            if edit.asked:
+                tries[k] = Try(
+                    tries[k].row, tries[k].cell, tries[k].box, tries[k].draw, resolved(edit, solution, request.quality)
+                )
+                starts[k] = seen[[j]]
+        return tries, starts
+
+    def _chance(self, predicted: np.ndarray, box: Box) -> np.ndarray:
+        """Log probability [n] that pictures which the axes predict at [n, f] lie in a box: what the axes do not explain is
+        normal, with the variance 1 - R²."""
+        from scipy.special import log_ndtr
+
+        total = np.zeros(len(predicted))
+        for name, interval in box.items():
+            row = self.axes.index(name)
+            low, high = (
+                (end - predicted[:, row]) / self._noise[row] for end in self.plan.axes_interval(name, interval)
+            )
+            # of the two tails that are equal by symmetry, the one that does not cancel
+            low, high = np.where(low > 0, -high, low), np.where(low > 0, -low, high)
+            above, below = log_ndtr(high), log_ndtr(low)
+            total += above + np.log1p(-np.exp(np.minimum(below - above, -1e-12)))
+        return total
+
+    def _edit(self, one: Try, own: np.ndarray, rng: np.random.Generator) -> Edit:
+        """Move what is not in the box to a place that the population has there; lock everything else."""
+        changes = {}
+        for name, (low, high) in self.looker.aims(one.box, self.request.margin).items():
+            place = own[self.axes.index(name)]
+            if not low <= place < high:
+                changes[name] = self._target(name, low, high, rng) - float(place)
+        locks = [name for name in self._free if name not in changes]
+        return Edit(one.edit.latent, exact=True).ask(changes).lock(locks)
+
+    def _target(self, name: str, low: float, high: float, rng: np.random.Generator) -> float:
+        """A place in an interval, drawn as the population lies in it; where it has none there, just inside."""
+        places, levels = self._quantiles[self.axes.index(name)], self.axes.quantile_levels
+        bottom, top = np.interp([low, high], places, levels)
+        if top - bottom > 1e-3:
+            return float(np.clip(np.interp(rng.uniform(bottom, top), levels, places), low, high))
+        return low + min(0.25, (high - low) / 2) if np.isfinite(low) else high - 0.25
+
+    def _refusal(self, cell: Cell, seen: Seen, start: Seen | None, one: Try) -> str:
+        """Why a picture is not taken; empty where it is."""
+        own, judged = self.looker.in_cell(cell, seen, self.request.margin)
+        if not own[0]:
+            return "extractor"
+        if not judged[0]:
+            return "judge"
+        if start is not None and max(self._drift(one.edit, seen, start)) > DRIFT:
+            return "drift"
+        if self.request.pairs and not self._sure_side(seen):
+            return "judge"
+        return ""
+
+    def _drift(self, edit: Edit, seen: Seen, start: Seen) -> tuple[float, float]:
+        """Mean |change| of the locked features, by the extractor and by the judge."""
+        own = [self.axes.index(name) for name in sorted(edit.locks)]
+        judged = [k for k, name in enumerate(self.looker.judged) if name in edit.locks]
+        by_own = np.abs(seen.own[0, own] - start.own[0, own]).mean() if own else 0.0
+        by_judge = np.abs(seen.places[0, judged] - start.places[0, judged]).mean() if judged else 0.0
+        return float(by_own), float(by_judge)
+
+    def _sure_side(self, seen: Seen, yes: bool | None = None) -> bool:
+        """Whether extractor and judge see a picture on the same side of the pairs' feature, or on the side `yes`."""
+        name = self.request.pairs
+        own = bool(self.axes.values(seen.own[0])[self.axes.index(name)] >= 0.5)
+        box: tuple[Box, ...] = ({name: yes_or_no(own)},)
+        agree = (
+            self.looker.extractor_agrees(seen.own, box, self.request.margin)[0]
+            and self.looker.judge_agrees(seen.values, box)[0]
+        )
+        return bool(agree and (yes is None or own == yes))
+
+    def _twins(self, tries: list[Try], seen: Seen, tally: dict[int, Tally]) -> dict[int, list[tuple[Try, Seen, Seen]]]:
+        """Of each accepted face, the same one on the other side of the pairs' feature, by row; none where that failed."""
+        name = self.request.pairs
+        row = self.axes.index(name)
+        edits = []
+        for k, one in enumerate(tries):
+            yes = bool(self.axes.values(seen.own[k])[row] >= 0.5)
+            ((low, high),) = self.looker.aims({name: yes_or_no(not yes)}, self.request.margin).values()
+            rng = np.random.Generator(np.random.Philox(key=[self.request.seed, 2], counter=[one.row, 0, 0, 0]))
+            ask = self._target(name, low, high, rng) - float(seen.own[k, row])
+            locks = [other for other in self._free if other != name]
+            edits.append(Edit(_reached(one.edit), exact=True).ask({name: ask}).lock(locks))
+        solutions = resolve_all(self.canvas, edits, self.request.quality)
+        edits = [
+            resolved(edit, solution, self.request.quality) for edit, solution in zip(edits, solutions, strict=True)
+        ]
+        looked = self.looker.look(np.stack([_reached(edit) for edit in edits]))
+        found = {}
+        for k, (one, edit) in enumerate(zip(tries, edits, strict=True)):
+            cell, other, counted = self.plan.cells[one.cell], looked[[k]], tally[one.cell]
+            counted.painted += 1
+            yes = bool(self.axes.values(seen.own[k])[row] >= 0.5)
+            if not self.looker.extractor_agrees(other.own, cell.boxes, 0.0)[0]:
+                counted.refused["extractor"] += 1
+            elif not self._sure_side(other, not yes) or not self.looker.judge_agrees(other.values, cell.boxes)[0]:
+                counted.refused["judge"] += 1
+            elif max(self._drift(edit, other, seen[[k]])) > DRIFT:
+                counted.refused["drift"] += 1
+            else:
+                found[one.row] = [(Try(one.row, one.cell, one.box, one.draw, edit), other, seen[[k]])]
+        return found
+
+    def _record(self, one: Try, seen: Seen, start: Seen | None) -> dict[str, Any]:
+        """One picture and everything that is known of it."""
+        cell, edit = self.plan.cells[one.cell], one.edit
+        values = self.axes.values(seen.own[0])
+        record: dict[str, Any] = {
+            "picture": seen.pictures[0],
+            "edit_state": edit,
+            "row": one.row,
+            "cell": cell.words,
+            "side": "",
+            "edited": bool(edit.asked),
+        }
+        for name in self.plan.asked:
+            record[f"{name}_asked"] = asked_value(cell, one.box, name)
+        record |= {f"{name}_extractor": float(value) for name, value in zip(self.axes.names, values, strict=True)}
+        record |= {
+            f"{name}_judge": float(value) for name, value in zip(self.looker.judged, seen.values[0], strict=True)
+        }
+        drift = (None, None) if start is None or not edit.asked else self._drift(edit, seen, start)
+        record |= {"drift_extractor": drift[0], "drift_judge": drift[1]}
+        words = {
+            "asked": {name: round(change, 4) for name, change in sorted(edit.asked.items())},
+            "locks": sorted(edit.locks),
+        }
+        record |= {
+            "seed": STREAM + self.request.seed,
+            "draw": one.draw,
+            "start": encode_latent(edit.latent),
+            "latent": encode_latent(_reached(edit)),
+            "edit": json.dumps(words) if edit.asked else "",
+        }
+        return record
+
+
+def asked_value(cell: Cell, box: Box, name: str) -> str:
+    """What is asked of a feature as a label: "1" or "0" of a probability, the words of a bin, "" where nothing is."""
+    if name in cell.bins:
+        return str(cell.bins[name].value)
+    interval = box.get(name)
+    return (
+        ""
+        if interval is None
+        else {yes_or_no(True): "1", yes_or_no(False): "0"}.get(interval, f"{interval[0]:g} to {interval[1]:g}")
+    )
+
+
+def _reached(edit: Edit) -> np.ndarray:
+    return edit.latent if edit.reached is None else edit.reached.latent
