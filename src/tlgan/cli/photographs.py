@@ -60,7 +60,7 @@ def invert(
     for source, target in _pairs(photographs, out, ".safetensors"):
         editor = _inverted(opened, source, face, box, steps_small, steps_whole, None)
         editor.save_inversion(target)
-        results.append({"photograph": str(source), "out": str(target), "layers": len(editor.inversion.latent)})
+        results.append({"photograph": str(source), "out": str(target)})
     if json:
         print_json(results)
     else:

@@ -40,8 +40,8 @@ class Plan:
     ``features`` (an extractor's embedding), ``identity`` (where weights for it are there), ``shared`` and ``layers``
     (the prior on u and on the offsets)."""
 
-    small: int = 120
-    whole: int = 4
+    small: int = 80
+    whole: int = 2
     rate: float = 0.2
     whole_rate: float = 0.03
     apart: float = 0.25
