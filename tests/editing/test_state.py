@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 from tlgan.editing import Edit, Reached
-from tlgan.editing.state import KEYWORD, MAX_TEXT, encode_latent, from_json, read_png, to_json, write_png
+from tlgan.editing.state import KEYWORD, MAX_TEXT, encode_latent, from_json, png_with_state, read_png, to_json
 from tlgan.errors import TlganError
 
 AXES = random_axes(np.random.default_rng(1), 6, 3, white=True)
@@ -167,11 +167,10 @@ def png(text: str | None, *, keyword: str = KEYWORD, zipped: bool = True) -> byt
 
 
 def test_a_picture_brings_its_edit_back():
-    buffer = io.BytesIO()
     picture = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
-    write_png(buffer, picture, to_json(EDIT, AXES))
-    assert same(from_json(read_png(buffer.getvalue()), AXES), EDIT)
-    np.testing.assert_array_equal(np.asarray(Image.open(buffer)), picture)
+    data = png_with_state(picture, to_json(EDIT, AXES))
+    assert same(from_json(read_png(data), AXES), EDIT)
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(data))), picture)
 
 
 @pytest.mark.parametrize(

@@ -340,7 +340,14 @@ def test_verify_brings_the_face_back(halves: Workspace, tmp_path: Path, monkeypa
     assert ended.value.code == 0
     assert (tmp_path / "again.png").read_bytes() == (tmp_path / "a.png").read_bytes()
     other = find_state((tmp_path / "a.png").read_bytes())
-    swapped = png_with_state(PICTURE[:16, :16], other or {}, CLAIM)  # another face's state in this picture
-    face = _face(swapped, halves, None)
+    swapped, foreign = tmp_path / "swapped.png", tmp_path / "foreign.png"
+    swapped.write_bytes(png_with_state(PICTURE[:16, :16], other or {}, CLAIM))  # another face's state in this picture
+    face = _face(swapped, swapped.read_bytes(), halves, None)
     assert face is not None
     assert face["levels_off"] > 20
+    foreign.write_bytes(png_with_state(PICTURE, {**(other or {}), "generator": "0" * 64}, CLAIM))
+    face = _face(foreign, foreign.read_bytes(), halves, None)
+    assert face is not None
+    assert "another generator" in face["words"]
+    with pytest.raises(TlganError, match="another generator"):
+        _face(foreign, foreign.read_bytes(), halves, tmp_path / "b.png")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import re
@@ -15,6 +16,7 @@ import pytest
 from PIL import Image
 
 from tlgan import TlganError
+from tlgan.provenance import verify
 from tlgan.web.publish import Published, publish, words
 from tlgan.web.publish.files import SiteFiles, check_free
 from tlgan.workspace import Workspace
@@ -191,3 +193,16 @@ def test_a_smaller_resolution_has_to_be_one(world: Workspace, tmp_path: Path) ->
     with pytest.raises(TlganError, match="paints up to 32 pixels"):
         publish(world, tmp_path / "site", resolution=64)
     assert not (tmp_path / "site").exists()
+
+
+def test_every_picture_of_a_site_was_painted_and_says_so(site: Published) -> None:
+    """What a site holds is networks, numbers, the page, and pictures that carry a claim: no file that somebody opened."""
+    files = [path for path in site.path.rglob("*") if path.is_file()]
+    pictures = [path for path in files if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp", ".gif", ".mp4")]
+    assert [path.name for path in pictures] == ["og.png"]
+    found = [path.read_bytes() for path in pictures]
+    for name in ("index.html", "embed.html"):
+        text = (site.path / name).read_text("utf-8")
+        found += [base64.b64decode(data) for data in re.findall(r"data:image/\w+;base64,([A-Za-z0-9+/=]+)", text)]
+    assert len(found) >= 4
+    assert {verify(data).verdict for data in found} == {"intact"}

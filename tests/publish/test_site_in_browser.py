@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from PIL import Image
 
 from chance import repeatable
 from tlgan.editing.state import read_png
+from tlgan.provenance import verify
 from tlgan.web.publish import Published
 from tlgan.workspace import Workspace
 
@@ -78,7 +80,11 @@ def saved(page: Any) -> tuple[np.ndarray, dict[str, Any]]:
     """What "save" gives: pixels int [H, W, 3] and the face inside."""
     with page.expect_download() as download:
         page.click("#save")
+        page.locator("dialog button.primary").click()
     content = Path(download.value.path()).read_bytes()
+    report = verify(content)  # without a server too, what is saved says what it is
+    assert (report.verdict, report.source) == ("intact", "made by a trained generative model")
+    assert verify(content[:250] + bytes([content[250] ^ 1]) + content[251:]).verdict == "broken"
     return np.asarray(Image.open(io.BytesIO(content)).convert("RGB")).astype(int), read_png(content)
 
 
@@ -235,6 +241,22 @@ def test_the_gallery_finds_faces_and_a_walk_becomes_a_film(visit: Visit) -> None
         page.locator("dialog button", has_text="GIF").click()
     with Image.open(download.value.path()) as film:
         assert film.n_frames > 20
+    assert verify(Path(download.value.path()).read_bytes()).verdict == "intact"
+
+
+def test_the_mark_stays_on_a_published_page(visit: Visit) -> None:
+    page = visit.open("#seed=5")
+    page.evaluate("localStorage.setItem('tlgan.mark', 'off')")
+    page.reload()
+    visit.started(page)
+    assert page.locator("#mark").is_visible()
+    page.keyboard.press("?")
+    assert page.locator("#show-mark").count() == 0
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    shown = page.locator("dialog .grid img").first
+    shown.wait_for()
+    assert verify(base64.b64decode(shown.get_attribute("src").partition(",")[2])).verdict == "intact"
 
 
 def test_opened_as_a_file_it_says_what_to_do(browser: Any, site: Published) -> None:

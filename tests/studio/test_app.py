@@ -41,7 +41,7 @@ def test_words_from_a_model_cannot_close_the_script(cartoons: Workspace) -> None
     studio = Studio(cartoons)
     description = studio.description | {"name": "</script><script>alert(1)</script>"}
     edit = wire.face({"face": {"seed": 1}}, "face", cartoons.axes, cartoons.canvas.start)
-    html = _first_paint(description, edit, studio.painter.frame(edit))
+    html = _first_paint(description, edit, studio.painter.frame(edit), studio._claim(edit))
     studio.painter.close()
     assert "alert(1)" in html
     assert "<script>alert" not in html

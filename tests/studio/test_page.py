@@ -479,6 +479,7 @@ def test_a_saved_png_remembers_and_brings_the_face_back(page: Any, cartoons: Wor
     shown = _pixels(page)
     with page.expect_download() as download:
         page.keyboard.press("s")
+        page.keyboard.press("Enter")
     saved = tmp_path / download.value.suggested_filename
     download.value.save_as(saved)
     assert saved.name == "cartoons-face-7.png"
@@ -504,7 +505,8 @@ def test_a_saved_exact_face_is_the_face_that_was_seen(page: Any, cartoons: Works
     page.evaluate("window.studio.set({smiling: 1.2})")
     page.keyboard.press("x")
     with page.expect_download() as download:
-        page.keyboard.press("s")  # at once: what is saved waits for the picture that is still on its way
+        page.keyboard.press("s")
+        page.keyboard.press("Enter")  # at once: what is saved waits for the picture that is still on its way
     download.value.save_as(tmp_path / "saved.png")
     _settled(page)
     shown, state = _pixels(page), read_png((tmp_path / "saved.png").read_bytes())
@@ -548,7 +550,7 @@ def _drop(page: Any, path: Path) -> None:
 def test_files_that_hold_no_face_of_this_generator_are_refused_in_words(
     watched: Any, cartoons: Workspace, tmp_path: Path
 ) -> None:
-    from tlgan.editing.state import write_png
+    from tlgan.editing.state import png_with_state
 
     page = watched.open("#seed=7")
     shown = _pixels(page)
@@ -556,8 +558,8 @@ def test_files_that_hold_no_face_of_this_generator_are_refused_in_words(
     picture = cartoons.editor(seed=7).picture()
     plain, foreign, forged, other = (tmp_path / f"{name}.png" for name in ("plain", "foreign", "forged", "other"))
     Image.fromarray(picture).save(plain)
-    write_png(foreign, picture, state | {"generator": "0123456789abcdef"})
-    write_png(forged, picture, state | {"latent": [1]})
+    foreign.write_bytes(png_with_state(picture, state | {"generator": "0123456789abcdef"}))
+    forged.write_bytes(png_with_state(picture, state | {"latent": [1]}))
     other.write_bytes(b"GIF89a")
     error = page.locator("#file-error")
     for path, words in (

@@ -91,7 +91,9 @@ def test_a_folder_a_class_and_utkfaces_names(folder: Path, tmp_path: Path) -> No
         (tmp_path / "animals" / name).mkdir(parents=True, exist_ok=True)
         (folder / f"{row:03d}.png").rename(tmp_path / "animals" / name / f"{row}.png")
     found = read_labelled(tmp_path / "animals", None)
-    assert kinds(found.columns) == {"animals": ("binary", [0, 1, 1])}
+    assert kinds(found.columns) == {"class": ("binary", [0, 1, 1])}
+    (feature,) = read_targets(found.columns)[0].features()
+    assert (feature.name, feature.low, feature.high) == ("dogs", "cats", "dogs")
     with pytest.raises(TlganError, match="do not say what is in the pictures"):
         read_labelled(folder, None)
     picture = (folder / "003.png").read_bytes()

@@ -73,13 +73,13 @@ def _verified(file: Path, anchors: str | None, opened: Workspace | None, out: Pa
             "lines": {"error": str(error)},
             "error": str(error),
         }
-    lines, face = report.lines(), _face(data, opened, out)
+    lines, face = report.lines(), _face(file, data, opened, out)
     if face:
         lines["face inside"] = face["words"]
     return {**report.as_dict(), "holds": report.holds, "face": face, "lines": lines}
 
 
-def _face(data: bytes, opened: Workspace | None, out: Path | None) -> dict[str, Any] | None:
+def _face(file: Path, data: bytes, opened: Workspace | None, out: Path | None) -> dict[str, Any] | None:
     """What a picture's own state is worth: whose it is, and with a workspace, whether it paints that picture."""
     if not (data.startswith(b"\x89PNG") and b"tlgan\0" in data):
         return _none(out)
@@ -94,7 +94,7 @@ def _face(data: bytes, opened: Workspace | None, out: Path | None) -> dict[str, 
     generator = str(state.get("generator"))[:12]
     if opened is None:
         return {"generator": generator, "words": f"of generator {generator}; --workspace brings it back"}
-    return {"generator": generator, **_again(data, state, opened, out)}
+    return {"generator": generator, **_again(file, data, opened, out)}
 
 
 def _none(out: Path | None) -> dict[str, Any] | None:
@@ -103,16 +103,19 @@ def _none(out: Path | None) -> dict[str, Any] | None:
     return None
 
 
-def _again(data: bytes, state: dict[str, Any], opened: Workspace, out: Path | None) -> dict[str, Any]:
+def _again(file: Path, data: bytes, opened: Workspace, out: Path | None) -> dict[str, Any]:
+    """The face inside, painted once more."""
     import io
 
     import numpy as np
     from PIL import Image
 
-    from tlgan.editing import Editor
-    from tlgan.editing.state import from_json
-
-    editor = Editor(opened.canvas, from_json(state, opened.axes))
+    try:
+        editor = opened.editor_from_png(file)
+    except TlganError as error:
+        if out is not None:
+            raise
+        return {"words": str(error)}
     with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
         shown = np.asarray(image.convert("RGB")).astype(int)
     painted = editor.picture().astype(int)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import shutil
 from dataclasses import asdict, dataclass
@@ -13,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tlgan.editing import Canvas
-from tlgan.editing.state import to_json, write_png
+from tlgan.editing.claims import claim_of
+from tlgan.editing.state import png_with_state, to_json
 from tlgan.errors import TlganError
 from tlgan.evaluation.evaluate import as_witness
 from tlgan.evaluation.statistics import Estimate, wilson
@@ -151,7 +151,9 @@ def _made(parts: Parts, maker: Maker, listener: Listener) -> History:
     for number in range(parts.count(), maker.parts()):
         part = maker.part(number, history)
         for record in part.records:
-            record["image"] = encoded(record["picture"], to_json(record["edit_state"], maker.axes))
+            edit = record["edit_state"]
+            claim = claim_of(maker.canvas, edit)
+            record["image"] = png_with_state(record["picture"], to_json(edit, maker.axes), claim)
         parts.write(number, part.records, part.code, part.tally)
         history.add(part.code, part.tally)
         painted += sum(counted.painted for counted in part.tally.values())
@@ -159,13 +161,6 @@ def _made(parts: Parts, maker: Maker, listener: Listener) -> History:
         rows = min(rows + ROWS, n)
         listener.rows(rows, n, painted, thrown)
     return history
-
-
-def encoded(picture: np.ndarray, state: dict[str, Any]) -> bytes:
-    """A picture uint8 [H, W, 3] as PNG that says where it comes from: the generator, the latent and the edit."""
-    buffer = io.BytesIO()
-    write_png(buffer, picture, state)
-    return buffer.getvalue()
 
 
 def _columns(plan: Plan, looker: Looker) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from tlgan.extractors.base import fingerprint_of
@@ -16,11 +17,16 @@ def claim_of(canvas: Canvas, asked: Edit | str = "") -> Claim:
     """The claim of a picture that `canvas` painted; ``asked``: the edit that it shows, or words for it."""
     parts = getattr(canvas.extractor, "parts", (canvas.extractor,))
     return Claim(
-        generator=canvas.generator.name,
+        generator=_without_folders(canvas.generator.name),
         generator_sha256=canvas.axes.generator,
-        extractors=tuple((part.name, fingerprint_of(part)) for part in parts),
+        extractors=tuple((_without_folders(part.name), fingerprint_of(part)) for part in parts),
         asked=asked if isinstance(asked, str) else in_words(asked),
     )
+
+
+def _without_folders(name: str) -> str:
+    """A name as strangers may read it, should somebody have named a network by its path."""
+    return re.split(r"[/\\]", name)[-1]
 
 
 def in_words(edit: Edit) -> str:

@@ -12,12 +12,13 @@ import io
 import json
 import math
 from collections.abc import Mapping
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from tlgan.axes import Axes
 from tlgan.errors import TlganError
+from tlgan.io.foreign import json_of
 from tlgan.provenance import Claim, encode
 
 from .edit import Edit, Reached
@@ -162,11 +163,6 @@ def png_with_state(picture: np.ndarray, state: Mapping[str, Any], claim: Claim |
     return encode(picture, claim or Claim(), state={KEYWORD: json.dumps(state, separators=(",", ":"))})
 
 
-def write_png(target: IO[bytes], picture: np.ndarray, state: Mapping[str, Any], claim: Claim | None = None) -> None:
-    """Write `png_with_state` into an open file."""
-    target.write(png_with_state(picture, state, claim))
-
-
 def read_png(data: bytes) -> dict[str, Any]:
     """The state inside a PNG. Raises TlganError where there is none, or no readable one."""
     if (state := find_state(data)) is None:
@@ -195,8 +191,8 @@ def find_state(data: bytes) -> dict[str, Any] | None:
     if len(text) > MAX_TEXT:
         raise TlganError(f"the state in this PNG has {len(text)} characters, more than any face needs")
     try:
-        state = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        state = json_of(text)
+    except ValueError as error:
         raise TlganError("the state in this PNG is not JSON: the file was changed after it was saved") from error
     if not isinstance(state, dict):
         raise TlganError("the state in this PNG is not an object: the file was changed after it was saved")

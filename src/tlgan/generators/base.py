@@ -151,8 +151,8 @@ class LatentGenerator(ABC):
         if cutoff is not None and not 0 <= cutoff <= self.num_ws:
             raise TlganError(f"cutoff {cutoff} is out of range: {self.name} has {self.num_ws} layers")
         with self._gradients(z):
-            w = self._map(z, self._labels(label, z.shape[0]))
-            return self._truncate(w, self._psi(truncation), cutoff)
+            labels = self._labels(label, z.shape[0])
+            return self._truncate(self._map(z, labels), labels, self._psi(truncation), cutoff)
 
     def synthesize(
         self,
@@ -242,6 +242,11 @@ class LatentGenerator(ABC):
 
     # -- what an architecture says -----------------------------------------------------------------------------
 
+    @classmethod
+    def set_option(cls, options: dict[str, Any], key: str, value: Any) -> None:
+        """Set one of `load_options` in the options of a blueprint."""
+        options[key] = value
+
     def _map(self, z: Tensor, label: Tensor | None) -> Tensor:
         """z [n, latent_dim] -> w [n, w_dim], not truncated."""
         raise NotImplementedError
@@ -249,6 +254,10 @@ class LatentGenerator(ABC):
     def _w_mean(self) -> Tensor:
         """[w_dim]"""
         raise NotImplementedError
+
+    def _centre(self, label: Tensor | None) -> Tensor:
+        """What truncation draws w to: [w_dim], or [n, w_dim] where it depends on the class."""
+        return self._w_mean()
 
     @abstractmethod
     def _paint(
@@ -318,8 +327,8 @@ class LatentGenerator(ABC):
             f"label of shape {list(given.shape)} doesn't fit {self.name}: use a class number or [n, {self.label_dim}]"
         )
 
-    def _truncate(self, w: Tensor, psi: float, cutoff: int | None) -> Tensor:
-        truncated = w if psi == 1.0 else self._w_mean().lerp(w, psi)
+    def _truncate(self, w: Tensor, label: Tensor | None, psi: float, cutoff: int | None) -> Tensor:
+        truncated = w if psi == 1.0 else self._centre(label).lerp(w, psi)
         if cutoff is None:
             return truncated
         layers = torch.arange(self.num_ws, device=w.device)[:, None] < cutoff

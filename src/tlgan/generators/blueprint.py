@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from torch import Tensor
 
@@ -22,14 +22,28 @@ MAX_RESOLUTION = 8192
 MAX_LAYERS = 64
 
 
+class Configurable(Protocol):
+    """An architecture, as far as its options go."""
+
+    def set_option(self, options: dict[str, Any], key: str, value: Any) -> None:
+        """Set one of its options in those of a blueprint."""
+
+
 @dataclass(slots=True)
 class Blueprint:
     """A generator that is not built yet."""
 
-    architecture: str  # "pggan" | "stylegan2" | "stylegan3" | "dcgan" | "modulated" | "mobilestylegan"
+    architecture: str  # "pggan" | "stylegan1" | "stylegan2" | "stylegan3" | "dcgan" | "modulated" | "mobilestylegan"
     options: dict[str, Any]  # plain JSON
     tensors: Mapping[str, TensorRecord]
     source: dict[str, Any] = field(default_factory=dict)  # where it came from: format, network, sha256 ...
+    assumed: dict[str, Any] = field(default_factory=dict)  # options that the file leaves open, taken by custom
+
+    def assume(self, architecture: Configurable, **options: Any) -> None:
+        """Take options by custom that the file leaves open, and keep that they were."""
+        for key, value in options.items():
+            architecture.set_option(self.options, key, value)
+            self.assumed[key] = value
 
     def reader(self) -> Options:
         return Options(self.options, self.architecture)

@@ -38,6 +38,8 @@ GRAPH_OPTIONS = {
     "torchscript": (*_GRAPH, "label_input", "classes", "inputs", "fixed_batch"),
     "torch-export": (*_GRAPH, "fixed_batch"),
 }
+GIVE = "Give others as -g KEY=VALUE"
+OTHERWISE = {"DCGAN": "`tlgan inspect --try FILE` paints the other candidates"}
 _WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".pkl", ".ckpt", ".onnx")
 _HF_FILES = ("model.safetensors", "pytorch_model.bin")  # what PyTorchModelHubMixin writes
 
@@ -77,7 +79,7 @@ def load_generator(
         if generator.assumed and known_model(str(ref)) is None:
             warnings.warn(
                 f"{generator.name}: the file doesn't say everything about its layers; assumed "
-                f"{', '.join(generator.assumed)}. `tlgan inspect --try FILE` paints the other candidates",
+                f"{', '.join(generator.assumed)}. {OTHERWISE.get(type(generator).__name__, GIVE)}",
                 AssumedWarning,
                 stacklevel=2,
             )

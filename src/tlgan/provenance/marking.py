@@ -10,7 +10,7 @@ from tlgan.errors import TlganError
 
 from . import signing
 from .claim import Claim
-from .containers import XMP, BadContainerError, cut, digest, kind_of
+from .containers import C2PA, XMP, BadContainerError, cut, digest, kind_of
 from .xmp import write_packet
 
 if TYPE_CHECKING:
@@ -53,14 +53,20 @@ def mark(data: bytes, claim: Claim, *, parent: bytes | None = None, sign: bool =
     Where the person has named a key (see `signing`) a signed C2PA manifest goes with it; ``parent``: the file of the
     photograph that was edited, which becomes the manifest's ingredient; ``sign=False`` leaves the manifest out, for
     pictures that are shown rather than kept. The picture itself stays as it is, bit for bit. Raises TlganError for
-    another format, a damaged file, and where signing was asked for and fails.
+    another format, a damaged file, one that is signed already, and where signing was asked for and fails.
     """
     kind = kind_of(data)
     if kind is None:
         raise TlganError("only PNG, JPEG, WebP, GIF and MP4 can say what they are: write one of these")
     try:
         # twice: to make room for a packet can change the container itself
-        bare = [piece for piece in cut(data) if piece.role != XMP]
+        pieces = cut(data)
+        if any(piece.role == C2PA for piece in pieces):
+            raise TlganError(
+                "this file carries signed Content Credentials, which a change would break: encode its picture anew, with the "
+                "file as the parent"
+            )
+        bare = [piece for piece in pieces if piece.role != XMP]
         room = [piece for piece in kind.put(bare, b"") if piece.role != XMP]
         packet = write_packet(claim.fields() | {"tlgan:Picture": digest(room)})
         marked = b"".join(piece.raw for piece in kind.put(bare, packet))

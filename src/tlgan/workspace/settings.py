@@ -9,6 +9,7 @@ from typing import Any
 
 from tlgan.errors import TlganError
 from tlgan.generators.options import checked_options
+from tlgan.io.foreign import toml_of
 from tlgan.io.step import held
 
 SETTINGS_FILE = "tlgan.toml"
@@ -94,11 +95,9 @@ class Settings:
     @classmethod
     def from_toml(cls, text: str, where: str) -> Settings:
         """Read what `to_toml` wrote or a person changed. Raises TlganError naming the entry that is wrong."""
-        import tomllib
-
         try:
-            document = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+            document = toml_of(text)
+        except ValueError as error:
             raise TlganError(f"{where} is not TOML: {error}") from error
         table = _Reader(document, where)
         return cls(

@@ -16,17 +16,18 @@ State = Mapping[str, TensorRecord]
 AVERAGED = (
     "G_ema", "g_ema", "Gs", "ema", "netG_ema", "generator_ema", "g_running", "G_avg",
     "avgG", "GE", "ema_model", "shadow", "shadow_generator", "gen_shadow", "g_shadow", "generator_shadow", "ema_generator",
-    "generator_smooth", "gen_ema", "netG_avg", "G_shadow", "model_ema", "ema_state_dict", "ema_weights",
+    "generator_smooth", "gen_ema", "netG_avg", "G_shadow", "model_ema", "ema_state_dict", "ema_weights", "params_ema",
 )  # fmt: skip
 RAW = (
     "G", "g", "netG", "netG_state_dict", "generator", "generator_state_dict", "gen", "G_state_dict", "g_state_dict",
     "gen_state_dict", "model_G", "G_model", "modelG", "online_model", "net_G", "net_g", "netg", "Generator", "decoder", "G_net",
-    "G_A2B",
+    "G_A2B", "params",
 )  # fmt: skip
 CRITICS = (
     "D", "d", "netD", "discriminator", "critic", "dis", "disc", "D_aug", "Discriminator", "net_D", "netd", "D_ema", "adversary",
     "discriminator_state_dict", "netD_state_dict", "D_state_dict", "d_state_dict", "modelD", "model_D", "encoder", "E",
 )  # fmt: skip
+_MAPPINGS = {"G": "S", "GE": "SE"}  # lucidrains' mapping networks lie beside their generators
 _PREFIXES = ("module.", "_orig_mod.", "generator.", "netG.", "G.", "model.", "gen.", "ema.", "ema_model.", "g_ema.")
 _DEPTH = 3
 _MOST = 300_000  # entries looked at; one dictionary may hang in many places
@@ -80,6 +81,10 @@ def _networks(path: str, state: State) -> Iterator[tuple[str, State]]:
         return
     for name in painters:
         inner = {key.removeprefix(f"{name}."): tensor for key, tensor in groups[name].items()}
+        partner = _MAPPINGS.get(name, "")
+        inner |= {
+            f"S.{key.removeprefix(f'{partner}.')}": tensor for key, tensor in groups.get(partner or "S.", {}).items()
+        }
         yield f"{path}.{name}" if path else name, without_prefix(inner)
 
 
@@ -105,7 +110,10 @@ def choose(states: Mapping[str, State], network: str | None) -> tuple[str, State
             if name in path.split("."):
                 return path, state
     found = ", ".join(path or "the file itself" for path in states)
-    if network is None and len(likely := {p: s for p, s in states.items() if not set(p.split(".")) & set(CRITICS)}) == 1:
+    if (
+        network is None
+        and len(likely := {p: s for p, s in states.items() if not set(p.split(".")) & set(CRITICS)}) == 1
+    ):
         return next(iter(likely.items()))
     if network is None:
         raise TlganError(f"it holds several networks that may be the generator, {found}: choose with --network NAME")

@@ -14,7 +14,7 @@ from tlgan.generators.loading import DAMAGE, convert_file, describe, fetch_gener
 from tlgan.generators.nets.dcgan import planned
 from tlgan.io import hub
 
-from .kinds import is_black_box, set_options
+from .kinds import assumed_words, is_black_box, set_options
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def inspect_checkpoint(
     if is_black_box(checkpoint):
         return Inspection(*common)
     blueprint = set_options(describe(checkpoint, network), path.name, options)
-    assumed, undetermined, sizes = [], None, sizes_of(blueprint)
+    assumed, undetermined, sizes = list(assumed_words(blueprint)), None, sizes_of(blueprint)
     if blueprint.architecture == "dcgan":
         try:
             plan = planned(blueprint)
@@ -156,14 +156,34 @@ def sizes_of(blueprint: Blueprint) -> dict[str, int | None]:
             "resolution": start << doubled if start and 0 < doubled < 16 else None,
             "channels": pictures // 4 if pictures else None,
         }
+    if blueprint.architecture == "fastgan":
+        return {
+            "latent_dim": _side(shapes.get("init.init.0.weight_orig"), 0),
+            "label_dim": _side(shapes.get("embed.weight"), 0) or 0,
+            "resolution": whole.get("resolution"),
+            "channels": _side(shapes.get("to_big.weight_orig"), 0),
+        }
+    if blueprint.architecture == "lucidrains":
+        count = min(64, sum(name.endswith(".to_rgb.conv.weight") for name in shapes))
+        return {
+            "latent_dim": whole.get("z_dim"),
+            "w_dim": whole.get("w_dim"),
+            "label_dim": 0,
+            "resolution": 2 << count,
+            "channels": _side(shapes.get("blocks.0.to_rgb.conv.weight"), 0),
+        }
     sizes = {"latent_dim": whole.get("z_dim"), "w_dim": whole.get("w_dim"), "label_dim": whole.get("c_dim", 0)}
     if blueprint.architecture == "stylegan2":
         blocks = options.get("blocks")
         side = 2 << len(blocks) if isinstance(blocks, list) and 0 < len(blocks) < 16 else None
         return sizes | {"resolution": side, "channels": _side(shapes.get(f"b{side}.torgb.weight"), 0)}
     if blueprint.architecture == "stylegan1":
-        count = min(64, sum(name.startswith("pictures.") and name.endswith("weight") for name in shapes))
-        return sizes | {"resolution": 2 << count, "channels": _side(shapes.get("pictures.0.weight"), 0)}
+        pictures = options.get("pictures")
+        side = 2 << len(pictures) if isinstance(pictures, list) and 0 < len(pictures) < 16 else None
+        return sizes | {
+            "resolution": whole.get("resolution", side),
+            "channels": _side(shapes.get("pictures.0.weight"), 0),
+        }
     if blueprint.architecture == "stylegan3":
         layers = options.get("layers")
         last_layer = layers[-1] if isinstance(layers, list) and layers and isinstance(layers[-1], dict) else {}

@@ -14,18 +14,30 @@ from tlgan.generators.checkpoint.state_dicts import State, choose, network_names
 from tlgan.generators.fingerprint import of_blueprint
 from tlgan.generators.nets.biggan import BigGAN, is_biggan, read_biggan
 from tlgan.generators.nets.dcgan import DCGAN, is_dcgan, read_dcgan
+from tlgan.generators.nets.fastgan import FastGAN, is_fastgan, read_fastgan
+from tlgan.generators.nets.genforce import is_genforce, read_genforce
+from tlgan.generators.nets.lucidrains import Lucidrains, is_lucidrains, read_lucidrains
 from tlgan.generators.nets.lightweight import LightweightGAN, is_lightweight, read_lightweight
 from tlgan.generators.nets.mobilestylegan import MobileStyleGAN
 from tlgan.generators.nets.mobilestylegan_ir import is_mobilestylegan, read_mobilestylegan
+from tlgan.generators.nets.mobilestylegan_state import is_mobilestylegan_state, read_mobilestylegan_state
 from tlgan.generators.nets.modulated import Modulated
 from tlgan.generators.nets.pggan import PGGAN, is_pggan, read_pggan
 from tlgan.generators.nets.progressive import Progressive, progressive_kind, read_progressive
 from tlgan.generators.nets.rosinality import is_rosinality, read_rosinality
+from tlgan.generators.nets.rosinality1 import is_rosinality1, read_rosinality1
 from tlgan.generators.nets.stylegan1 import StyleGAN1
 from tlgan.generators.nets.stylegan2 import StyleGAN2
-from tlgan.generators.nets.stylegan2_ada import is_stylegan2_module, read_stylegan2_module
+from tlgan.generators.nets.stylegan2_ada import (
+    is_stylegan2_module,
+    is_stylegan2_state,
+    read_stylegan2_module,
+    read_stylegan2_state,
+)
 from tlgan.generators.nets.stylegan3 import StyleGAN3, is_stylegan3_module, read_stylegan3_module
+from tlgan.generators.nets.stylegan3_state import is_stylegan3_state, read_stylegan3_state
 from tlgan.generators.nets.tensorflow import chosen_state, is_stylegan, is_tensorflow, read_stylegan
+from tlgan.generators.options import written
 
 from .converted import converted_blueprint, read_safetensors
 
@@ -38,6 +50,9 @@ class Architecture(Protocol):
         """Options of the blueprint that `load_generator` may set."""
         ...
 
+    def set_option(self, options: dict[str, Any], key: str, value: Any) -> None:
+        """Set one of them."""
+
     def __call__(self, blueprint: Blueprint, *, name: str, fingerprint: str, device: str = "cpu") -> LatentGenerator:
         """The generator, its weights in memory."""
         ...
@@ -49,19 +64,14 @@ ARCHITECTURES: dict[str, Architecture] = {
     "stylegan2": StyleGAN2,
     "stylegan3": StyleGAN3,
     "dcgan": DCGAN,
+    "fastgan": FastGAN,
+    "lucidrains": Lucidrains,
     "modulated": Modulated,
     "mobilestylegan": MobileStyleGAN,
     "progressive": Progressive,
     "biggan": BigGAN,
     "lightweight": LightweightGAN,
 }
-
-# state_dicts by their content, the ones with the most telling names first: does it fit, and what reads it
-_STATES: tuple[tuple[Callable[[State], Any], Callable[[State], Blueprint]], ...] = (
-    (progressive_kind, read_progressive),
-    (is_biggan, read_biggan),
-    (is_lightweight, read_lightweight),
-)
 
 _EXPECTED = (
     "expected a pg-GAN, StyleGAN2-ADA or StyleGAN3 pickle, a rosinality StyleGAN2, the state_dict of a DCGAN, ONNX, "
@@ -120,7 +130,14 @@ def build(blueprint: Blueprint, *, name: str, device: str = "cpu", **options: An
             "a newer tlgan may know it"
         )
     blueprint = set_options(blueprint, name, options)
-    return architecture(blueprint, name=name, fingerprint=of_blueprint(blueprint), device=device)
+    generator = architecture(blueprint, name=name, fingerprint=of_blueprint(blueprint), device=device)
+    generator.assumed += assumed_words(blueprint)
+    return generator
+
+
+def assumed_words(blueprint: Blueprint) -> tuple[str, ...]:
+    """What was taken by custom, as a person writes it: "conv_clamp=256"."""
+    return tuple(written({key: value}).removeprefix("-g ") for key, value in blueprint.assumed.items())
 
 
 def set_options(blueprint: Blueprint, name: str, options: Mapping[str, Any]) -> Blueprint:
@@ -133,7 +150,9 @@ def set_options(blueprint: Blueprint, name: str, options: Mapping[str, Any]) -> 
         )
     for key, value in options.items():
         if value is not None:
-            blueprint.options[key] = list(value) if isinstance(value, tuple) else value
+            architecture = ARCHITECTURES[blueprint.architecture]
+            architecture.set_option(blueprint.options, key, list(value) if isinstance(value, tuple) else value)
+            blueprint.assumed.pop(key, None)
     return blueprint
 
 
@@ -152,24 +171,32 @@ def _by_prefix(tensors: dict[str, TensorRecord]) -> dict[str, State]:
 
 
 def _of_states(states: dict[str, State], network: str | None, average: TensorRecord | None) -> Blueprint | None:
-    for fits, read in _STATES:
-        if found := {path: state for path, state in states.items() if fits(state)}:
-            path, state = choose(found, network)
-            blueprint = read(state)
-            blueprint.source["network"] = path
-            return blueprint
-    rosinality = {path: state for path, state in states.items() if is_rosinality(state)}
-    if rosinality:
-        path, state = choose(rosinality, network)
-        blueprint = read_rosinality(state, average)
+    for known, read in _STATES:
+        if fitting := {path: state for path, state in states.items() if known(state)}:
+            path, state = choose(fitting, network)
+            blueprint = read(state, average)
+            break
     else:
-        chains = {path: state for path, state in states.items() if is_dcgan(state)}
-        if not chains:
-            return None
-        path, state = choose(chains, network)
-        blueprint = read_dcgan(state)
+        return None
     blueprint.source["network"] = path
     return blueprint
+
+
+# How a `state_dict` is known, and what reads it with the mean w that lies beside it.
+_STATES: tuple[tuple[Callable[[State], Any], Callable[[State, TensorRecord | None], Blueprint]], ...] = (
+    (is_rosinality, read_rosinality),
+    (progressive_kind, lambda state, average: read_progressive(state)),
+    (is_biggan, lambda state, average: read_biggan(state)),
+    (is_lightweight, lambda state, average: read_lightweight(state)),
+    (is_rosinality1, lambda state, average: read_rosinality1(state)),
+    (is_stylegan2_state, lambda state, average: read_stylegan2_state(state)),
+    (is_stylegan3_state, lambda state, average: read_stylegan3_state(state)),
+    (is_lucidrains, lambda state, average: read_lucidrains(state)),
+    (is_fastgan, lambda state, average: read_fastgan(state)),
+    (is_mobilestylegan_state, lambda state, average: read_mobilestylegan_state(state)),
+    (is_genforce, lambda state, average: read_genforce(state)),
+    (is_dcgan, lambda state, average: read_dcgan(state)),
+)
 
 
 def _snapshot_module(tree: Any, network: str | None) -> tuple[str, Module] | None:

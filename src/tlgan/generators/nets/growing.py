@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 from torch import Tensor
 from torch.nn import functional as F
@@ -57,3 +58,17 @@ def doubling_kernel(weight: Tensor) -> Tensor:
     of stride 2 and padding (k - 1) / 2."""
     wide = F.pad(weight.transpose(0, 1), (1, 1, 1, 1))
     return wide[..., 1:, 1:] + wide[..., :-1, 1:] + wide[..., 1:, :-1] + wide[..., :-1, :-1]
+
+
+def is_fused(given: Any, side: int) -> bool:
+    """Whether the layer that doubles the picture to `side` pixels does so in its convolution, which mirrors its kernel.
+
+    ``given`` is a file's or a person's `fused_scale`: true, false, "auto" (from 128 px on), or a list of sides.
+    """
+    if given == "auto":
+        return side >= 128
+    if isinstance(given, list):
+        return side in given
+    if not isinstance(given, bool):
+        raise TlganError(f"fused_scale is {str(given)[:40]}: expected auto, true or false")
+    return given

@@ -42,7 +42,7 @@ class Mapping:
     """z [n, z_dim] and a label [n, c_dim] -> w [n, w_dim], before truncation.
 
     z and the embedded label are each normalised before they are joined; with `normalize_with_label`, as in the first
-    StyleGANs, together and after that.
+    StyleGANs, together and after that. With a table of embeddings (StyleGAN-XL) a label counts by its largest entry.
     """
 
     def __init__(self, blueprint: Blueprint, options: Options, device: str) -> None:
@@ -53,8 +53,17 @@ class Mapping:
         self._normalize = options.truth("normalize_z", True)
         self._joined = options.truth("normalize_with_label", False)
         width = self.z_dim
-        if self.c_dim:
+        self._classes: Tensor | None = None
+        if self.c_dim and blueprint.has("mapping.embed_proj.weight"):
+            classes = blueprint.load("mapping.embed.weight", None, None)
+            if len(classes) < self.c_dim:
+                raise TlganError(f"tensor mapping.embed.weight has {len(classes)} rows: expected {self.c_dim} or more")
+            self._classes = classes.to(device)
+            section = options.section("embed_proj")
+            self._embed = Dense(blueprint, "mapping.embed_proj", section, device, classes.shape[1], None)
+        elif self.c_dim:
             self._embed = Dense(blueprint, "mapping.embed", options.section("embed"), device, self.c_dim, None)
+        if self._embed is not None:
             width += self._embed.outputs
         if self.z_dim == 0:
             raise TlganError("it has no latent: expected a z of at least one dimension")
@@ -68,7 +77,7 @@ class Mapping:
     def __call__(self, z: Tensor, label: Tensor | None) -> Tensor:
         x = normalize_2nd_moment(z) if self._normalize and not self._joined else z
         if self._embed is not None and label is not None:
-            y = self._embed(label)
+            y = self._embed(label if self._classes is None else self._classes[label.argmax(dim=1)])
             x = torch.cat([x, y if self._joined else normalize_2nd_moment(y)], dim=1)
         if self._normalize and self._joined:
             x = normalize_2nd_moment(x)

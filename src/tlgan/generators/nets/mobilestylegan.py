@@ -8,6 +8,7 @@ the input channels of every convolution and of every Haar step; there is no demo
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -18,11 +19,13 @@ from tlgan.errors import TlganError
 from tlgan.generators.base import LatentGenerator
 from tlgan.generators.blueprint import MAX_RESOLUTION, Blueprint
 from tlgan.generators.interrupt import still_wanted
+from tlgan.generators.latents import sample_latents
 
 from .mapping import Mapping
 from .mobilestylegan_fast import FastSynthesis
 from .stylegan2 import computed_average, load_average
 
+_EPSILON = 1e-8  # of the demodulation
 _SLOPE = 0.2  # of the leaky ReLUs
 _MAX_BLOCKS = 11  # 4 px doubled so often, and once more by the picture's own step
 
@@ -183,7 +186,15 @@ def inverse_haar(x: Tensor) -> Tensor:
 
 
 def _layer(blueprint: Blueprint, key: str, kernel: Tensor, depthwise: Tensor | None, side: int) -> Layer:
-    noise = blueprint.load(f"{key}.noise", side, side)
+    if blueprint.has(f"{key}.noise"):
+        noise = blueprint.load(f"{key}.noise", side, side)
+    else:  # a training checkpoint, whose code draws it anew for each picture: a fixed one of our own
+        drawn = torch.from_numpy(sample_latents(1, side * side, seed=side + int(key.endswith(".1")))).view(side, side)
+        noise = drawn * blueprint.load(f"{key}.noise_strength", 1)
+    if blueprint.has(f"{key}.style_inv"):  # a fixed style stands for all in the demodulation
+        whole = kernel if depthwise is None else depthwise.transpose(0, 1) * kernel
+        style = blueprint.load(f"{key}.style_inv", 1, 1, whole.shape[1], 1, 1)[0] / math.sqrt(whole[0].numel())
+        kernel = kernel * ((style * whole).square().sum(dim=(1, 2, 3), keepdim=True) + _EPSILON).rsqrt()
     return Layer(depthwise, kernel, noise, blueprint.load(f"{key}.bias", len(kernel)))
 
 

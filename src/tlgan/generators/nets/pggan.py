@@ -77,8 +77,9 @@ class PGGAN(LatentGenerator):
         self._slope = 0.2 if options.truth("use_leakyrelu", True) else 0.0
         self._wscale = options.truth("use_wscale", True)
         self.label_dim = options.whole("label_size", 0, 4096, 0)
-        inputs, units = blueprint.shape("4x4/Dense/weight")[:2]
-        self._dense = self._scaled(blueprint.load("4x4/Dense/weight", None, None), math.sqrt(2) / 4, inputs).to(device)
+        dense = _dense(blueprint, options.truth("dense_flipped", False))
+        inputs, units = dense.shape
+        self._dense = self._scaled(dense, math.sqrt(2) / 4, inputs).to(device)
         self._dense_bias = blueprint.load("4x4/Dense/bias", units // 16).to(device)
         if units % 16 or inputs <= self.label_dim:
             raise TlganError(f"tensor 4x4/Dense/weight is [{inputs}, {units}], with {self.label_dim} labels: damaged")
@@ -195,6 +196,14 @@ class PGGAN(LatentGenerator):
         if self._pixelnorm:
             x = x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + self._epsilon)
         return x
+
+
+def _dense(blueprint: Blueprint, flipped: bool) -> Tensor:
+    """The first weight [inputs, channels * 16]; from [inputs, channels, 4, 4], the kernel of a convolution of one pixel
+    with a padding of 3, where code keeps it so."""
+    if not flipped:
+        return blueprint.load("4x4/Dense/weight", None, None)
+    return blueprint.load("4x4/Dense/weight", None, None, 4, 4).flip(2, 3).flatten(1)
 
 
 def _first_layer(blueprint: Blueprint, side: int) -> str:

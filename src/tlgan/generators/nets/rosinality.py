@@ -1,4 +1,4 @@
-"""Reading the StyleGAN2 of rosinality's PyTorch port: a state_dict whose names and shapes say everything.
+"""Reading the StyleGAN2 of rosinality's PyTorch port, and of BasicSR and MMGeneration, which renamed it.
 
 Its layers are those of the official network under other names; the scales that its code applies at run time
 (1 / sqrt(fan-in), the mapping's learning rate of 0.01) become gains here.
@@ -7,22 +7,80 @@ Its layers are those of the official network under other names; the scales that 
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
+from tlgan.errors import TlganError
 from tlgan.generators.blueprint import MAX_LAYERS, Blueprint
 from tlgan.generators.checkpoint import TensorRecord
 from tlgan.generators.checkpoint.state_dicts import State, reshaped, sizes_of, taken
+
+from .stylegan2 import StyleGAN2
 
 _LEARNING_RATE = 0.01  # of the mapping network; not in the file, the same in every version of the code
 _SQRT2 = math.sqrt(2)
 
 
+# What BasicSR and MMGeneration call things, and what rosinality does.
+_DIALECTS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
+    (
+        "BasicSR",
+        (
+            (r"style_mlp\.", "style."),
+            (r"constant_input\.weight", "input.input"),
+            (r"style_conv(1|s\.\d+)\.weight", r"conv\1.noise.weight"),
+            (r"style_conv(1|s\.\d+)\.modulated_conv\.", r"conv\1.conv."),
+            (r"style_conv(1|s\.\d+)\.", r"conv\1."),
+            (r"(to_rgb1|to_rgbs\.\d+)\.modulated_conv\.", r"\1.conv."),
+            (r"noises\.noise(\d+)", r"noises.noise_\1"),
+        ),
+    ),
+    (
+        "MMGeneration",
+        (
+            (r"style_mapping\.(\d+)\.linear\.weight_orig", r"style.\1.weight"),
+            (r"style_mapping\.", "style."),
+            (r"constant_input\.input", "input.input"),
+            (r"(.*)\.style_modulation\.linear\.weight_orig", r"\1.modulation.weight"),
+            (r"(.*)\.style_modulation\.bias", r"\1.modulation.bias"),
+            (r"(.*)\.conv\.weight_orig", r"\1.conv.weight"),
+            (r"(.*)\.noise_injector\.weight", r"\1.noise.weight"),
+            (r"injected_noise_(\d+)", r"noises.noise_\1"),
+        ),
+    ),
+)
+_NEEDED = ("input.input", "conv1.conv.weight", "to_rgb1.conv.weight", "style.1.weight")
+
+
 def is_rosinality(state: State) -> bool:
-    return all(name in state for name in ("input.input", "conv1.conv.weight", "to_rgb1.conv.weight", "style.1.weight"))
+    return _dialect(state) is not None
+
+
+def _dialect(state: State) -> tuple[str, State] | None:
+    """Whose names they are, and the same tensors under rosinality's; None where they are nobody's."""
+    if all(name in state for name in _NEEDED):
+        return "rosinality", state
+    if "constant_input.weight" in state or "constant_input.input" in state:
+        for code, names in _DIALECTS:
+            renamed = {_renamed(name, names): record for name, record in state.items()}
+            if all(name in renamed for name in _NEEDED):
+                return code, renamed
+    return None
+
+
+def _renamed(name: str, names: tuple[tuple[str, str], ...]) -> str:
+    for pattern, new in names:
+        if match := re.match(pattern, name):
+            return match.expand(new) + name[match.end() :]
+    return name
 
 
 def read_rosinality(state: State, latent_average: TensorRecord | None) -> Blueprint:
     """The blueprint of a `g_ema` or `g` state_dict; `latent_average` is the `latent_avg` beside it."""
+    found = _dialect(state)
+    if found is None:
+        raise TlganError("tensor input.input is missing")
+    code, state = found
     tensors: dict[str, TensorRecord] = {}
     mapping = []
     for index in range(MAX_LAYERS):
@@ -44,19 +102,24 @@ def read_rosinality(state: State, latent_average: TensorRecord | None) -> Bluepr
     side = 8
     while f"convs.{2 * len(blocks) - 2}.conv.weight" in state and len(blocks) < MAX_LAYERS:
         index, name = len(blocks) - 1, f"b{side}"
-        block: dict[str, Any] = {"architecture": "skip", "filter_gain": 1.0}
+        block: dict[str, Any] = {"architecture": "skip"}
         for part, conv in (("conv0", 2 * index), ("conv1", 2 * index + 1)):
             source = f"convs.{conv}"
             block[part] = _layer(state, source, f"{name}.{part}", tensors, f"noises.noise_{conv + 1}", side=side)
         block["torgb"] = _layer(state, f"to_rgbs.{index}", f"{name}.torgb", tensors)
         blur, upsample = f"convs.{2 * index}.conv.blur.kernel", f"to_rgbs.{index}.upsample.kernel"
-        tensors[f"{name}.conv0.resample_filter"] = taken(state, blur)
-        tensors[f"{name}.resample_filter"] = taken(state, upsample)
-        block["conv0"] |= {"up": 2, "filter_gain": 1.0}  # the stored kernels hold the gain of upsampling
+        block["conv0"]["up"] = 2
+        if code != "BasicSR":  # the others keep their filters, with the gain of upsampling in them
+            tensors[f"{name}.conv0.resample_filter"] = taken(state, blur)
+            tensors[f"{name}.resample_filter"] = taken(state, upsample)
+            block["filter_gain"] = block["conv0"]["filter_gain"] = 1.0
         blocks.append(block)
         side *= 2
     options = {"z_dim": z_dim, "c_dim": 0, "w_dim": w_dim, "mapping": mapping, "blocks": blocks}
-    return Blueprint("stylegan2", options, tensors, {"format": "StyleGAN2 (rosinality)"})
+    blueprint = Blueprint("stylegan2", options, tensors, {"format": f"StyleGAN2 ({code})"})
+    if code == "BasicSR":
+        blueprint.assume(StyleGAN2, resample_kernel=[1, 3, 3, 1])
+    return blueprint
 
 
 def _layer(

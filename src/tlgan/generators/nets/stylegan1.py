@@ -20,7 +20,7 @@ from tlgan.generators.interrupt import still_wanted
 from tlgan.generators.latents import sample_latents
 
 from .filtering import Filter
-from .growing import doubling_kernel, enlarge, grown
+from .growing import doubling_kernel, enlarge, grown, is_fused
 from .mapping import Dense, Mapping
 from .stylegan2 import computed_average, load_average, load_filter
 
@@ -60,7 +60,9 @@ class StyledLayer:
                     raise TlganError(f"tensor {name}.blur is {list(fir.shape)}: expected an odd square")
                 self._blur = Filter(fir.flip(*range(fir.ndim)), device=device)  # it is correlated with
                 self._blur_padding = len(fir) // 2
-        self._bias = blueprint.load(f"{name}.bias", self.channels)[:, None, None].to(device)
+        self._bias: Tensor | None = None
+        if blueprint.has(f"{name}.bias") or self.kind != "const":
+            self._bias = blueprint.load(f"{name}.bias", self.channels)[:, None, None].to(device)
         self._bias_first = options.truth("bias_before_blur", False)
         self._strength: Tensor | None = None
         if blueprint.has(f"{name}.noise_strength"):
@@ -85,14 +87,14 @@ class StyledLayer:
             x = F.conv_transpose2d(x, self._weight, stride=2, padding=self._padding)
         else:
             x = F.conv2d(enlarge(x, 2) if self.kind == "doubled" else x, self._weight, padding=self._padding)
-        if self._bias_first:
+        if self._bias is not None and self._bias_first:
             x = x + self._bias
         if self._blur is not None:
             x = self._blur(x, pad=(self._blur_padding,) * 4)
         if self._strength is not None and noise != "none":
             drawn = torch.randn(x.shape[0], 1, *x.shape[2:], device=x.device) if noise == "random" else self._noise
             x = x + drawn * self._strength
-        if not self._bias_first:
+        if self._bias is not None and not self._bias_first:
             x = x + self._bias
         x = F.leaky_relu(x, self._slope)
         if self._pixel_norm:
@@ -108,7 +110,7 @@ class StyleGAN1(LatentGenerator):
     """z -> w by a mapping network; w+ [n, num_ws, w_dim], one row a layer -> pictures. `lod` as in `growing`."""
 
     spaces = ("z", "w", "w+")
-    load_options: ClassVar = ("lod",)
+    load_options: ClassVar = ("lod", "fused_scale", "resolution")
     paint_options: ClassVar = ("lod",)
 
     def __init__(self, blueprint: Blueprint, *, name: str, fingerprint: str, device: str = "cpu") -> None:
@@ -118,7 +120,10 @@ class StyleGAN1(LatentGenerator):
         self._average = load_average(blueprint, self.w_dim, device)
         self._layers: list[StyledLayer] = []
         channels = 0
-        for index, section in enumerate(options.sections("layers", 24)):
+        sections = list(options.sections("layers", 24))
+        if "resolution" in options:
+            sections = sections[: self._wanted(options, len(sections))]
+        for index, section in enumerate(sections):
             sizes = channels, 4 << (index // 2), self.w_dim
             layer = StyledLayer(blueprint, f"layers.{index}", section, options, device, sizes)
             if (layer.kind == "const") != (index == 0) or (layer.kind in ("doubled", "fused")) != (
@@ -134,7 +139,7 @@ class StyleGAN1(LatentGenerator):
         if not levels or self.num_ws % 2 or resolution > MAX_RESOLUTION:
             raise TlganError(f"it has {self.num_ws} layers: expected two a size, from 4x4 on")
         self._pictures: list[tuple[Tensor, Tensor]] = []
-        for level, section in enumerate(options.sections("pictures", levels)):
+        for level, section in zip(range(levels), options.sections("pictures", 12), strict=False):
             weight = blueprint.load(f"pictures.{level}.weight", None, self._layers[2 * level + 1].channels, 1, 1)
             bias = blueprint.load(f"pictures.{level}.bias", len(weight)).to(device)
             self._pictures.append(((weight * section.number("weight_gain")).to(device), bias))
@@ -150,6 +155,25 @@ class StyleGAN1(LatentGenerator):
             channels=painted.pop(),
             device=device,
         )
+
+    @staticmethod
+    def _wanted(options: Options, count: int) -> int:
+        """How many of `count` layers a smaller `resolution` takes."""
+        side = options.whole("resolution", 4, MAX_RESOLUTION)
+        layers = next((2 * level for level in range(1, 12) if 2 << level == side), 0)
+        if not 0 < layers <= count:
+            raise TlganError(f"resolution {side} is none of its sizes: expected 4, 8, ... or {2 << (count // 2)}")
+        return layers
+
+    @classmethod
+    def set_option(cls, options: dict[str, Any], key: str, value: Any) -> None:
+        if key != "fused_scale":
+            options[key] = value
+            return
+        layers = options.get("layers")
+        for index, layer in enumerate(layers if isinstance(layers, list) else []):
+            if index and index % 2 == 0 and isinstance(layer, dict):
+                layer["kind"] = "fused" if is_fused(value, 4 << (index // 2)) else "doubled"
 
     def style_maps(self) -> list[Tensor]:
         return [layer.style.weight for layer in self._layers]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -111,7 +111,27 @@ def filter_padding(fir: Filter, padding: int, up: int) -> tuple[int, int, int, i
     return (*horizontal, *vertical)
 
 
+def set_mapping_rate(options: dict[str, Any], rate: Any) -> None:
+    """Scale a mapping network by another learning rate: what is stored is divided by it."""
+    if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 < rate <= 100:
+        raise TlganError(f"mapping_lr is {str(rate)[:40]}: expected a number from 0 to 100")
+    layers = options.get("mapping")
+    for layer in layers if isinstance(layers, list) else []:
+        if isinstance(layer, dict) and all(
+            isinstance(layer.get(key), int | float) for key in ("weight_gain", "bias_gain")
+        ):
+            layer["weight_gain"] *= rate / layer["bias_gain"]
+            layer["bias_gain"] = rate
+
+
 def load_filter(blueprint: Blueprint, name: str) -> Tensor:
+    if not blueprint.has(name) and "resample_kernel" in blueprint.options:
+        given = blueprint.options["resample_kernel"]
+        count = len(given) if isinstance(given, list) and len(given) <= 16 else 4
+        taps = torch.tensor(blueprint.reader().numbers("resample_kernel", count))
+        if not count or not float(taps.sum()):
+            raise TlganError("resample_kernel has a sum of zero: expected the taps of a low-pass filter")
+        return torch.outer(taps, taps) / taps.sum().square()
     shape = blueprint.shape(name)
     if len(shape) not in (1, 2) or not all(1 <= size <= 64 for size in shape):
         raise TlganError(f"tensor {name} is {list(shape)}: expected a filter of one or two dimensions")
@@ -185,9 +205,15 @@ class Block:
 
 
 class StyleGAN2(LatentGenerator):
-    """z -> w by a mapping network; w+ [n, num_ws, w_dim], one row a layer -> pictures."""
+    """z -> w by a mapping network; w+ [n, num_ws, w_dim], one row a layer -> pictures.
+
+    What a `state_dict` does not tell can be given: `conv_clamp` (0: none) of all layers, `activation` of the convolutions,
+    `mapping_lr`, the learning rate by which the mapping network's weights are scaled, `resample_kernel`, the taps of the
+    low-pass filters.
+    """
 
     spaces = ("z", "w", "w+")
+    load_options: ClassVar = ("conv_clamp", "activation", "mapping_lr", "resample_kernel")
 
     def __init__(
         self,
@@ -223,6 +249,20 @@ class StyleGAN2(LatentGenerator):
             channels=painted.pop(),
             device=device,
         )
+
+    @classmethod
+    def set_option(cls, options: dict[str, Any], key: str, value: Any) -> None:
+        if key == "resample_kernel":
+            options[key] = value
+        elif key == "mapping_lr":
+            set_mapping_rate(options, value)
+        else:
+            blocks = options.get("blocks")
+            for block in blocks if isinstance(blocks, list) else []:
+                for name in ("conv0", "conv1", "torgb") if key == "conv_clamp" else ("conv0", "conv1"):
+                    if isinstance(block, dict) and isinstance(block.get(name), dict):
+                        block[name].pop(key, None)
+                        block[name] |= {key: value} if value else {}
 
     def style_maps(self) -> list[Tensor]:
         layers = [layer for block in self._blocks for layer in (block.conv0, block.conv1, block.to_rgb)]
@@ -266,9 +306,12 @@ class StyleGAN2(LatentGenerator):
             yield block, x
 
 
-def load_average(blueprint: Blueprint, w_dim: int, device: str) -> Tensor | None:
-    """The file's mean w [w_dim], or None where it has none."""
-    return blueprint.load("mapping.w_avg", w_dim).to(device) if blueprint.has("mapping.w_avg") else None
+def load_average(blueprint: Blueprint, w_dim: int, device: str, *, classes: int = 0) -> Tensor | None:
+    """The file's mean w [w_dim], or None where it has none; with `classes`, it may hold one for each [classes, w_dim]."""
+    if not blueprint.has("mapping.w_avg"):
+        return None
+    rows = [classes] if classes and len(blueprint.shape("mapping.w_avg")) == 2 else []
+    return blueprint.load("mapping.w_avg", *rows, w_dim).to(device)
 
 
 def computed_average(mapping: Mapping, device: torch.device, n: int = 2**15) -> Tensor:

@@ -1,4 +1,4 @@
-"""StyleGAN3 (Karras et al., 2021), t and r: synthesis as the processing of continuous signals.
+"""StyleGAN3 (Karras et al., 2021), t and r, and StyleGAN-XL (Sauer et al., 2022), which grew from it: synthesis as the processing of continuous signals.
 
 The input is a set of sinusoids that a 3x3 `transform` moves and turns in the plane; every layer's nonlinearity runs
 at a higher sampling rate, between two low-pass filters, so that nothing aliases. Each layer's sampling rates, padding
@@ -22,7 +22,7 @@ from tlgan.generators.interrupt import still_wanted
 
 from .filtering import Filter
 from .mapping import Dense, Mapping
-from .stylegan2 import computed_average, load_average, load_filter
+from .stylegan2 import computed_average, load_average, load_filter, set_mapping_rate
 from .stylegan2_ada import mapping_options
 
 _EPSILON = 1e-8
@@ -184,13 +184,27 @@ class StyleGAN3(LatentGenerator):
     """z -> w by a mapping network; w+ [n, num_ws, w_dim] -> pictures. `transform` [3, 3] moves and turns them."""
 
     spaces = ("z", "w", "w+")
+    load_options: ClassVar = ("conv_clamp", "output_scale", "mapping_lr")
     paint_options: ClassVar = ("transform",)
+
+    @classmethod
+    def set_option(cls, options: dict[str, Any], key: str, value: Any) -> None:
+        if key == "output_scale":
+            options[key] = value
+        elif key == "mapping_lr":
+            set_mapping_rate(options, value)
+        else:
+            layers = options.get("layers")
+            for layer in layers if isinstance(layers, list) else []:
+                if isinstance(layer, dict):
+                    layer.pop(key, None)
+                    layer |= {key: value} if value else {}
 
     def __init__(self, blueprint: Blueprint, *, name: str, fingerprint: str, device: str = "cpu") -> None:
         options = blueprint.reader()
         self._mapping = Mapping(blueprint, options, device)
         self.w_dim, self.label_dim = self._mapping.w_dim, self._mapping.c_dim
-        self._average = load_average(blueprint, self.w_dim, device)
+        self._average = load_average(blueprint, self.w_dim, device, classes=self.label_dim)
         self._input = FourierInput(blueprint, options.section("input"), device, self.w_dim)
         self._layers: list[FilteredLayer] = []
         channels = self._input.channels
@@ -229,7 +243,13 @@ class StyleGAN3(LatentGenerator):
     def _w_mean(self) -> Tensor:
         if self._average is None:
             self._average = computed_average(self._mapping, self.device)
-        return self._average
+        return self._average if self._average.ndim == 1 else self._average.mean(dim=0)
+
+    def _centre(self, label: Tensor | None) -> Tensor:
+        average = self._average
+        if average is None or average.ndim == 1 or label is None:
+            return self._w_mean()
+        return average[label.argmax(dim=1)]  # StyleGAN-XL has a mean for each class
 
     def _paint(
         self,

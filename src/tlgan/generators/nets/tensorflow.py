@@ -18,6 +18,8 @@ from tlgan.generators.checkpoint import ObjectRecord, TensorRecord
 from tlgan.generators.checkpoint.records import constant
 from tlgan.generators.checkpoint.state_dicts import reshaped, sizes_of, taken
 
+from .growing import is_fused
+
 NETWORKS = {"G": 0, "Gs": 2, "G_ema": 2}
 _DNNLIB = "dnnlib.tflib.network.Network"
 _TYPES = ("tfutil.Network", _DNNLIB)
@@ -87,22 +89,29 @@ def read_stylegan(state: Mapping[str, Any], network: str | None) -> Blueprint:
             f"its network was built with {', '.join(unknown[:3])}, which the official code does not have: it is a variant "
             "whose layers are not known; export it where it runs with `tf2onnx` and load the ONNX"
         )
-    own = variables(state)
     parts = {name: variables(_component(state, name)) for name in ("mapping", "synthesis")}
     if any(name.endswith("_sn") for part in parts.values() for name in part):
         raise TlganError("its weights are spectrally normalised while it runs, which is not read")
+    blueprint = assembled(variables(state), parts["mapping"], parts["synthesis"], static)
+    blueprint.source = {"format": f"{blueprint.source['format']} (official TensorFlow)", "network": network or "Gs"}
+    return blueprint
+
+
+def assembled(
+    own: Mapping[str, TensorRecord],
+    mapping: Mapping[str, TensorRecord],
+    synthesis: Mapping[str, TensorRecord],
+    static: Mapping[str, Any],
+) -> Blueprint:
+    """The blueprint of a StyleGAN whose tensors have the names and layouts of the official code."""
     tensors: dict[str, TensorRecord] = {}
-    first = "4x4/Conv/StyleMod/weight" in parts["synthesis"]
-    options = _mapping(parts["mapping"], static, tensors, first)
+    first = "4x4/Conv/StyleMod/weight" in synthesis
+    options = _mapping(mapping, static, tensors, first)
     if "dlatent_avg" in own:
         tensors["mapping.w_avg"] = reshaped(own["dlatent_avg"], own["dlatent_avg"].numel)
-    lod = number_of(own.get("lod", parts["synthesis"].get("lod")))
-    read = _stylegan1 if first else _stylegan2
-    architecture, layers = read(parts["synthesis"], static, tensors, lod)
-    form = "StyleGAN" if first else "StyleGAN2"
-    return Blueprint(
-        architecture, options | layers, tensors, {"format": f"{form} (official TensorFlow)", "network": network or "Gs"}
-    )
+    lod = number_of(own.get("lod", synthesis.get("lod")))
+    architecture, layers = (_stylegan1 if first else _stylegan2)(synthesis, static, tensors, lod)
+    return Blueprint(architecture, options | layers, tensors, {"format": "StyleGAN" if first else "StyleGAN2"})
 
 
 def _component(state: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -123,7 +132,7 @@ def number_of(record: TensorRecord | None) -> float:
 
 
 def _mapping(
-    source: dict[str, TensorRecord], static: dict[str, Any], tensors: dict[str, TensorRecord], first: bool
+    source: Mapping[str, TensorRecord], static: Mapping[str, Any], tensors: dict[str, TensorRecord], first: bool
 ) -> dict[str, Any]:
     """Take the mapping network over; -> its options. The first StyleGAN scales weights by sqrt(2) where the later ones
     scale what leaves the leaky ReLU, which is the same but for the bias."""
@@ -163,7 +172,7 @@ def _mapping(
 
 
 def _stylegan2(
-    source: dict[str, TensorRecord], static: dict[str, Any], tensors: dict[str, TensorRecord], lod: float
+    source: Mapping[str, TensorRecord], static: Mapping[str, Any], tensors: dict[str, TensorRecord], lod: float
 ) -> tuple[str, dict[str, Any]]:
     """Blocks of the architectures skip, resnet and orig; and, painting from its last size alone, the one that grew
     (configurations b to d), whose ToRGB layers are named by level."""
@@ -207,7 +216,7 @@ def _stylegan2(
 
 
 def _modulated(
-    source: dict[str, TensorRecord], scope: str, name: str, noise: str, tensors: dict[str, TensorRecord]
+    source: Mapping[str, TensorRecord], scope: str, name: str, noise: str, tensors: dict[str, TensorRecord]
 ) -> dict[str, Any]:
     """Take the tensors of one modulated convolution over; -> its options."""
     sizes = sizes_of(source, f"{scope}/weight", 4)
@@ -240,7 +249,7 @@ def _kernel(taps: Any) -> TensorRecord:
 
 
 def _stylegan1(
-    source: dict[str, TensorRecord], static: dict[str, Any], tensors: dict[str, TensorRecord], lod: float
+    source: Mapping[str, TensorRecord], static: Mapping[str, Any], tensors: dict[str, TensorRecord], lod: float
 ) -> tuple[str, dict[str, Any]]:
     """Two layers a size, and a ToRGB for each."""
     scaled, blur = static.get("use_wscale", True), static.get("blur_filter", [1, 2, 1])
@@ -266,7 +275,7 @@ def _stylegan1(
                 tensors[f"{name}.weight"] = source[f"{scope}/weight"].permuted(3, 2, 0, 1)
                 layer["weight_gain"] = _SQRT2 / math.sqrt(max(math.prod(kernel[:3]), 1)) if scaled else 1.0
                 if part == 0:
-                    layer["kind"] = "fused" if fused is True or (fused == "auto" and side >= 128) else "doubled"
+                    layer["kind"] = "fused" if is_fused(fused, side) else "doubled"
                     if blur is not None:
                         tensors[f"{name}.blur"] = _kernel(blur)
             tensors[f"{name}.bias"] = taken(source, f"{scope}/bias")

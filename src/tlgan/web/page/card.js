@@ -22,7 +22,7 @@ export const KEYS = [
   ["A B", "keep this face as A, as B"],
   ["P", "play the morph, pause"],
   ["M", "correlation map"],
-  ["S", "save a PNG that remembers"],
+  ["S", "save a PNG, and see what is in it"],
   ["Ctrl-Z", "undo; Ctrl-Shift-Z redo"],
   ["?", "this card"],
 ];
@@ -32,8 +32,8 @@ const NUMBERS =
   "The number beside a slider is the change you asked for, counted from this face’s own place; “measured” is the change the extractor sees on the picture, and the small mark under the track is where it sees it. " +
   "A lock asks for no change; with “exact” the picture is looked at and corrected until it measures what was asked.";
 
-/** @param {import("./engine.js").Description} description */
-export function open(description) {
+/** @param {import("./engine.js").Description} description @param {import("./mark.js").Mark} mark */
+export function open(description, mark) {
   const { generator, samples, base, about } = description;
   const label = (name) => description.features.find((feature) => feature.name === name)?.label ?? name;
   const model = [
@@ -50,7 +50,7 @@ export function open(description) {
       "div",
       {},
       make("section", {}, make("h3", {}, "What the numbers mean"), make("p", {}, NUMBERS)),
-      make("section", {}, make("h3", {}, "What this is made of"), make("dl.about", {}, ...model.flatMap(([term, words]) => [make("dt", {}, term), make("dd", {}, String(words))]))),
+      make("section", {}, make("h3", {}, "What this is made of"), make("dl.about", {}, ...model.flatMap(([term, words]) => [make("dt", {}, term), make("dd", {}, String(words))])), mark.control()),
     ),
   );
   dialog.show("tlgan studio", body, "wide help");

@@ -32,7 +32,8 @@
  *            features: Feature[], groups: {name: string, features: string[]}[], base: string[], effects_by: string, samples: number,
  *            correlations: {measured: number[][], axes: number[][]},
  *            limits: {asked: number, seeds: number, gallery: number, strip: number, frames: number},
- *            films: string[], nearest: boolean, about: Record<string, unknown>}} Description
+ *            films: string[], nearest: boolean, about: Record<string, unknown>,
+ *            provenance: import("./provenance.js").Provenance}} Description
  *
  * Every method may reject with an Error whose message is a line for a person; one that was superseded or aborted
  * rejects with an AbortError, which nobody needs to hear of. Pictures in lists are URLs that an <img> can show.
@@ -52,8 +53,8 @@
  * @property {(face: Face, feature: string, asked: number[]) => Promise<{asked: number[], pictures: string[]}>} strip
  * @property {(a: Face, b: Face, options: {format: string, fps: number, frames: number}) => Promise<Blob>} film
  * @property {(face: Face) => Promise<object>} state  all that a file must hold to bring the face back
- * @property {((face: Face) => Promise<Blob | null>)=} saved  a PNG of the face with its state inside, where the picture on the screen
- *   is not fit to be saved
+ * @property {((face: Face, remember: boolean) => Promise<Blob | null>)=} saved  a PNG of the face that says what it is, with its
+ *   state inside or without, where the picture on the screen is not fit to be saved
  * @property {(state: object) => Promise<Face>} open  the other way; another generator's state is refused by name
  * @property {(listen: (trouble: string) => void) => void} onstatus  called at every change with a line that says why no
  *   pictures come, "" while they do

@@ -1,10 +1,12 @@
 // Faces that leave the page and come back: a PNG that remembers, dropped anywhere; and a link that restores.
 
-import { byId, complain, download, tell } from "./dom.js";
+import * as dialog from "./dialog.js";
+import { byId, complain, download, make, tell } from "./dom.js";
 import { faceName } from "./faces.js";
 import { shorten } from "./half.js";
 import * as link from "./link.js";
 import * as png from "./png_state.js";
+import { asked, markPng } from "./provenance.js";
 import { current, restore, toFace } from "./state.js";
 
 const MOST_BYTES = 64 * 1024 * 1024;
@@ -21,17 +23,47 @@ export class Files {
     store.subscribe(() => this.goneOn());
   }
 
-  async save() {
+  /** Say what is going to be inside the file, and save it. */
+  ask() {
+    const { state } = this.store;
+    const wishes = state.at === null ? asked(toFace(current(state), this.description.features)) : "";
+    const button = (kind, remember, words, more = {}) => {
+      const click = () => {
+        dialog.close();
+        this.save(remember);
+      };
+      return make(`button${kind}`, { click, ...more }, words);
+    };
+    const rows = inside(this.description, wishes).flatMap(([term, words]) => [make("dt", {}, term), make("dd", {}, words)]);
+    const body = make(
+      "div",
+      {},
+      make("dl.about", {}, ...rows),
+      make("p.quiet", {}, "A copy without the face says the same of itself, and nobody can open it and move it on."),
+      make("div.choices", {}, button(".plain", false, "save without the face"), button(".primary", true, "save", { autofocus: true })),
+    );
+    dialog.show("Save this picture", body, "small save");
+  }
+
+  /** @param {boolean} remember  whether the face goes into the file too */
+  async save(remember = true) {
     try {
       const face = await this.face();
-      const file = (await this.engine.saved?.(face)) ?? (await png.write(await this.picture.png(), await this.engine.state(face)));
+      const file = (await this.engine.saved?.(face, remember)) ?? (await this.written(face, remember));
       const name = faceName({ start: face }).replaceAll(" ", "-");
       download(file, `${this.description.name}-${name}.png`);
       complain("file-error");
-      tell("Saved. Drop the file on this page and the face is back.");
+      tell(remember ? "Saved. Drop the file on this page and the face is back." : "Saved, without the face.");
     } catch (error) {
       complain("file-error", error);
     }
+  }
+
+  /** The picture on the screen as a file. */
+  async written(face, remember) {
+    const picture = await this.picture.png();
+    const file = remember ? await png.write(picture, await this.engine.state(face)) : picture;
+    return markPng(file, this.description.provenance, asked(face));
   }
 
   async share() {
@@ -111,6 +143,17 @@ export class Files {
       if (face && !this.isNamed()) this.store.do((state) => restore(state, face));
     });
   }
+}
+
+/** What is in a saved file, in rows. @param {import("./engine.js").Description} description @param {string} wishes */
+function inside({ generator, provenance }, wishes) {
+  const by = (provenance.claim["tlgan:Extractors"] ?? "").replaceAll(/ [0-9a-f]{64}\b/g, "");
+  return [
+    ["Picture", `PNG, ${generator.width} × ${generator.height} pixels`],
+    ["It says", `made by a trained generative model, ${generator.name}${by && `; measured by ${by}`}${wishes && `; asked: ${wishes}`}`],
+    ["Signed", provenance.signed ? "yes, as Content Credentials, with the key of this studio" : "no: whoever wants to can change these words"],
+    ["The face", "its start, sliders and locks: drop the file on this page and it is back"],
+  ];
 }
 
 /** @param {import("./engine.js").Face} a @param {import("./engine.js").Face} b */

@@ -9,6 +9,7 @@ import { Files } from "./files.js";
 import { Gallery } from "./gallery.js";
 import * as keys from "./keys.js";
 import { CorrelationMap } from "./map.js";
+import { Mark } from "./mark.js";
 import { Morph } from "./morph.js";
 import { Panel } from "./panel.js";
 import { Picture } from "./picture.js";
@@ -24,6 +25,7 @@ const { features } = description;
 const first = engine.first();
 
 const picture = new Picture();
+const mark = new Mark(description);
 const zoom = new Zoom(picture.element);
 const thumbs = new Thumbs();
 /** Numbers of what is on the screen, by face. @type {Map<number, {own: any[], measured: any[], share: number}>} */
@@ -70,7 +72,7 @@ const actions = {
   ArrowRight: () => store.do((state) => gestures.go(state, 1)),
   g: () => gallery.open(),
   m: () => map.open(),
-  s: () => files.save(),
+  s: () => files.ask(),
   t: strip,
   a: () => morph.press("a"),
   b: () => morph.press("b"),
@@ -86,7 +88,7 @@ const actions = {
     byId("search").focus();
     byId("search").select();
   },
-  "?": () => card.open(description),
+  "?": () => card.open(description, mark),
 };
 
 const panel = new Panel(description, hands);
@@ -95,7 +97,7 @@ const effects = new Effects(description, hands.lock);
 const faces = new Faces(thumbs, (id) => store.do((state) => gestures.choose(state, id)));
 const gallery = new Gallery(engine, description, (face) => store.do((state) => gestures.addFace(state, face)));
 const morph = new Morph(engine, description, store, thumbs);
-const strips = new Strip(engine, description.name);
+const strips = new Strip(engine, description);
 const map = new CorrelationMap(description, (names) => search.pick(names));
 const files = new Files(engine, description, store, picture, shownFace);
 

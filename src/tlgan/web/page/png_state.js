@@ -1,7 +1,8 @@
 // A PNG that remembers: the state travels in an iTXt chunk named "tlgan". Nothing read from a file is trusted here; it
 // goes to the engine, which checks it.
 
-const SIGNATURE = [137, 80, 78, 71, 13, 10, 26, 10];
+import { chunk, chunks, SIGNATURE } from "./png_chunks.js";
+
 const KEYWORD = "tlgan";
 const MOST_TEXT = 1 << 18;
 
@@ -17,16 +18,9 @@ export async function write(png, state) {
 export async function read(file) {
   const bytes = new Uint8Array(await file.arrayBuffer());
   if (!SIGNATURE.every((byte, k) => bytes[k] === byte)) throw new Error("That file is not a PNG: drop one saved here.");
-  const view = new DataView(bytes.buffer);
-  for (let at = 8; at + 12 <= bytes.length; ) {
-    const size = view.getUint32(at);
-    const type = String.fromCharCode(...bytes.subarray(at + 4, at + 8));
-    if (at + 12 + size > bytes.length || type === "IEND") break;
-    if (type === "iTXt") {
-      const text = await international(bytes.subarray(at + 8, at + 8 + size));
-      if (text !== null) return parse(text);
-    }
-    at += 12 + size;
+  for (const { type, data } of chunks(bytes)) {
+    const text = type === "iTXt" ? await international(data) : null;
+    if (text !== null) return parse(text);
   }
   throw new Error("That PNG holds no face: only pictures saved by this tool remember theirs.");
 }
@@ -64,26 +58,4 @@ async function inflate(data) {
     if (size > MOST_TEXT) throw new Error("The state inside that PNG is too large.");
   }
   return new Uint8Array(await new Blob(parts).arrayBuffer());
-}
-
-function chunk(type, data) {
-  const bytes = new Uint8Array(12 + data.length);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, data.length);
-  bytes.set([...type].map((letter) => letter.charCodeAt(0)), 4);
-  bytes.set(data, 8);
-  view.setUint32(8 + data.length, crc(bytes.subarray(4, 8 + data.length)));
-  return bytes;
-}
-
-const TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
-  for (let k = 0; k < 8; k++) n = n & 1 ? 0xedb88320 ^ (n >>> 1) : n >>> 1;
-  return n;
-});
-
-/** CRC-32 as in the PNG specification, annex D. */
-export function crc(bytes) {
-  let value = 0xffffffff;
-  for (const byte of bytes) value = TABLE[(value ^ byte) & 255] ^ (value >>> 8);
-  return (value ^ 0xffffffff) >>> 0;
 }

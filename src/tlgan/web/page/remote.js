@@ -219,10 +219,11 @@ class Remote {
     return this.post("api/state", { face, quality: "live" });
   }
 
-  /** The whole picture, its state inside, where the one on the screen is not lossless. */
-  async saved(face) {
-    const { resolution } = (await this.describe()).generator;
-    return resolution > LOSSLESS ? (await this.ask("api/render", { face, quality: "live" })).blob() : null;
+  /** The whole picture, where the one on the screen is not lossless, or the server signs. */
+  async saved(face, remember) {
+    const { generator, provenance } = await this.describe();
+    if (generator.resolution <= LOSSLESS && !provenance.signed) return null;
+    return (await this.ask("api/render", { face, quality: "live", state: remember })).blob();
   }
 
   open(state) {

@@ -3,6 +3,7 @@
 import * as dialog from "./dialog.js";
 import { complain, download, make, signed } from "./dom.js";
 import { natural } from "./engine.js";
+import { asked as wishes, markPng, signed as exactly } from "./provenance.js";
 
 const STEPS = 7;
 const SIDE = 256; // of a picture in the saved strip, at least
@@ -10,10 +11,10 @@ const GAP = 8;
 const FOOT = 40;
 
 export class Strip {
-  /** @param {import("./engine.js").Engine} engine @param {string} name  of the workspace */
-  constructor(engine, name) {
+  /** @param {import("./engine.js").Engine} engine @param {import("./engine.js").Description} description */
+  constructor(engine, description) {
     this.engine = engine;
-    this.name = name;
+    this.description = description;
   }
 
   /**
@@ -43,7 +44,9 @@ export class Strip {
       );
       save.disabled = false;
       save.addEventListener("click", async () => {
-        download(await compose(feature, images, asked), `${this.name}-${feature.name}.png`);
+        const sheet = await compose(feature, images, asked);
+        const said = `${feature.name}=${exactly(asked[0])}..${exactly(asked.at(-1))} ${wishes(face)}`.trim();
+        download(await markPng(sheet, this.description.provenance, said), `${this.description.name}-${feature.name}.png`);
       });
     } catch (error) {
       complain("strip-error", error);

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tlgan.web.server import wire
+from tlgan.web.server.describe import provenance
 
 from . import data, page, runtime, words
 from .files import SiteFiles
@@ -68,12 +69,18 @@ def build_engine(
     known = data.facts(
         workspace.axes, workspace.generator, resolution=side, columns=networks.columns, samples=len(samples)
     )
-    more = {"probe": networks.probe, "symmetric": workspace.canvas.symmetric.tolist()}
+    said = provenance(workspace, published=True)
+    more = {"probe": networks.probe, "symmetric": workspace.canvas.symmetric.tolist(), "provenance": said}
     largest = workspace.generator.resolution if whole else side
     known["picture"]["whole"] = largest
     first, seed, picture = first_face(workspace, resolution=side)
     first["describe"]["generator"]["resolution"] = largest
-    first["describe"] |= {"films": ["gif"], "nearest": len(samples) > 0, "about": words.about(workspace)}
+    first["describe"] |= {
+        "films": ["gif"],
+        "nearest": len(samples) > 0,
+        "about": words.about(workspace),
+        "provenance": said,
+    }
     return Engine(files, networks, known | more, first, seed, picture if whole else "")
 
 

@@ -22,7 +22,7 @@ from starlette.staticfiles import StaticFiles
 from tlgan.editing.claims import claim_of, in_words
 from tlgan.editing.state import MAX_ASKED, encode_latent, to_json
 from tlgan.errors import TlganError
-from tlgan.provenance import Claim
+from tlgan.provenance import Claim, encode
 
 from . import films, openapi, wire
 from .describe import describe
@@ -143,11 +143,18 @@ class Studio:
         return JSONResponse({"seed": seed, "asked": {}, "locks": [], "exact": False})
 
     async def render(self, request: Request) -> Response:
-        """POST {face | mix}: a PNG with the state inside."""
+        """POST {face | mix, state}: a PNG that says what it is, with the state inside or (false) without."""
         from tlgan.editing.state import png_with_state
 
-        edit, frame = await self._frame(await _body(request))
-        png = await asyncio.to_thread(png_with_state, frame.picture, to_json(edit, self.axes), self._claim(edit))
+        message = await _body(request)
+        keeps = message.get("state", True)
+        if not isinstance(keeps, bool):
+            raise TlganError("'state' is neither true nor false: whether the picture holds the state of its face")
+        edit, frame = await self._frame(message)
+        if keeps:
+            png = await asyncio.to_thread(png_with_state, frame.picture, to_json(edit, self.axes), self._claim(edit))
+        else:
+            png = await asyncio.to_thread(encode, frame.picture, self._claim(edit))
         return Response(png, media_type="image/png")
 
     async def measure(self, request: Request) -> Response:

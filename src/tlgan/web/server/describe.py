@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tlgan.editing.claims import claim_of
 from tlgan.editing.state import MAX_ASKED
+from tlgan.provenance import signing
+from tlgan.provenance.claim import NAMESPACES
 
 from . import wire
 
@@ -82,6 +85,17 @@ def describe(workspace: Workspace) -> wire.Json:
         "films": ["gif", "mp4"],
         "nearest": int(axes.samples) > 0,
         "about": dict(getattr(workspace, "about", None) or {}),
+        "provenance": provenance(workspace),
+    }
+
+
+def provenance(workspace: Workspace, *, published: bool = False) -> wire.Json:
+    """What the page needs to write claims into what it saves itself; see `page/provenance.js`."""
+    return {
+        "claim": claim_of(workspace.canvas).fields(),
+        "namespaces": NAMESPACES,
+        "signed": not published and signing.signer() is not None,
+        "published": published,
     }
 
 

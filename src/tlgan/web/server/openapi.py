@@ -66,7 +66,13 @@ VERBS: dict[str, tuple[str, str, dict[str, Any], str, dict[str, Any]]] = {
     "hello": ("POST", "The greeting of the websocket /live, or why it would not be given.", {}, _JSON, {}),
     "describe": ("GET", "The generator, its features with ranges and quality, groups, correlations.", {}, _JSON, {}),
     "random": ("GET", "The face of ?seed=, or of a random seed.", {}, _JSON, _FACE),
-    "render": ("POST", "A picture of a face or of a mix, with the state inside it.", _ONE_OR_MIX, "image/png", {}),
+    "render": (
+        "POST",
+        "A picture of a face or of a mix that says what it is, with the state inside it.",
+        _ONE_OR_MIX | {"state": {"type": "boolean", "description": "false leaves the state out"}},
+        "image/png",
+        {},
+    ),
     "measure": (
         "POST",
         "What the extractor measures on it.",

@@ -7,6 +7,7 @@ is for those that take longer (a gallery, a strip, a film, an exact edit), in pi
 from __future__ import annotations
 
 import os
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
@@ -21,12 +22,13 @@ from tlgan.editing.edit import stacked
 from .turns import Turns
 
 if TYPE_CHECKING:
-    from tlgan.editing import Edit, Solution
+    from tlgan.editing import Canvas, Edit, Solution
     from tlgan.workspace import Workspace
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+SLOW = 0.020  # seconds of a small picture
 LOOKS = 5  # at an exact edit, each with a gradient a feature
 REMEMBERED = 512  # faces whose own place is kept, and edits whose solution is
 
@@ -71,7 +73,7 @@ class Painter:
         self._seeds: OrderedDict[int, NDArray[np.float32]] = OrderedDict()
         self._solutions: OrderedDict[tuple[object, ...], Solution] = OrderedDict()
         self.exact_cost = LOOKS * len(self.axes.features)  # pictures that one exact edit takes, about
-        self._turns = Turns(partial(_set_threads, threads or _threads()))
+        self._turns = Turns(partial(_set_threads, threads or _threads(self.canvas)))
 
     async def run(self, task: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """`task(*args)`, which takes milliseconds, at this client's turn."""
@@ -204,9 +206,29 @@ def _remember(cache: OrderedDict[Any, Any], key: Any, value: Any) -> None:
         cache.popitem(last=False)
 
 
-def _threads() -> int:
-    """Half of the cores, at most four: the browser that shows the pictures wants some too."""
-    return max(1, min(4, (os.cpu_count() or 2) // 2))
+def _threads(canvas: Canvas) -> int:
+    """Half of the cores, at most four: the browser that shows the pictures wants some too. Twice as many where the small
+    picture that follows a moving hand takes them longer than `SLOW`: then it is painting that a hand waits for."""
+    cores = os.cpu_count() or 2
+    half = max(1, min(4, cores // 2))
+    if canvas.small is canvas:
+        return half
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(half)
+    try:
+        latent = canvas.start(0)[None]
+        seconds = min(_timed(lambda: canvas.small.paint_first(latent)) for _ in range(4))
+    finally:
+        torch.set_num_threads(before)
+    return min(cores, 2 * half) if seconds > SLOW else half
+
+
+def _timed(work: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
 
 
 def _set_threads(count: int) -> None:

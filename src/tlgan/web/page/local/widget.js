@@ -66,7 +66,7 @@ export class Widget {
       make(
         "div.widget",
         {},
-        make("div.face", {}, make("figure.picture", {}, this.canvas), make("div.buttons", {}, random, this.undo, this.original, this.reset)),
+        make("div.face", {}, make("figure.picture", {}, this.canvas, make("span.mark", {}, "generated")), make("div.buttons", {}, random, this.undo, this.original, this.reset)),
         make("div.knobs", {}, ...this.sliders.map((slider) => slider.element), this.error, notice),
       ),
     );

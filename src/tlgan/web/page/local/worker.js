@@ -4,6 +4,7 @@
 import { film } from "./film.js";
 import { encode } from "./faces.js";
 import { Painter, pixels, QUALITY } from "./painter.js";
+import { asked as wishes, markGif, markPng } from "../provenance.js";
 import { Site } from "./site.js";
 
 const SMALL = 128; // pixels a side up to which a picture travels as it is
@@ -114,7 +115,7 @@ const verbs = {
     const faces = wanted
       ? wanted.map((latent) => ({ latent: encode(latent), ...plain }))
       : wish.seeds.map((seed) => ({ seed, ...plain }));
-    return each(faces, async (face) => ({ face, picture: await url(painter, await painter.start(face)) }));
+    return each(faces, async (face) => ({ face, picture: await url(painter, await painter.start(face), "") }));
   },
 
   async strip(painter, { face, feature, asked }) {
@@ -122,7 +123,8 @@ const verbs = {
     const { reached: _, ...open } = face;
     const pictures = await each(asked, async (value) => {
       const here = (face.asked[feature] ?? 0) === value;
-      return url(painter, await painter.place(here ? face : { ...open, asked: { ...face.asked, [feature]: value } }));
+      const there = here ? face : { ...open, asked: { ...face.asked, [feature]: value } };
+      return url(painter, await painter.place(there), wishes(there));
     });
     return { asked, pictures };
   },
@@ -131,7 +133,7 @@ const verbs = {
     // there and back, slow at both ends, so that it loops
     const places = Array.from({ length: options.frames }, (_, k) => 0.5 - 0.5 * Math.cos((2 * Math.PI * k) / options.frames));
     const frames = await each(places, async (at) => drawn(painter, await painter.networks.paint(await painter.mix({ a, b, at }))));
-    return film(frames, options.fps);
+    return markGif(film(frames, options.fps), painter.site.facts.provenance, "a walk between two faces");
   },
 };
 
@@ -153,11 +155,12 @@ async function each(items, task) {
   return results;
 }
 
-async function url(painter, latent) {
+async function url(painter, latent, asked) {
   const image = drawn(painter, await painter.networks.paint(latent));
   const canvas = new OffscreenCanvas(image.width, image.height);
   canvas.getContext("2d").putImageData(image, 0, 0);
-  return new FileReaderSync().readAsDataURL(await canvas.convertToBlob({ type: "image/png" }));
+  const png = await markPng(await canvas.convertToBlob({ type: "image/png" }), painter.site.facts.provenance, asked);
+  return new FileReaderSync().readAsDataURL(png);
 }
 
 function drawn(painter, picture) {

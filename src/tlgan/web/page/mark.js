@@ -1,0 +1,46 @@
+// The word "generated" on the picture. In a studio the person can put it away, since the work is their own; a published
+// page has no switch for it.
+
+import { byId, make } from "./dom.js";
+
+const KEY = "tlgan.mark"; // "off" in the browser's own storage
+
+export class Mark {
+  /** @param {import("./engine.js").Description} description */
+  constructor({ provenance }) {
+    this.fixed = provenance.published;
+    this.show(this.fixed || stored() !== "off");
+  }
+
+  show(on) {
+    byId("mark").hidden = !on;
+  }
+
+  /** The switch, where there is one. @returns {Node | ""} */
+  control() {
+    if (this.fixed) return "";
+    const box = make("input", { type: "checkbox", role: "switch", id: "show-mark", checked: !byId("mark").hidden });
+    box.addEventListener("change", () => {
+      this.show(box.checked);
+      store(box.checked ? "on" : "off");
+    });
+    return make("label.switch", {}, box, "Show the mark “generated” on the picture. Files say it either way.");
+  }
+}
+
+/** A browser that keeps nothing for this page is no reason to stop. */
+function stored() {
+  try {
+    return localStorage.getItem(KEY);
+  } catch {
+    return null;
+  }
+}
+
+function store(value) {
+  try {
+    localStorage.setItem(KEY, value);
+  } catch {
+    // the switch then holds until the page is closed
+  }
+}
