@@ -23,6 +23,7 @@ from .audit import register as register_audit
 from .dataset import register as register_dataset
 from .evaluate import register as register_evaluation
 from .extractors import register as register_extractor_verbs
+from .methods import register as register_method_verbs
 from .options import (
     AllowedHostOption,
     AllowFrameOption,
@@ -120,7 +121,10 @@ def discover(
     ] = None,
     model: Annotated[str, typer.Option(help="Text-image model for --text: hf:owner/repo or a folder.")] = "",
     space: Annotated[
-        str, typer.Option(help="Latent space of the axes, z or w; empty takes w where there is one.")
+        str,
+        typer.Option(
+            help="Latent space of the axes, z, w or w+ (axes by groups of layers); empty takes w where there is one."
+        ),
     ] = "",
     truncation: Annotated[
         float | None,
@@ -138,6 +142,12 @@ def discover(
     preview: Annotated[
         bool, typer.Option("--preview", help="Train small pictures of a large generator first, and sample those.")
     ] = False,
+    method: Annotated[
+        str, typer.Option(help="How directions are found: regression, svm, mean-difference ...; unknown ones list all.")
+    ] = "",
+    engine: Annotated[
+        str, typer.Option(help="Where samples are painted: local, or processes:N of this machine.")
+    ] = "local",
     base: Annotated[
         list[str] | None, typer.Option("--base", help="Axis that all others are kept clear of; 'none' for none.")
     ] = None,
@@ -171,6 +181,7 @@ def discover(
         resolution=resolution,
         base=None if base is None else tuple(name for name in base if name != "none"),
         options=chosen_options(network, parse_options(ends(option, input_, output))),
+        method="" if method == "regression" else method,
     )
     recipe = None
     if preview:
@@ -190,6 +201,7 @@ def discover(
             sure=sure,
             trust=trust,
             preview=recipe,
+            engine=engine,
         )
     if json:
         print_json(workspace.summary())
@@ -417,6 +429,7 @@ register_photograph_verb(app)
 register_publish_verb(app)
 register_provenance_verbs(app)
 register_evaluation(app)
+register_method_verbs(app)
 register_dataset(app)
 register_audit(app)
 

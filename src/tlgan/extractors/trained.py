@@ -22,7 +22,7 @@ from tlgan.io import hub
 from tlgan.io.files import replacing
 from tlgan.io.foreign import json_of
 
-from . import head
+from . import head, reader
 from .base import Extractor, Feature, identity
 from .images import BATCH, check_images, prepare
 from .networks import ARCHITECTURES, folded
@@ -110,7 +110,7 @@ def save_trained(
 
 
 def load_safetensors(ref: str | Path) -> Extractor:
-    """An extractor from a safetensors file: a trained network, or a head made by clicks. TlganError for any other."""
+    """An extractor from a safetensors file: a trained network, a head made by clicks, or a reader of directions. TlganError for any other."""
     path = Path(ref)
     expected = "expected a file written by `tlgan train-extractor` or `tlgan label`"
     try:
@@ -118,6 +118,8 @@ def load_safetensors(ref: str | Path) -> Extractor:
             metadata = file.metadata() or {}
             if head.METADATA_KEY in metadata:
                 return head.load_head(path)
+            if reader.METADATA_KEY in metadata:
+                return reader.load_reader(path)
             description = json_of(metadata[METADATA_KEY])
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
         features = tuple(Feature(**feature) for feature in description["features"])

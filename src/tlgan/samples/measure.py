@@ -109,6 +109,12 @@ def _kept(store: SampleStore, number: int) -> Iterator[torch.Tensor]:
             yield waiting.result()
 
 
+def kept_pictures(store: SampleStore, count: int) -> Iterator[torch.Tensor]:
+    """The kept pictures of the first `count` samples, float32 [n, C, s, s] in [-1, 1] each."""
+    for table in store.read(["thumbnail"], stop=count):
+        yield _decoded(table["thumbnail"].to_pylist())
+
+
 def _painted(generator: Generator, store: SampleStore, number: int) -> Iterator[torch.Tensor]:
     source = Source.of(generator, store.recipe)
     for table in _part(store, number, [source.space]):

@@ -103,7 +103,7 @@ class SampleStore:
     def part(self, number: int) -> pa.Table:
         """All rows of part `number`, with the columns that `to_table` gives its recipe."""
         table = next(self.read(None, start=number * self.recipe.part_rows))
-        spaces = [name for name in ("z", "w") if name in table.column_names]
+        spaces = [name for name in ("z", "w", "w+") if name in table.column_names]
         table = table.select(["index", *spaces, *self.recipe.features, "thumbnail"])
         return table.replace_schema_metadata({_METADATA_KEY: self.recipe.to_json().encode()})
 
@@ -128,7 +128,7 @@ class SampleStore:
         import pyarrow as pa
 
         table = next(self.read(None, start=number * self.recipe.part_rows, stop=(number + 1) * self.recipe.part_rows))
-        kept = {name: table[name] for name in table.column_names if name in ("index", "z", "w")}
+        kept = {name: table[name] for name in table.column_names if name in ("index", "z", "w", "w+")}
         for name in self.recipe.features:
             kept[name] = pa.array(np.asarray(columns[name], dtype=np.float32)) if name in columns else table[name]
         kept["thumbnail"] = table["thumbnail"]
