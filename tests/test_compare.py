@@ -178,7 +178,7 @@ def test_directions_without_labels_become_measured_and_named_sliders(unknown: Pa
 
 
 def test_axes_by_layers_are_found_and_edit_like_any_other(tmp_path: Path) -> None:
-    settings = Settings(str(CHECKPOINTS / "sg2_64.pkl"), extractors=("colour",), max_samples=500, base=(), space="w+")
+    settings = Settings(str(CHECKPOINTS / "sg2_64.pkl"), extractors=("colour",), max_samples=250, base=(), space="w+")
     made = discover(tmp_path / "ws", settings, sure=0.5)
     workspace = open_workspace(made.path)
     axes, generator = workspace.axes, workspace.generator

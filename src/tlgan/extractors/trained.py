@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from tlgan.errors import BadFile
 from tlgan.io import hub
 from tlgan.io.files import replacing
+from tlgan.io.foreign import json_of
 
 from . import head, reader
 from .attributes import AGE, CELEBA_ATTRIBUTES
@@ -127,7 +128,7 @@ def load_network(path: Path, name: str = "") -> TrainedNetwork:
     metadata = _metadata(path)
     try:
         text = metadata.get(METADATA_KEY) or metadata[PACKAGED_KEY]
-        description = json.loads(text)
+        description = json_of(text)
         features = [_KNOWN[f] if isinstance(f, str) else Feature(**f) for f in description["features"]]
         network = ARCHITECTURES[description["architecture"]](len(features))
         with safe_open(path, framework="pt") as file:
@@ -135,7 +136,7 @@ def load_network(path: Path, name: str = "") -> TrainedNetwork:
         network.load_state_dict(state, strict=True)
         groups = [(int(first), int(stop)) for first, stop in description.get("groups", ())]
         size = int(description["input_size"])
-    except (ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
+    except (ArithmeticError, ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise BadFile(f"{path} does not describe an extractor known here ({reason}): {_EXPECTED}") from error
     known = "" if name else identity(text, hub.sha256_of(path))

@@ -28,6 +28,7 @@ from tlgan.errors import BadFile, TlganError
 from tlgan.progress import Progress as Progress
 
 from . import consent
+from .foreign import json_of
 from .isolation import importable, program, python_module, run
 
 _Arrived = Callable[[int, int | None], None]  # bytes so far, bytes in all where known
@@ -226,7 +227,7 @@ def _state_note(blob: Path) -> Path:
 
 def _read_note(note: Path) -> dict[str, Any]:
     try:
-        found = json.loads(note.read_text("utf-8"))
+        found = json_of(note.read_text("utf-8"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -106,6 +106,9 @@ def discover(
         if not held(path, AXES_FILE).exists():
             step.take()  # samples that are drawn from here on belong to these settings
         workspace = workspace.changed(axes=_fitted(workspace, progress, sure, working))
+        distance = _distances(workspace)
+        workspace = workspace.changed(settings=replace(workspace.settings, distance=distance))
+        workspace.save_settings(step)
         progress.stage("writing the report")
         from .report import write_report
 
@@ -144,6 +147,16 @@ def _fitted(workspace: Workspace, progress: Progress, sure: float, engine: Sampl
         axes = corrected(axes, sampled(), Canvas(workspace.generator, workspace.extractor, axes), progress)
     progress.stage("moving every slider to see what else changes")
     return replace(axes, effects=side_effects(sampled()), effects_by=workspace.extractor.name)
+
+
+def _distances(workspace: Workspace) -> tuple[tuple[str, float], ...]:
+    """How far the first sampled pictures are from what each extractor was trained on, where that is known."""
+    from tlgan.extractors import home
+    from tlgan.samples import first_pictures
+
+    images = first_pictures(workspace.samples, home.PICTURES)
+    found = ((part.name, home.distance(part, images)) for part in workspace.extractor.parts)
+    return tuple((name, value) for name, value in found if value is not None)
 
 
 def labelled(workspace: Workspace, axes: Axes, limit: int | None = None) -> Labelled:
