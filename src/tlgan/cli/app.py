@@ -38,7 +38,7 @@ from .options import (
     YesOption,
     outside,
 )
-from .photographs import BoxOption, FaceOption, StepsOption, WholeOption
+from .photographs import AlignOption, BoxOption, FaceOption, StepsOption, WholeOption
 from .photographs import register as register_photograph_verb
 from .provenance import register as register_provenance_verbs
 from .publish import register as register_publish_verb
@@ -234,6 +234,7 @@ def edit(
     ] = None,
     face: FaceOption = None,
     box: BoxOption = "",
+    align: AlignOption = None,
     steps_small: StepsOption = None,
     steps_whole: WholeOption = None,
     strip: Annotated[
@@ -285,6 +286,7 @@ def edit(
             inversion=inverted,
             face=face,
             box=box,
+            align=align,
             steps_small=steps_small,
             steps_whole=steps_whole,
             write=write,
