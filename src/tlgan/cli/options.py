@@ -16,7 +16,13 @@ WorkspaceArgument = Annotated[Path, typer.Argument(metavar="WORKSPACE", help="Fo
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 HostOption = Annotated[str, typer.Option(help="Address to listen on; beyond this machine a token is asked for.")]
 PortOption = Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")]
-TrustOption = Annotated[bool, typer.Option("--trust", help="The generator's file may hold code (TorchScript); run it. Also a function that the workspace names.")]
+TrustOption = Annotated[
+    bool,
+    typer.Option(
+        "--trust",
+        help="The generator's file may hold code (TorchScript); run it. Also a function that the workspace names.",
+    ),
+]
 YesOption = Annotated[
     bool,
     typer.Option(
@@ -39,7 +45,8 @@ NetworkOption = Annotated[
 ]
 InputOption = Annotated[str | None, typer.Option("--input", help="Which input of a graph takes the latents, by name.")]
 OutputOption = Annotated[
-    str | None, typer.Option("--output", help="Which output of a graph is the pictures, by name (TorchScript: its number).")
+    str | None,
+    typer.Option("--output", help="Which output of a graph is the pictures, by name (TorchScript: its number)."),
 ]
 BrowserOption = Annotated[bool, typer.Option("--browser/--no-browser", help="Open the studio in the browser.")]
 AllowedHostOption = Annotated[

@@ -10,7 +10,15 @@ from tlgan.errors import TlganError
 
 _KEY = re.compile(r"[a-z][a-z0-9_]{0,40}")
 _RESERVED = ("device", "progress", "ref", "truncation", "trust")  # said elsewhere, and not by a file
-_TEXTS = ("layers", "activation", "latent_input", "label_input", "inputs", "output", "network")  # text, whatever it looks like
+_TEXTS = (
+    "layers",
+    "activation",
+    "latent_input",
+    "label_input",
+    "inputs",
+    "output",
+    "network",
+)  # text, whatever it looks like
 
 
 def parse_options(given: Iterable[str]) -> dict[str, Any]:

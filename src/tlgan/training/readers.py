@@ -184,9 +184,7 @@ def _from_folder(folder: Path) -> Labelled:
             f"{folder} holds pictures of one class only ({files[0][0]}): expected a folder for each of several"
         )
     names = [str(path.relative_to(folder)) for _, path in files]
-    return _files(
-        folder, names, {CLASS: [name for name, _ in files]}, f"{folder.name}/ (a folder a class{parts})"
-    )
+    return _files(folder, names, {CLASS: [name for name, _ in files]}, f"{folder.name}/ (a folder a class{parts})")
 
 
 def _class_folders(folder: Path) -> tuple[list[Path], str]:

@@ -20,7 +20,25 @@ Kind = Literal["binary", "classes", "number"]
 MOST_CLASSES = 200
 CLASS = "class"  # a column of this name, as folders make it, gives features that are called after its classes alone
 _YES = {"1", "1.0", "true", "yes", "y", "t", "ja", "oui", "sí", "sim", "да", "是", "はい", "예", "ναι", "نعم"}
-_NO = {"0", "0.0", "-1", "-1.0", "false", "no", "n", "f", "nein", "non", "não", "нет", "否", "いいえ", "아니요", "όχι", "لا"}
+_NO = {
+    "0",
+    "0.0",
+    "-1",
+    "-1.0",
+    "false",
+    "no",
+    "n",
+    "f",
+    "nein",
+    "non",
+    "não",
+    "нет",
+    "否",
+    "いいえ",
+    "아니요",
+    "όχι",
+    "لا",
+}
 #: Words for a label that nobody gave; the second ones only where the others are numbers, or yes and no: "none" and "-" may be
 #: classes.
 _UNKNOWN = {"", "nan", "na", "n/a", "#n/a", "<na>", "null", "?"}

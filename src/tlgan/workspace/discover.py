@@ -24,7 +24,15 @@ from tlgan.samples import Source, draw, measure_part
 
 from .adopt import adopt_all
 from .progress import Watcher
-from .settings import AXES_FILE, DEFAULT_EXTRACTORS, EXTRACTORS_FOLDER, PREVIEW_FILE, PREVIEW_WORK, SETTINGS_FILE, Settings
+from .settings import (
+    AXES_FILE,
+    DEFAULT_EXTRACTORS,
+    EXTRACTORS_FOLDER,
+    PREVIEW_FILE,
+    PREVIEW_WORK,
+    SETTINGS_FILE,
+    Settings,
+)
 from .whole import WHOLE, corrected
 from .workspace import IN_MEMORY, Workspace, open_workspace, recorded_extractors, remember, settle, writing_into
 
@@ -75,7 +83,9 @@ def discover(
         if old is not None:
             given = settings.options or old.options
             settings = replace(settings, sha256=old.sha256, accepted=old.accepted, options=given)
-        workspace = Workspace(path, settings, trust=trust, on_download=watcher.download, staged=step.stage, generator=generator)
+        workspace = Workspace(
+            path, settings, trust=trust, on_download=watcher.download, staged=step.stage, generator=generator
+        )
         watcher.stage(f"loading generator {settings.generator} and extractors {', '.join(settings.extractors)}")
         if load is not None:
             workspace.generator, workspace.extractor = load(settings)

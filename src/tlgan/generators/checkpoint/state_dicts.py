@@ -105,7 +105,10 @@ def choose(states: Mapping[str, State], network: str | None) -> tuple[str, State
             if name in path.split("."):
                 return path, state
     found = ", ".join(path or "the file itself" for path in states)
-    if network is None and len(likely := {p: s for p, s in states.items() if not set(p.split(".")) & set(CRITICS)}) == 1:
+    if (
+        network is None
+        and len(likely := {p: s for p, s in states.items() if not set(p.split(".")) & set(CRITICS)}) == 1
+    ):
         return next(iter(likely.items()))
     if network is None:
         raise TlganError(f"it holds several networks that may be the generator, {found}: choose with --network NAME")

@@ -16,7 +16,20 @@ from tlgan.errors import TlganError
 
 PICTURE_CHANNELS = (1, 3, 4)  # grey, colour, colour with transparency
 _LATENTS = ("z", "latent", "latents", "noise", "w", "input", "x", "code", "latent_code", "latent_z")
-LABELS = ("c", "y", "label", "labels", "class", "classes", "class_label", "cls", "class_id", "cond", "onehot", "one_hot")
+LABELS = (
+    "c",
+    "y",
+    "label",
+    "labels",
+    "class",
+    "classes",
+    "class_label",
+    "cls",
+    "class_id",
+    "cond",
+    "onehot",
+    "one_hot",
+)
 _TRUNCATION = ("trunc", "psi")
 _SMALLEST = 4  # pixels a side: anything smaller is no picture
 
@@ -96,7 +109,9 @@ def chosen_ends(
     if label is not None:
         known = label.shape[-1] if label.kind == "float" and len(label.shape) > 1 else None
         if known is None and classes is None:
-            raise TlganError(f"{file} takes class numbers in {label.name}: say how many classes there are, -g classes=N")
+            raise TlganError(
+                f"{file} takes class numbers in {label.name}: say how many classes there are, -g classes=N"
+            )
         label_dim = known or int(classes or 0)
         if not 1 <= label_dim <= 100_000 or classes not in (None, label_dim):
             raise TlganError(f"{file}: {classes} classes don't fit its input {label.name} {list(label.shape)}")
@@ -137,7 +152,7 @@ def pictures(raw: Any, n: int, layout: str = "") -> Tensor | None:
     Understood are [n, C, H, W], [n, H, W, C], [n, H, W], and for one latent the same without n. `layout` is one that
     was found before ("first" or "last"), where the shapes alone could be read in two ways.
     """
-    if not isinstance(raw, Tensor) or not raw.is_floating_point() and not str(raw.dtype).endswith("int8"):
+    if not isinstance(raw, Tensor) or (not raw.is_floating_point() and not str(raw.dtype).endswith("int8")):
         return None
     if raw.ndim == 3 and (raw.shape[0] != n or n == 1) and n == 1 and raw.shape[0] != 1:
         raw = raw[None]
@@ -152,13 +167,15 @@ def pictures(raw: Any, n: int, layout: str = "") -> Tensor | None:
         raw = raw.permute(0, 3, 1, 2)
     if raw.shape[1] not in PICTURE_CHANNELS or min(raw.shape[2:]) < _SMALLEST:
         return None
-    return raw.float()
+    found: Tensor = raw.float()
+    return found
 
 
 def chosen_output(outputs: Mapping[str, Any], n: int, file: str, wanted: str | None) -> str:
     """The name of the output that is pictures of `n` latents. Raises TlganError where none or several are."""
     shown = ", ".join(
-        f"{name} {list(value.shape) if isinstance(value, Tensor) else type(value).__name__}" for name, value in outputs.items()
+        f"{name} {list(value.shape) if isinstance(value, Tensor) else type(value).__name__}"
+        for name, value in outputs.items()
     )[:300]
     if wanted is not None:
         if wanted not in outputs:
@@ -168,7 +185,9 @@ def chosen_output(outputs: Mapping[str, Any], n: int, file: str, wanted: str | N
         return wanted
     fitting = [name for name, value in outputs.items() if pictures(value, n) is not None]
     if len(fitting) != 1:
-        none = "none is pictures [n, 1, 3 or 4, H, W]" if not fitting else "say which are its pictures with --output NAME"
+        none = (
+            "none is pictures [n, 1, 3 or 4, H, W]" if not fitting else "say which are its pictures with --output NAME"
+        )
         raise TlganError(f"{file} gives {shown} for {n} latents: {none}")
     return fitting[0]
 

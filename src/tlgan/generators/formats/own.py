@@ -41,7 +41,9 @@ def load_own(ref: str, *, device: str = "cpu", trust: bool = False, **options: A
     if not isinstance(found, Generator | nn.Module) and callable(found) and not (required := _required(found)):
         known = inspect.signature(found).parameters
         takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
-        handed = {key: options.pop(key) for key in list(options) if key in known or (takes_all and key not in _OF_MODULES)}
+        handed = {
+            key: options.pop(key) for key in list(options) if key in known or (takes_all and key not in _OF_MODULES)
+        }
         try:
             found = found(**handed)
         except TlganError:

@@ -19,7 +19,18 @@ from tlgan.generators.base import LatentGenerator
 from tlgan.generators.blueprint import Blueprint
 from tlgan.generators.checkpoint.state_dicts import State
 
-from .chain import Geometry, Plan, Step, conditioned, embedding_of, looks_like_chain, modules_of, plain_names, plan, shown
+from .chain import (
+    Geometry,
+    Plan,
+    Step,
+    conditioned,
+    embedding_of,
+    looks_like_chain,
+    modules_of,
+    plain_names,
+    plan,
+    shown,
+)
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": F.relu,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -51,7 +50,9 @@ class LightweightGAN(LatentGenerator):
             return load(f"{layer}.weight"), load(bias) if blueprint.has(bias) else None
 
         def norm(layer: str) -> Callable[[Tensor], Tensor]:
-            mean, variance, weight, bias = (load(f"{layer}.{n}") for n in ("running_mean", "running_var", "weight", "bias"))
+            mean, variance, weight, bias = (
+                load(f"{layer}.{n}") for n in ("running_mean", "running_var", "weight", "bias")
+            )
             return lambda x: F.batch_norm(x, mean, variance, weight, bias, False, 0.0, _EPSILON)
 
         self._start, self._start_norm = conv("initial_conv.0"), norm("initial_conv.1")

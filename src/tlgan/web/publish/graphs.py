@@ -11,7 +11,6 @@ from tlgan.generators.base import picture_size
 
 if TYPE_CHECKING:
     import onnx
-
     from torch import Tensor
 
     from tlgan.generators.formats.onnx_files import OnnxGenerator
