@@ -99,7 +99,9 @@ def _pairs(canvas: Canvas, audit: ClassifierAudit, moved: Moved) -> list[tuple[s
         rows, slider = list(effect.pairs), moved.sliders.index(effect.slider)
         before, after = canvas.paint(moved.starts[rows]), canvas.paint(moved.latents[rows, slider])
         claims = claim_of(canvas), claim_of(canvas, f"{effect.slider} moved by {audit.amount:g} sd, the others locked")
-        urls = [(data_url(small(a), claims[0]), data_url(small(b), claims[1])) for a, b in zip(before, after, strict=True)]
+        urls = [
+            (data_url(small(a), claims[0]), data_url(small(b), claims[1])) for a, b in zip(before, after, strict=True)
+        ]
         sections.append((f"{effect.slider} on {effect.output}", urls))
     return sections
 
