@@ -42,10 +42,11 @@ def state_of(family: str) -> dict[str, Tensor]:
             values = 0.5 + np.abs(values)
         elif leaf in ("weight_u", "weight_v"):
             values = np.abs(values) / np.linalg.norm(values)
+            values = values * (1e7 if "rgb" in name and leaf == "weight_u" else 1)  # so that tanh is not saturated
         elif leaf == "weight_orig":
             values = 0.1 * values + (0 if "rgb" in name else 0.02)
         elif name in ("generator.bn.weight", "generator.bn.bias"):
-            values = 0.02 * values  # so that the pictures are not saturated
+            values = 0.02 * values
         elif len(shape) < 2:
             ones = name.endswith(("norm.weight", "1.weight", "4.weight", "0.gain", "bn.weight"))
             values = 0.3 * values + (1 if ones else 0)

@@ -21,6 +21,7 @@ from tlgan.errors import TlganError
 from tlgan.extractors import Feature
 from tlgan.extractors.attributes import CELEBA_ATTRIBUTES
 from tlgan.io.files import replacing
+from tlgan.io.foreign import json_of
 
 from .metric import Metric
 from .response import from_response, to_response
@@ -198,7 +199,7 @@ class Axes:
             raise TlganError(f"no axes at {path}: run `tlgan discover` first")
         try:
             with safe_open(path, framework="numpy") as file:
-                metadata = json.loads((file.metadata() or {})["tlgan"])
+                metadata = json_of((file.metadata() or {})["tlgan"])
                 arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
             if metadata["format"] not in READ:
                 raise TlganError(

@@ -30,13 +30,16 @@ from .options import (
     BrowserOption,
     GeneratorOption,
     HostOption,
+    InputOption,
     JsonOption,
     NetworkOption,
+    OutputOption,
     PortOption,
     RootPathOption,
     TrustOption,
     WorkspaceArgument,
     YesOption,
+    ends,
     outside,
 )
 from .photographs import BoxOption, FaceOption, StepsOption, WholeOption
@@ -149,6 +152,8 @@ def discover(
         list[str] | None, typer.Option("--base", help="Axis that all others are kept clear of; 'none' for none.")
     ] = None,
     network: NetworkOption = None,
+    input_: InputOption = None,
+    output: OutputOption = None,
     option: GeneratorOption = None,
     trust: TrustOption = False,
     yes: YesOption = False,
@@ -160,8 +165,9 @@ def discover(
     from tlgan.generators.options import parse_options
     from tlgan.io.streams import write
     from tlgan.workspace.discover import discover as run
+    from tlgan.workspace.terms import foreign
 
-    from .terminal import discovering, print_axes, print_json
+    from .terminal import discovering, note, print_axes, print_json
 
     extractors = tuple(extractor) if extractor else () if text else ws.DEFAULT_EXTRACTORS
     settings = ws.Settings(
@@ -174,7 +180,7 @@ def discover(
         max_samples=max_samples,
         resolution=resolution,
         base=None if base is None else tuple(name for name in base if name != "none"),
-        options=chosen_options(network, parse_options(option or ())),
+        options=chosen_options(network, parse_options(ends(option, input_, output))),
         method="" if method == "regression" else method,
     )
     recipe = None
@@ -201,6 +207,8 @@ def discover(
         print_json(workspace.summary())
     else:
         print_axes(workspace.axes)
+        for line in foreign(workspace.settings):
+            note("note", line)
         write(f"{out}: {len(workspace.axes.features)} sliders. Next: tlgan studio {shlex.quote(str(out))}")
 
 
@@ -333,6 +341,8 @@ def models(json: JsonOption = False) -> None:
 def inspect(
     generator: Annotated[str, typer.Argument(metavar="GENERATOR", help="Path, https:, hf:, pypi: or a known name.")],
     network: NetworkOption = None,
+    input_: InputOption = None,
+    output: OutputOption = None,
     option: GeneratorOption = None,
     try_: Annotated[
         bool, typer.Option("--try", help="Paint every way to read the file, the most picture-like first.")
@@ -346,7 +356,7 @@ def inspect(
 
     from .terminal import downloading, print_candidates, print_fields, print_json
 
-    options = parse_options(option or ())
+    options = parse_options(ends(option, input_, output))
     if try_:
         from tlgan.generators.formats.candidates import try_checkpoint
 

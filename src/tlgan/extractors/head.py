@@ -21,6 +21,7 @@ from tlgan.errors import TlganError
 from tlgan.io import hub
 from tlgan.io.consent import named_by
 from tlgan.io.files import replacing
+from tlgan.io.foreign import json_of
 
 from .base import DifferentiableExtractor, EmbeddingExtractor, Extractor, Feature, fingerprint_of, identity
 from .images import BATCH, check_images
@@ -98,7 +99,7 @@ def load_head(ref: str | Path) -> LinearHead:
     path = Path(ref)
     try:
         with safe_open(path, framework="pt") as file:
-            described = json.loads((file.metadata() or {})[METADATA_KEY])
+            described = json_of((file.metadata() or {})[METADATA_KEY])
             tensors = {key: file.get_tensor(key) for key in ("weight", "bias", "probe")}
         feature = Feature(**described["feature"])
         backbone_ref = str(described["backbone"])

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from tlgan.errors import TlganError
 from tlgan.io import hub
 from tlgan.io.files import replacing
+from tlgan.io.foreign import json_of
 
 from . import head, reader
 from .base import Extractor, Feature, identity
@@ -119,7 +120,7 @@ def load_safetensors(ref: str | Path) -> Extractor:
                 return head.load_head(path)
             if reader.METADATA_KEY in metadata:
                 return reader.load_reader(path)
-            description = json.loads(metadata[METADATA_KEY])
+            description = json_of(metadata[METADATA_KEY])
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
         features = tuple(Feature(**feature) for feature in description["features"])
         groups = [(int(first), int(stop)) for first, stop in description["groups"]]
@@ -128,7 +129,7 @@ def load_safetensors(ref: str | Path) -> Extractor:
         size = int(description["input_size"])
     except (OSError, SafetensorError) as error:
         raise TlganError(f"{path} can't be read as safetensors ({error}): {expected}") from error
-    except (ValueError, KeyError, TypeError, RuntimeError) as error:
+    except (ArithmeticError, ValueError, KeyError, TypeError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise TlganError(f"{path} does not describe an extractor known here ({reason}): {expected}") from error
     known = identity(metadata[METADATA_KEY], hub.sha256_of(path))

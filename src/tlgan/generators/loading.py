@@ -269,6 +269,9 @@ def blueprint_of_file(checkpoint: Checkpoint, network: str | None) -> Blueprint:
     """`blueprint_of`, with one line for whatever damage it does not foresee."""
     try:
         return blueprint_of(checkpoint, network)
+    except TlganError as error:
+        name = checkpoint.path.name
+        raise error if name in str(error) else TlganError(f"{name} can't be used: {error}") from error
     except DAMAGE as error:
         raise TlganError(f"{checkpoint.path.name} can't be used: it is damaged ({type(error).__name__})") from error
 

@@ -11,6 +11,7 @@ import json
 from dataclasses import asdict, dataclass, fields
 
 from tlgan.errors import TlganError
+from tlgan.io.foreign import json_of
 
 
 @dataclass(frozen=True)
@@ -47,14 +48,19 @@ class Recipe:
     def from_json(cls, text: str) -> Recipe:
         """Read what `to_json` wrote. Raises TlganError where it is something else."""
         try:
-            values = json.loads(text)
+            values = json_of(text)
             known = {f.name for f in fields(cls)}
             if not isinstance(values, dict) or not set(values) <= known:
                 raise ValueError("other fields")
             values["extractors"] = tuple(values["extractors"])
             values["features"] = tuple(values["features"])
             values["groups"] = tuple(values.get("groups", ()))
-            return cls(**values)
+            recipe = cls(**values)
+            if not all(type(size) is int and size > 0 for size in (recipe.latent_dim, recipe.part_rows)):
+                raise ValueError("sizes that are none")
+            if not all(isinstance(name, str) for name in (recipe.space, *recipe.extractors, *recipe.features)):
+                raise ValueError("names that are none")
+            return recipe
         except (KeyError, ValueError, TypeError) as error:
             raise TlganError("these samples carry no readable recipe: expected a part file written by tlgan") from error
 

@@ -116,6 +116,8 @@ def discover(
         if not held(path, AXES_FILE).exists():
             step.take()  # samples that are drawn from here on belong to these settings
         _find_axes(workspace, watcher, sure, working)
+        workspace.settings = replace(workspace.settings, distance=_distances(workspace))
+        workspace.save_settings(step)
         watcher.stage("writing the report")
         from .report import write_report
 
@@ -180,6 +182,16 @@ def _find_axes(workspace: Workspace, watcher: Watcher, sure: float, engine: Samp
         canvas = Canvas(workspace.generator, workspace.extractor, workspace.axes, resolution=chosen.resolution)
     watcher.stage("moving every slider to see what else changes")
     workspace.axes = replace(workspace.axes, effects=side_effects(canvas), effects_by=workspace.extractor.name)
+
+
+def _distances(workspace: Workspace) -> tuple[tuple[str, float], ...]:
+    """How far the first sampled pictures are from what each extractor was trained on, where that is known."""
+    from tlgan.extractors import home
+    from tlgan.samples import first_pictures
+
+    images = first_pictures(workspace.samples, home.PICTURES)
+    found = ((part.name, home.distance(part, images)) for part in workspace.extractor.parts)
+    return tuple((name, value) for name, value in found if value is not None)
 
 
 def labelled(workspace: Workspace, axes: Axes, limit: int | None = None) -> Labelled:

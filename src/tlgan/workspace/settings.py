@@ -10,6 +10,7 @@ from typing import Any
 
 from tlgan.errors import TlganError
 from tlgan.generators.options import checked_options
+from tlgan.io.foreign import toml_of
 from tlgan.io.step import held
 
 SETTINGS_FILE = "tlgan.toml"
@@ -35,6 +36,7 @@ class Settings:
     of a reference and its fingerprint, of those that are read from files, checked at every opening; ``seed`` of the samples and
     ``max_samples`` their cap; ``resolution``: side of the sampled pictures, None for what the generator paints;
     ``options``: of the generator, as `load_generator` takes them (`network`, `activation`, `picture_range` ...);
+    ``distance``: pairs of an extractor and how far the pictures are from those it was trained on (`extractors.home`);
     ``base``: axes that every other axis is kept clear of (None: male and young, where there are such features);
     ``groups``: in w+ the first layer of each group with a w of its own, () to find them by measurement; ``method``: that
     found the axes, as `tlgan.hooks.AXIS_METHODS` knows it, "" for regression.
@@ -53,6 +55,7 @@ class Settings:
     accepted: tuple[str, ...] = ()
     extractor_sha256: tuple[tuple[str, str], ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    distance: tuple[tuple[str, float], ...] = ()
     groups: tuple[int, ...] = ()
     method: str = ""
 
@@ -102,6 +105,10 @@ class Settings:
             known = tomlkit.inline_table()
             known.update(self.extractor_sha256)
             extractors["sha256"] = known
+        if self.distance:
+            far = tomlkit.inline_table()
+            far.update({name: round(value, 3) for name, value in self.distance})
+            extractors["distance"] = far
         document["extractors"] = extractors
         samples = tomlkit.table()
         samples["seed"], samples["max"] = self.seed, self.max_samples
@@ -114,11 +121,9 @@ class Settings:
     @classmethod
     def from_toml(cls, text: str, where: str) -> Settings:
         """Read what `to_toml` wrote or a person changed. Raises TlganError naming the entry that is wrong."""
-        import tomllib
-
         try:
-            document = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+            document = toml_of(text)
+        except ValueError as error:
             raise TlganError(f"{where} is not TOML: {error}") from error
         table = _Reader(document, where)
         return cls(
@@ -137,6 +142,11 @@ class Settings:
             groups=layer_groups(table.get("generator", "groups", list, [], each=int), where),
             method=table.get("axes", "method", str, ""),
             options=checked_options(table.get("generator", "options", Mapping, {}), f"{where}: generator.options"),
+            distance=tuple(
+                (str(name), float(value))
+                for name, value in table.get("extractors", "distance", Mapping, {}).items()
+                if isinstance(value, int | float)
+            ),
         )
 
 

@@ -74,8 +74,9 @@ ARCHITECTURES: dict[str, Architecture] = {
 }
 
 _EXPECTED = (
-    "expected a pg-GAN, StyleGAN2-ADA or StyleGAN3 pickle, a rosinality StyleGAN2, the state_dict of a DCGAN, ONNX, "
-    "OpenVINO IR, TorchScript, or a file made by `tlgan convert`"
+    "expected one of the families of docs/generators.md (pg-GAN, StyleGAN to StyleGAN3 and their relatives, BigGAN, DCGANs), ONNX, "
+    "OpenVINO IR, TorchScript, or a file made by `tlgan convert`; any other can be exported with "
+    "torch.onnx.export(netG, z, 'generator.onnx') where it runs, or wrapped in Python with tlgan.wrap_generator"
 )
 
 
