@@ -58,7 +58,7 @@ async def measure(
     """All parts, one after another."""
     import tlgan
 
-    name = tlgan.open_workspace(workspace).axes.names[0]
+    name = tlgan.open(workspace).axes.names[0]
     await ask(address, "describe")
     async with httpx.AsyncClient() as browser:
         await browser.get(address, timeout=120)
@@ -197,7 +197,7 @@ async def hostile(address: str) -> AsyncIterator[None]:
 @contextlib.contextmanager
 def studio(workspace: Path) -> Iterator[tuple[str, psutil.Process]]:
     """The studio in a process of its own, as a person runs it."""
-    code = "import sys, tlgan, tlgan.web.server as s; s.serve(tlgan.open_workspace(sys.argv[1]), port=0, open_browser=False)"
+    code = "import sys, tlgan, tlgan.web.server as s; s.serve(tlgan.open(sys.argv[1]), port=0, open_browser=False)"
     process = subprocess.Popen([sys.executable, "-c", code, str(workspace)], stdout=subprocess.PIPE, text=True)
     try:
         yield process.stdout.readline().split()[-1], psutil.Process(process.pid)

@@ -135,7 +135,7 @@ def _compared(editor: PhotographEditor, hull, judge, stranger: float, identity) 
 def edits(workspace, editors: list[PhotographEditor]) -> None:  # type: ignore[no-untyped-def]
     """Got and drift of edits on photographs and on the generator's own faces; the seam."""
     names = [name for name in EDITED if name in workspace.axes.names]
-    own = [workspace.editor(seed=1000 + number) for number in range(len(editors))]
+    own = [workspace.face(seed=1000 + number) for number in range(len(editors))]
     for what, faces in (("photographs", editors), ("own faces", own)):
         got, drift = [], []
         for face in faces:

@@ -88,7 +88,7 @@ def test_an_imported_boundary_moves_its_slider_as_far_as_is_asked(workspace: Wor
     assert found.cosine > 0.98
     again = reopen(workspace.path)
     assert again.axes.found_by == ("imported from a.npy", "", "")
-    face = again.editor(seed=3).set(left=1.0)
+    face = again.face(seed=3).set(left=1.0)
     assert face.changed()["left"] == pytest.approx(1.0, abs=0.35)
     moved = face.latent - again.canvas.start(3)
     assert abs(moved @ truth) / np.linalg.norm(moved) / np.linalg.norm(truth) > 0.999
@@ -169,7 +169,7 @@ def test_directions_without_labels_become_measured_and_named_sliders(unknown: Pa
     slope = again.axes.whitened_slopes[row]
     move = again.axes.metric.root @ slope
     assert abs(move @ truth) / np.linalg.norm(move) > 0.999
-    assert again.editor(seed=1).set(sefa_1=1.0).picture().shape == (64, 64, 3)
+    assert again.face(seed=1).set(sefa_1=1.0).picture().shape == (64, 64, 3)
     with pytest.raises(TlganError, match="discover --method svm"):
         add_directions(again, "svm")
     with pytest.raises(TlganError, match="tlgan add WORKSPACE --directions pca"):
@@ -185,7 +185,7 @@ def test_axes_by_layers_are_found_and_edit_like_any_other(tmp_path: Path) -> Non
     assert len(axes.groups) == 3
     assert workspace.settings.groups == axes.groups
     assert axes.latent_dim == 3 * generator.w_dim
-    editor = workspace.editor(seed=2)
+    editor = workspace.face(seed=2)
     plain = editor.picture()
     w = generator.map(generator.sample(1, seed=2, space="z"))
     expected = (
@@ -196,7 +196,7 @@ def test_axes_by_layers_are_found_and_edit_like_any_other(tmp_path: Path) -> Non
     face = editor.set(**{strongest: 1.0}).exact()
     assert face.changed()[strongest] == pytest.approx(1.0, abs=0.3)
     face.save(tmp_path / "a.png")
-    reopened = workspace.editor_from_png(tmp_path / "a.png")
+    reopened = workspace.face(png=tmp_path / "a.png")
     np.testing.assert_array_equal(reopened.picture(), face.picture())
 
 

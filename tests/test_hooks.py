@@ -24,7 +24,7 @@ from tlgan.generators import Generator, load_generator, wrap_generator
 from tlgan.samples import Recipe, SampleStore, Source, draw
 from tlgan.workspace import Workspace
 from tlgan.workspace.discover import discover, labelled
-from worlds import HalvesExtractor, HalvesModule, halves_settings, halves_workspace, load_halves
+from worlds import HalvesExtractor, HalvesModule, halves_networks, halves_settings, halves_workspace
 
 TEXT = (Path(__file__).parent.parent / "docs" / "extending.md").read_text()
 
@@ -132,14 +132,14 @@ def test_an_extractor() -> None:
 
 def test_an_axis_method_finds_the_axes_of_a_workspace(tmp_path: Path) -> None:
     exec(example("axis method"), {})
-    found = discover(tmp_path / "a", halves_settings(method="covariance"), load=load_halves).axes
+    found = discover(tmp_path / "a", halves_settings(method="covariance"), **halves_networks()).axes
     ours = halves_workspace(tmp_path / "b").axes
     assert found.found_by == ("covariance",) * 3
     one, other = found.whitened_slopes[:2], ours.whitened_slopes[:2]
     cosine = (one * other).sum(1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1)
     assert (cosine > 0.99).all()  # in white z the covariance is the slope
     with pytest.raises(TlganError, match="unknown axis method 'covarianc'"):
-        discover(tmp_path / "c", halves_settings(method="covarianc"), load=load_halves)
+        discover(tmp_path / "c", halves_settings(method="covarianc"), **halves_networks())
 
 
 def test_an_inverter(halves: Workspace) -> None:

@@ -13,13 +13,14 @@ import torch
 from PIL import Image
 
 from tlgan import TlganError, cli
+from tlgan.extractors.combined import CombinedExtractor
 from tlgan.photographs import Inverter, Plan, load_inversion, read_photograph, write_photograph
 from tlgan.photographs.encoder import Encoder, load_encoder
 from tlgan.photographs.pasting import change_of, paste, paste_mask
 from tlgan.photographs.warping import similarity, unwarp
 from tlgan.provenance import Claim, verify_file
 from tlgan.workspace import Workspace
-from worlds import SIDE, load_halves
+from worlds import SIDE, HalvesExtractor, halves_generator
 
 QUICK = Plan(small=40, rate=0.2)
 
@@ -205,7 +206,7 @@ def test_an_encoder_is_kept(tmp_path: Path) -> None:
 def run(halves: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path):  # type: ignore[no-untyped-def]
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("TLGAN_CACHE", str(tmp_path / "cache"))
-    networks = load_halves(None)  # type: ignore[arg-type]
+    networks = halves_generator(), CombinedExtractor([HalvesExtractor()])
     monkeypatch.setattr(Workspace, "generator", networks[0])
     monkeypatch.setattr(Workspace, "extractor", networks[1])
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from tlgan.errors import TlganError
+from tlgan.errors import BadFile, TlganError, UnknownFeature
 from tlgan.extractors import Feature
 from tlgan.extractors.attributes import CELEBA_ATTRIBUTES
 from tlgan.io.files import replacing
@@ -129,7 +129,7 @@ class Axes:
         hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(self.names)}"
         if name in _FACES and not near:
             hint = f"it is a feature of celeba40, which this workspace does not use; {hint}"
-        raise TlganError(f"unknown feature {name!r}: {hint}")
+        raise UnknownFeature(f"unknown feature {name!r}: {hint}")
 
     def indices(self, names: Iterable[str]) -> list[int]:
         """Rows of several features."""
@@ -196,13 +196,13 @@ class Axes:
 
         path = Path(path)
         if not path.exists():
-            raise TlganError(f"no axes at {path}: run `tlgan discover` first")
+            raise BadFile(f"no axes at {path}: run `tlgan discover` first")
         try:
             with safe_open(path, framework="numpy") as file:
                 metadata = json_of((file.metadata() or {})["tlgan"])
                 arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
             if metadata["format"] not in READ:
-                raise TlganError(
+                raise BadFile(
                     f"{path} has axes of format {metadata['format']}, this tlgan reads {' and '.join(map(str, READ))}: discover again"
                 )
             features = tuple(Feature(**feature) for feature in metadata["features"])
@@ -216,9 +216,9 @@ class Axes:
             plain |= {key: arrays.get(key) for key in _OPTIONAL} | {key: arrays[key] for key in _ARRAYS}
             axes = cls(features=features, **plain)
         except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-            raise TlganError(f"{path} is not an axes file of tlgan ({error}): run `tlgan discover` again") from error
+            raise BadFile(f"{path} is not an axes file of tlgan ({error}): run `tlgan discover` again") from error
         if axes.directions.ndim != 2 or len(axes.directions) != len(features):
-            raise TlganError(
+            raise BadFile(
                 f"{path} has {len(features)} features but slopes of shape {axes.directions.shape}: discover again"
             )
         f = len(features)
@@ -228,7 +228,7 @@ class Axes:
             ("strengths", axes.strength, (f,)),
         ):
             if array is not None and array.shape != shape:
-                raise TlganError(f"{path} has {f} features but {what} of shape {array.shape}: discover again")
+                raise BadFile(f"{path} has {f} features but {what} of shape {array.shape}: discover again")
         return axes
 
 

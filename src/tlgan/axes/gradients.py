@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tlgan.extractors import DifferentiableExtractor
-
 from .response import LIMIT
 
 if TYPE_CHECKING:
@@ -23,7 +21,7 @@ START = 2**40
 
 def differentiable(source: Source, extractor: Extractor, *, seed: int) -> bool:
     """Whether gradients of every feature flow back to the latent."""
-    if not isinstance(extractor, DifferentiableExtractor):
+    if not extractor.differentiable:
         return False
     try:
         next(mean_gradients(source, extractor, seed=seed, batch=1))
@@ -32,9 +30,7 @@ def differentiable(source: Source, extractor: Extractor, *, seed: int) -> bool:
     return True
 
 
-def mean_gradients(
-    source: Source, extractor: DifferentiableExtractor, *, seed: int, batch: int = 16
-) -> Iterator[np.ndarray]:
+def mean_gradients(source: Source, extractor: Extractor, *, seed: int, batch: int = 16) -> Iterator[np.ndarray]:
     """Gradients of the responses (logits, quantities) of every feature in the latents of a source, float64 [batch, f, d], without end.
 
     A saturated logit does not count, as it does not in a fit. Raises RuntimeError where no gradient flows.

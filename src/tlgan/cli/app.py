@@ -94,11 +94,11 @@ def demo(
 ) -> None:
     """Default generator and extractors, axes, studio: nothing else to set up."""
     from .demo import demo_workspace
-    from .terminal import discovering, print_axes, say
+    from .terminal import print_axes, say, working
 
     way = outside(allowed_host, root_path, allow_frame)
-    with discovering(20_000, _sure()) as display:
-        workspace, made = demo_workspace(out, watcher=display)
+    with working(20_000) as display:
+        workspace, made = demo_workspace(out, progress=display)
     if made:
         print_axes(workspace.axes)
     say(f"workspace {workspace.path} has {len(workspace.axes.features)} sliders")
@@ -167,7 +167,7 @@ def discover(
     from tlgan.workspace.discover import discover as run
     from tlgan.workspace.terms import foreign
 
-    from .terminal import discovering, note, print_axes, print_json
+    from .terminal import note, print_axes, print_json, working
 
     extractors = tuple(extractor) if extractor else () if text else ws.DEFAULT_EXTRACTORS
     settings = ws.Settings(
@@ -188,7 +188,7 @@ def discover(
         from tlgan.training.picture_head import HeadRecipe
 
         recipe = HeadRecipe()
-    with discovering(max_samples, sure) as display:
+    with working(max_samples, sure) as display:
         workspace = run(
             out,
             settings,
@@ -197,7 +197,7 @@ def discover(
             labels=labels,
             kind=kind,
             size=size,
-            watcher=display,
+            progress=display,
             sure=sure,
             trust=trust,
             preview=recipe,
@@ -312,7 +312,7 @@ def edit(
             write=write,
         )
     else:
-        editor = asked(opened.editor_from_png(picture) if picture is not None else opened.editor(seed=seed or 0))
+        editor = asked(opened.face(png=picture) if picture is not None else opened.face(seed=seed or 0))
         write(editor, out)
         results = [{"out": str(out), **outcome(editor)}]
     if json:
@@ -356,17 +356,17 @@ def inspect(
     from tlgan.generators import inspect_checkpoint
     from tlgan.generators.options import parse_options
 
-    from .terminal import downloading, print_candidates, print_fields, print_json
+    from .terminal import print_candidates, print_fields, print_json, working
 
     options = parse_options(ends(option, input_, output))
     if try_:
         from tlgan.generators.formats.candidates import try_checkpoint
 
-        with downloading() as progress:
+        with working() as progress:
             tried = try_checkpoint(generator, out, network=network, progress=progress, **options)
         (print_json if json else print_candidates)([candidate.as_dict() for candidate in tried])
         return
-    with downloading() as progress:
+    with working() as progress:
         found = inspect_checkpoint(generator, network=network, progress=progress, **options).as_dict()
     if json:
         print_json(found)
@@ -390,9 +390,9 @@ def convert(
     from tlgan.generators.options import parse_options
     from tlgan.io.streams import write
 
-    from .terminal import downloading
+    from .terminal import working
 
-    with downloading() as progress:
+    with working() as progress:
         written = convert_checkpoint(
             generator, out, network=network, half=half, progress=progress, **parse_options(option or ())
         )
@@ -440,12 +440,6 @@ def _serve(workspace: Any, host: str, port: int, browser: bool, way: Any) -> Non
     from tlgan.web.server import serve
 
     serve(workspace, host=host, port=port, open_browser=browser, outside=way)
-
-
-def _sure() -> float:
-    from tlgan.axes import SURE
-
-    return SURE
 
 
 def main(arguments: list[str] | None = None) -> None:

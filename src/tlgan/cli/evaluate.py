@@ -58,7 +58,7 @@ def evaluate(
         faces=faces,
         amount=amount,
         metrics=metric or (),
-        says=say,
+        progress=say,
     )
     labelled = [(str(one.path), evaluation) for one, evaluation in zip(opened, found, strict=True)]
     if json:

@@ -62,7 +62,7 @@ def compare(
         amount=amount,
         plain=plain,
         metrics=metric or (),
-        says=say,
+        progress=say,
     )
     if json:
         print_json(found.to_json())
@@ -92,7 +92,7 @@ def import_axes(
 
     from .terminal import print_fields, print_json, say
 
-    found = import_axis(open_workspace(workspace, trust=trust), file, name, component=component, says=say)
+    found = import_axis(open_workspace(workspace, trust=trust), file, name, component=component, progress=say)
     if json:
         print_json(asdict(found))
     else:

@@ -6,13 +6,14 @@ the judge says what changed: the feature itself, and everything that should not 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tlgan.errors import TlganError
 from tlgan.hooks import EVALUATION_METHODS, METRICS, EvaluationMethod
+from tlgan.progress import ProgressLike, as_progress
 
 from .bench import Bench
 from .judging import ExtractorWitness, Judge, Witness
@@ -29,9 +30,6 @@ SEED = 2**40 + 1
 PLAIN = 2000
 FEWEST_FACES = 4
 
-#: Called with a sentence on what is being done now.
-Says = Callable[[str], None]
-
 
 def evaluate(
     canvas: Canvas,
@@ -44,7 +42,7 @@ def evaluate(
     plain: int = PLAIN,
     seed: int = SEED,
     metrics: Sequence[str] = (),
-    says: Says = lambda words: None,
+    progress: ProgressLike = None,
 ) -> Evaluation:
     """Try every method on `faces` fresh faces and every slider of `features` (all that both extractor and judge know
     and that are not weak), and let the `judge` say what changed, on a scale from `plain` pictures. ``metrics``: names of
@@ -52,6 +50,7 @@ def evaluate(
 
     Raises TlganError where there is nothing to judge, or the judge lacks a feature.
     """
+    says = as_progress(progress).stage
     witness = as_witness(judge)
     names = judged_features(canvas, witness, features)
     if faces < FEWEST_FACES:

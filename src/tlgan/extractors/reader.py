@@ -21,9 +21,8 @@ from tlgan.errors import TlganError
 from tlgan.io import hub
 from tlgan.io.files import replacing
 
-from .base import Feature, identity
-from .images import BATCH, check_images, prepare
-from .values import check_values
+from .base import Extractor, Feature, identity
+from .images import prepare
 
 METADATA_KEY = "tlgan.reader"
 #: Side of the small copy, pixels.
@@ -32,8 +31,10 @@ SIDE = 16
 STRENGTHS = np.geomspace(1.0, 1e5, 11)
 
 
-class PixelReader:
+class PixelReader(Extractor):
     """value = weight · pixels + bias, quantities [n, k]; ``weight`` [k, 3 · SIDE · SIDE], ``bias`` [k]. Differentiable."""
+
+    differentiable = True
 
     def __init__(
         self, features: Sequence[Feature], weight: Tensor, bias: Tensor, name: str = "reader", fingerprint: str = ""
@@ -43,15 +44,8 @@ class PixelReader:
         self.name, self.fingerprint = name, fingerprint
         self.input_size = SIDE
 
-    def extract(self, images: Tensor) -> Tensor:
-        """[n, C, H, W] in [-1, 1] -> float32 [n, k]."""
-        check_images(images)
-        with torch.no_grad():
-            parts = [self.logits(part) for part in torch.split(images, BATCH)] or [torch.zeros(0, len(self.features))]
-            return check_values(torch.cat(parts), len(images), self.features, self.name)
-
     def logits(self, images: Tensor) -> Tensor:
-        """The same, differentiable: every feature is a quantity."""
+        """[n, C, H, W] -> [n, k], differentiable: every feature is a quantity."""
         return prepare(images, SIDE).flatten(1) @ self.weight.T + self.bias
 
 

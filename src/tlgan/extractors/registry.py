@@ -16,7 +16,7 @@ from tlgan.errors import TlganError
 from tlgan.hooks import EXTRACTORS
 from tlgan.io.permission import MODULE_REFERENCE, allow, import_attribute, require
 
-from .base import Extractor
+from .base import Extractor, as_extractor, is_extractor
 
 #: References that name a file or a scheme: how they begin or end, and who loads them. A prefix of a sentence
 #: (`text:`) is taken off; everything else is handed on whole.
@@ -89,7 +89,8 @@ def _load_named(ref: str, options: dict[str, Any]) -> Extractor:
         return _as_extractor(import_attribute(ref, "extractor"), options, described=ref)
     raise TlganError(
         f"unknown extractor {ref!r}: expected one of {', '.join(known_extractors())}, a file (.onnx, .toml), "
-        "hf:owner/repo, text:words, or module:function for your own"
+        "hf:owner/repo, text:words, or module:function for your own; an object is handed over as one: "
+        "tlgan.open(folder, extractors=[...])"
     )
 
 
@@ -112,10 +113,10 @@ def _call_factory(factory: Callable[..., Any], options: dict[str, Any], ref: str
 def _as_extractor(found: Any, options: dict[str, Any], described: str) -> Extractor:
     if isinstance(found, type) and hasattr(found, "extract"):
         return _call_factory(found, options, described)
-    if isinstance(found, Extractor):
+    if is_extractor(found):
         if options:
             raise TlganError(f"extractor {described} is already made: options {', '.join(options)} can't be applied")
-        return found
+        return as_extractor(found)
     if callable(found):
         from .callables import wrap_callable
 

@@ -98,6 +98,7 @@ class LatentGenerator(ABC):
     head: PictureHead | None = None  # paints what is asked for at its resolution or below
     assumed: tuple[str, ...] = ()  # options, as "key=value", that the file leaves open and that were taken by custom
     given: Mapping[str, Any] = MappingProxyType({})  # the options it was loaded with
+    ref = ""  # what it was loaded from, where it was
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tlgan.errors import AssumedWarning, TlganError
+from tlgan.errors import AssumedWarning, NeedsTrust, TlganError
 from tlgan.hooks import GENERATOR_FORMATS, GeneratorFile, UnrecognisedFile
 from tlgan.io import consent, hub
 
@@ -73,7 +73,7 @@ def load_generator(
         name = _name_of(ref)
         generator = _load(path, name, device=device, network=network, trust=trust, recorded=recorded, **options)
     if isinstance(generator, LatentGenerator):
-        generator.given = chosen_options(network, options)
+        generator.given, generator.ref = chosen_options(network, options), str(ref)
         if generator.assumed and known_model(str(ref)) is None:
             warnings.warn(
                 f"{generator.name}: the file doesn't say everything about its layers; assumed "
@@ -303,7 +303,7 @@ def _load_graph(checkpoint: Checkpoint, trust: bool, chosen: dict[str, Any], com
 def _load_code(checkpoint: Checkpoint, trust: bool, **options: Any) -> Generator:
     kind = "TorchScript" if checkpoint.container == "torchscript" else "torch.export"
     if not trust:
-        raise TlganError(f"{checkpoint.path.name} is {kind}, which can hold code: load it with trust if you trust it")
+        raise NeedsTrust(f"{checkpoint.path.name} is {kind}, which can hold code: load it with trust if you trust it")
     from .formats.wrapped import load_exported, load_torchscript
 
     read = load_torchscript if checkpoint.container == "torchscript" else load_exported

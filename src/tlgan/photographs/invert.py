@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tlgan.errors import TlganError
-from tlgan.extractors import EmbeddingExtractor
 
 from .alignment import ALIGNMENTS, boxed
 from .encoder import Encoder, load_encoder
@@ -89,9 +88,7 @@ def inverting(
     if encode and (encoder := encoder_for(canvas.generator.fingerprint)) is not None:
         start = encoder(target)[0].numpy()
         yield Found(start, np.inf, 0, plan.small + plan.whole, time.monotonic() - begun, "encoder")
-    embedders = [
-        part for part in getattr(canvas.extractor, "parts", (canvas.extractor,)) if isinstance(part, EmbeddingExtractor)
-    ]
+    embedders = [part for part in getattr(canvas.extractor, "parts", (canvas.extractor,)) if part.embeds]
     options: dict[str, object] = {"label": source.labels(1)}
     if axes.space == "z" and source.truncation != 1.0:
         options["truncation"] = source.truncation

@@ -2,6 +2,7 @@
 
 from .draw import draw, paint_rows, thumbnails
 from .measure import first_pictures, measure_part, measured
+from .memory import Samples, sample
 from .nearest import nearest
 from .recipe import Recipe
 from .source import Source
@@ -10,6 +11,7 @@ from .store import SampleStore, features_of, latents_of
 __all__ = [
     "Recipe",
     "SampleStore",
+    "Samples",
     "Source",
     "draw",
     "features_of",
@@ -19,5 +21,6 @@ __all__ = [
     "measured",
     "nearest",
     "paint_rows",
+    "sample",
     "thumbnails",
 ]

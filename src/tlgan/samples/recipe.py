@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, fields
 
-from tlgan.errors import TlganError
+from tlgan.errors import BadFile
 from tlgan.io.foreign import json_of
 
 
@@ -62,7 +62,7 @@ class Recipe:
                 raise ValueError("names that are none")
             return recipe
         except (KeyError, ValueError, TypeError) as error:
-            raise TlganError("these samples carry no readable recipe: expected a part file written by tlgan") from error
+            raise BadFile("these samples carry no readable recipe: expected a part file written by tlgan") from error
 
     def difference(self, other: Recipe) -> str:
         """The first field in which two recipes draw other rows, in words; empty where the rows are the same."""

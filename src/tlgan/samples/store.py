@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tlgan.errors import TlganError
+from tlgan.errors import BadFile, TlganError
 from tlgan.io.files import replacing, sweep, to_read, to_write
 
 from .recipe import Recipe
@@ -210,9 +210,9 @@ def features_of(table: pa.Table, names: Sequence[str]) -> np.ndarray:
     return np.stack([np.asarray(table[name], dtype=np.float32) for name in names], axis=1)
 
 
-def _unreadable(path: Path, error: Exception) -> TlganError:
+def _unreadable(path: Path, error: Exception) -> BadFile:
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return TlganError(
+    return BadFile(
         f"{path} can't be read as a part of these samples ({reason}): "
         "delete that file and run `tlgan discover` again; only its rows are drawn anew"
     )

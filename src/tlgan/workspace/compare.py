@@ -14,12 +14,13 @@ from typing import Any
 
 from tlgan.axes import Axes
 from tlgan.errors import TlganError
-from tlgan.evaluation.evaluate import Says, as_witness, evaluate, judged_features
+from tlgan.evaluation.evaluate import as_witness, evaluate, judged_features
 from tlgan.evaluation.scores import Evaluation
 from tlgan.evaluation.variants import OnAxes, fitted
 from tlgan.hooks import AXIS_METHODS, EVALUATION_METHODS, EvaluationMethod
 from tlgan.io.files import replacing
 from tlgan.io.step import Step, held
+from tlgan.progress import ProgressLike, as_progress
 
 from .discover import labelled
 from .section import evaluation_section
@@ -59,7 +60,7 @@ def compare(
     amount: float = 1.5,
     plain: int = 2000,
     metrics: Sequence[str] = (),
-    says: Says = lambda words: None,
+    progress: ProgressLike = None,
 ) -> Comparison:
     """Judge axis `methods` on a workspace, and write `comparison.json` and `comparison.html` into it.
 
@@ -70,6 +71,7 @@ def compare(
     """
     from tlgan.extractors import load_extractor
 
+    says = as_progress(progress).stage
     witnesses = [as_witness(load_extractor(ref)) for ref in judges]
     names = judged_features(workspace.canvas, witnesses[0], features)
     way, skipped = EVALUATION_METHODS.get(moved), {}
@@ -103,7 +105,7 @@ def compare(
     evaluations = tuple(
         evaluate(
             _small(workspace), witness, features=names, methods=variants, faces=faces, amount=amount, plain=plain,
-            metrics=metrics, says=says,
+            metrics=metrics, progress=progress,
         )
         for witness in witnesses
     )  # fmt: skip

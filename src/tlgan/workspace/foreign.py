@@ -19,6 +19,7 @@ from tlgan.editing import Canvas, side_effects
 from tlgan.editing.answers import answers
 from tlgan.errors import TlganError
 from tlgan.io.step import Step
+from tlgan.progress import ProgressLike, as_progress
 
 from .discover import labelled
 from .settings import AXES_FILE, REPORT_FILE
@@ -112,16 +113,16 @@ def _key(path: Path, keys: list[Any]) -> Any:
 
 
 def import_axis(
-    workspace: Workspace, path: str | Path, name: str, *, component: int | None = None, says: Any = lambda words: None
+    workspace: Workspace, path: str | Path, name: str, *, component: int | None = None, progress: ProgressLike = None
 ) -> Imported:
     """Let slider `name` of a workspace move along the direction in a file, its scale as measured on pictures.
 
     Raises TlganError where the file holds none, where it doesn't fit the generator's latents, and where it doesn't change
     the feature: then it is of another generator or space. The workspace stays as it was.
     """
-    direction = read_direction(path, component)
+    direction, says = read_direction(path, component), as_progress(progress).stage
     with writing_into(workspace.path, says), Step(workspace.path) as step:
-        workspace.refresh()
+        workspace = workspace.refreshed()
         axes = workspace.axes
         row = axes.index(name)
         move = _in_space(direction, workspace, Path(path))
@@ -145,8 +146,7 @@ def import_axis(
             effects[row] = side_effects(canvas, (name,))[0]
             changed = replace(changed, effects=effects, effects_by=axes.effects_by)
         changed.save(step.path(AXES_FILE))
-        workspace.axes = changed
-        workspace.__dict__.pop("canvas", None)
+        workspace = workspace.changed(axes=changed)
         if (workspace.path / REPORT_FILE).exists():
             from .report import write_report
 

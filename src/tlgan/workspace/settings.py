@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tlgan.errors import TlganError
+from tlgan.errors import BadFile
 from tlgan.generators.options import checked_options
 from tlgan.io.foreign import toml_of
 from tlgan.io.step import held
@@ -124,7 +124,7 @@ class Settings:
         try:
             document = toml_of(text)
         except ValueError as error:
-            raise TlganError(f"{where} is not TOML: {error}") from error
+            raise BadFile(f"{where} is not TOML: {error}") from error
         table = _Reader(document, where)
         return cls(
             generator=table.get("generator", "ref", str),
@@ -154,7 +154,7 @@ def layer_groups(given: Sequence[int], where: str) -> tuple[int, ...]:
     """First layers of groups, checked: from 0 upwards, each once. Raises TlganError otherwise."""
     groups = tuple(given)
     if groups and (groups[0] != 0 or any(b <= a for a, b in itertools.pairwise(groups))):
-        raise TlganError(f"{where}: generator.groups is {list(groups)}: expected first layers like [0, 4, 8]")
+        raise BadFile(f"{where}: generator.groups is {list(groups)}: expected first layers like [0, 4, 8]")
     return groups
 
 
@@ -189,10 +189,10 @@ class _Reader:
         value = self.document.get(table, {})
         value = value.get(key, default) if isinstance(value, Mapping) else default
         if value is ...:
-            raise TlganError(f"{self.where} has no entry {table}.{key}: write it, or discover again")
+            raise BadFile(f"{self.where} has no entry {table}.{key}: write it, or discover again")
         ok = value is default or (isinstance(value, kind) and not (isinstance(value, bool) and kind is not bool))
         if ok and kind in (list, dict):
             ok = all(isinstance(entry, each) for entry in (value.values() if kind is dict else value))
         if not ok:
-            raise TlganError(f"{self.where}: {table}.{key} is {value!r}, which is not what belongs there")
+            raise BadFile(f"{self.where}: {table}.{key} is {value!r}, which is not what belongs there")
         return value

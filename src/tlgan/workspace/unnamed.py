@@ -18,9 +18,9 @@ from tlgan.errors import TlganError
 from tlgan.extractors import Feature
 from tlgan.hooks import AXIS_METHODS
 from tlgan.io.step import Step
+from tlgan.progress import ProgressLike, as_progress
 
 from .discover import labelled
-from .progress import Watcher
 from .settings import EXTRACTORS_FOLDER
 from .workspace import Workspace
 
@@ -39,22 +39,22 @@ PLACES = {
 }  # fmt: skip
 
 
-def add_directions(workspace: Workspace, ref: str, *, watcher: Watcher | None = None) -> Added:
+def add_directions(workspace: Workspace, ref: str, *, progress: ProgressLike = None) -> Added:
     """Make the directions that the axis method `ref` finds without labels into sliders of a workspace.
 
     Raises TlganError where the method goes by labels: then `discover --method` is meant.
     """
     from .add import add_extractor
 
-    watcher = watcher or Watcher()
+    progress = as_progress(progress)
     samples = labelled(workspace, workspace.axes, READ)
-    watcher.stage(f"finding directions by {ref}")
+    progress.stage(f"finding directions by {ref}")
     found = AXIS_METHODS.make(ref).fit(samples)
     if set(found.names) <= set(workspace.axes.names):
         raise TlganError(f"{ref} finds directions of named features: use tlgan discover --method {ref}")
     canvas = _canvas(workspace, workspace.axes)
     units = found.whitened(workspace.axes)
-    watcher.stage(f"moving along {len(units)} directions to see what they change")
+    progress.stage(f"moving along {len(units)} directions to see what they change")
     table = answers(canvas, units)
     features = [
         Feature(name, "quantity", "sd", f"Unnamed {number + 1}: {words}", "less", "more", "Unnamed")
@@ -68,7 +68,7 @@ def add_directions(workspace: Workspace, ref: str, *, watcher: Watcher | None = 
     def make(step: Step) -> str:
         return _reader(workspace, features, samples.latents, units, step)
 
-    return add_extractor(workspace, make=make, method="samples", directions=found, watcher=watcher)
+    return add_extractor(workspace, make=make, method="samples", directions=found, progress=progress)
 
 
 def along(grown: Workspace, axes: Axes, directions: Directions) -> Axes:

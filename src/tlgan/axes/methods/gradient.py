@@ -7,7 +7,6 @@ import numpy as np
 from tlgan.axes.directions import Directions, Labelled
 from tlgan.axes.gradients import mean_gradients
 from tlgan.errors import TlganError
-from tlgan.extractors import DifferentiableExtractor
 
 #: Latents at which gradients are taken: about as good as 5,000 samples of a 64-pixel face generator.
 LATENTS = 256
@@ -23,7 +22,7 @@ class MeanGradient:
             raise TlganError("the gradient method needs a generator that can be differentiated: use regression")
         names, gradients = [], []
         for extractor in samples.extractors:
-            if isinstance(extractor, DifferentiableExtractor):
+            if extractor.differentiable:
                 stream = mean_gradients(samples.source, extractor, seed=samples.axes.seed, batch=_BATCH)
                 taken = [next(stream) for _ in range(-(-LATENTS // _BATCH))]
                 gradients.append(np.concatenate(taken).mean(axis=0))

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tlgan.errors import TlganError
-from tlgan.extractors import DifferentiableExtractor
 from tlgan.samples import Source
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ def export_extractor(extractors: list[Extractor], shape: tuple[int, int, int]) -
     import torch
 
     def look(images: Tensor) -> Tensor:
-        return torch.cat([part.logits(images) for part in extractors], dim=1)  # type: ignore[attr-defined]
+        return torch.cat([part.logits(images) for part in extractors], dim=1)
 
     names = ", ".join(part.name for part in extractors)
     return _export(look, shape, "images", "responses", what=f"the extractor {names}")
@@ -89,11 +88,6 @@ def export_extractor(extractors: list[Extractor], shape: tuple[int, int, int]) -
 def label_of(generator: Generator, axes: Axes) -> int | None:
     """The class that the workspace paints, the first one where it names none; None for a generator without classes."""
     return (axes.label or 0) if generator.label_dim else None
-
-
-def exportable(extractor: Extractor) -> bool:
-    """Whether the extractor is a function of tensors (it has `logits`), and so can be traced."""
-    return isinstance(extractor, DifferentiableExtractor)
 
 
 def halved(model: onnx.ModelProto, bits: int = HALF_BITS) -> onnx.ModelProto:

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 #: fewest that do.
 ROUNDED = (6, 7)
 
-Stage = Callable[[str], None]
-
 
 @dataclass
 class Networks:
@@ -41,7 +39,7 @@ class Networks:
     probe: dict[str, Any] = field(default_factory=dict)
 
 
-def export_networks(workspace: Workspace, side: int, tell: Stage, *, whole: bool = False) -> Networks:
+def export_networks(workspace: Workspace, side: int, tell: Callable[[str], None], *, whole: bool = False) -> Networks:
     """Export, try and choose the precision of every network; ``whole``: one for whole pictures too."""
     axes, generator, canvas = workspace.axes, workspace.generator, workspace.canvas
     if not 1 <= side <= generator.resolution:
@@ -84,7 +82,7 @@ def export_networks(workspace: Workspace, side: int, tell: Stage, *, whole: bool
         found.checks.append(check)
 
     parts = workspace.extractor.parts
-    traced = [part for part in parts if export.exportable(part)]
+    traced = [part for part in parts if part.differentiable]
     for part in parts:
         if part not in traced:
             found.notes.append(
