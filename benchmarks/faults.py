@@ -23,6 +23,7 @@ import argparse
 import builtins
 import contextlib
 import errno
+import gc
 import hashlib
 import importlib
 import io
@@ -404,7 +405,7 @@ class Trial:
 
         def begin() -> set[str]:
             make_world(self.start)
-            self.command.before(self.start)
+            assert not self.command.before(self.start)
             return set(sys.modules)
 
         os.chdir(self.start)
@@ -421,6 +422,7 @@ class Trial:
         for module in sorted(modules | more):  # once here, so that no child spends a second on it
             with contextlib.suppress(Exception):
                 importlib.import_module(module)
+        gc.freeze()  # nor copies what it only reads
 
     def uncut(self) -> tuple[int, list[str], set[str]]:
         """Run the command to its end, and keep the folder as it is at every point: as a kill there would leave it."""

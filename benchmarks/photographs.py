@@ -73,9 +73,10 @@ def main() -> None:
     judge, (identity, missing) = judge40(), identity_or_none()
     if missing:
         say(f"without dlib's network: {missing}")
+    small = workspace.canvas.small  # loaded outside of inference mode, or nothing could be differentiated
     with torch.inference_mode():
-        own = workspace.canvas.small.sample(64, seed=7)
-        embedded = torch.cat([judge.embedding(x) for x in workspace.canvas.small.source.pictures(own)])
+        painted = small.source.pictures(small.sample(64, seed=7))
+        embedded = torch.cat([judge.embedding(images) for images in painted])
     stranger = float((embedded[:32] - embedded[32:]).norm(dim=1).mean())
     plan = Plan(small=options.steps, whole=options.whole)
     ways = {"encoder": (Plan(small=0, whole=0), True), "optimisation": (plan, False), "both": (plan, True)}

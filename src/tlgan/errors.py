@@ -5,9 +5,15 @@ line that says what was given, what was expected and what to do now. The command
 with 1; anything else that escapes is a fault of ours and may show its traceback.
 """
 
+_LINE = 1200  # characters: names and values in it may be a stranger's
+
 
 class TlganError(Exception):
-    """What was given can't be used; `str(error)` is one clear line for a person."""
+    """What was given can't be used; `str(error)` is one clear line for a person, without the midst of one too long."""
+
+    def __str__(self) -> str:
+        line = super().__str__()
+        return line if len(line) <= _LINE else f"{line[: _LINE * 2 // 3]} ... {line[-_LINE // 4 :]}"
 
 
 class AssumedWarning(UserWarning):

@@ -3,23 +3,10 @@
 from __future__ import annotations
 
 import pytest
-import torch
 
-from tlgan.extractors import Feature
+from second_judge import Judge
 from tlgan.workspace import Workspace
 from worlds import halves_workspace
-
-
-class Judge:
-    """Measures the same halves by their middle rows, and with a scale of its own."""
-
-    name = "another"
-    input_size = 16
-    features = (Feature("right_bright", "probability"), Feature("left", "quantity"))
-
-    def extract(self, images: torch.Tensor) -> torch.Tensor:
-        left, right = images[:, :, 4:12, :8].mean((1, 2, 3)), images[:, :, 4:12, 8:].mean((1, 2, 3))
-        return torch.stack([torch.sigmoid(3 * right), left], dim=1)
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from tlgan.dataset.request import largest_remainders
 from tlgan.dataset.run import Listener
 from tlgan.editing.state import decode_latent, read_png
 from tlgan.errors import TlganError
+from tlgan.provenance import verify
 from tlgan.workspace import Workspace
 
 
@@ -135,7 +136,7 @@ BALANCED = Request(150, balance=("left", "right_bright"), judge="another")
 @pytest.fixture(scope="module")
 def made(world: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A balanced data set."""
-    from conftest import Judge
+    from second_judge import Judge
 
     out = tmp_path_factory.mktemp("made") / "data"
     make_dataset(world, out, BALANCED, judge=Judge())
@@ -152,7 +153,10 @@ def test_every_cell_is_full_and_every_row_is_what_it_says(world: Workspace, made
         assert (
             row["right_bright_asked"] == str(int(values[1] >= 0.5)) == str(int(float(row["right_bright_judge"]) >= 0.5))
         )
-        state = read_png((made / row["file_name"]).read_bytes())
+        data = (made / row["file_name"]).read_bytes()
+        state, report = read_png(data), verify(data)
+        assert report.verdict == "intact"
+        assert ("tlgan:Asked" in report.claim) == bool(state["asked"])
         reached = state["reached"] and decode_latent(state["reached"]["latent"], 8)
         np.testing.assert_allclose(
             reached if row["edited"] == "True" else state["latent"], decode_latent(row["latent"], 8), rtol=1e-6
@@ -214,7 +218,7 @@ def test_killed_at_any_moment(world: Workspace, made: Path, tmp_path: Path) -> N
 import os, signal, sys
 sys.path[:0] = [{str(Path(__file__).parent)!r}, {str(Path(__file__).parent.parent)!r}]
 from pathlib import Path
-from conftest import Judge
+from second_judge import Judge
 from test_dataset import BALANCED
 from tlgan.dataset import make_dataset
 from tlgan.dataset.run import Listener
@@ -226,7 +230,7 @@ make_dataset(reopen(Path({str(world.path)!r})), {str(tmp_path / "data")!r}, BALA
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
-    from conftest import Judge
+    from second_judge import Judge
 
     make_dataset(world, tmp_path / "data", BALANCED, judge=Judge())
     assert (tmp_path / "data" / "metadata.csv").read_bytes() == (made / "metadata.csv").read_bytes()

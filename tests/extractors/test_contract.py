@@ -209,15 +209,16 @@ def test_a_feature_is_checked(name, kind):
 def test_entry_points_are_known(monkeypatch, module):
     from importlib.metadata import EntryPoint
 
+    from tlgan import hooks
     from tlgan.extractors import registry
 
     module.make = lambda: load_extractor(mean_red, name="theirs")
-    point = EntryPoint("theirs", "my_extractors:make", registry.GROUP)
-    monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == registry.GROUP else [])
+    point = EntryPoint("theirs", "my_extractors:make", hooks.EXTRACTORS.group)
+    monkeypatch.setattr(hooks, "entry_points", lambda group: [point] if group == hooks.EXTRACTORS.group else [])
     assert load_extractor("theirs").name == "theirs"
     assert "theirs" in registry.known_extractors()
-    broken = EntryPoint("theirs", "no_such_module_at_all:make", registry.GROUP)
-    monkeypatch.setattr(registry, "entry_points", lambda group: [broken])
+    broken = EntryPoint("theirs", "no_such_module_at_all:make", hooks.EXTRACTORS.group)
+    monkeypatch.setattr(hooks, "entry_points", lambda group: [broken])
     with pytest.raises(TlganError, match="can't be imported"):
         load_extractor("theirs")
 

@@ -105,7 +105,9 @@ def test_a_generator_at_hand_makes_a_workspace(folder: Path, monkeypatch: pytest
     with pytest.raises(TlganError, match="open it with tlgan.open_workspace.*generator=..."):
         _ = tlgan.open_workspace("ws").generator
     assert tlgan.open_workspace("ws", generator=generator).editor(seed=1).set(warmth=1).changed()
-    other = tlgan.wrap_generator(nn.Sequential(nn.Linear(16, 192), nn.Unflatten(1, (3, 8, 8)), nn.Tanh()), latent_dim=16)
+    other = tlgan.wrap_generator(
+        nn.Sequential(nn.Linear(16, 192), nn.Unflatten(1, (3, 8, 8)), nn.Tanh()), latent_dim=16
+    )
     with pytest.raises(TlganError, match="another generator"):
         _ = tlgan.open_workspace("ws", generator=other).generator
 

@@ -314,3 +314,25 @@ def test_decimal_commas_are_numbers() -> None:
     (target,) = read_targets({"age": ["20,5", "31", "0,25"]})
     assert target.kind == "number"
     assert target.values.tolist() == [20.5, 31.0, 0.25]
+
+
+def test_names_in_any_script_become_features(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "l.csv"
+    path.write_text("file,是否红色,Улыбка,Größe,★\n000.png,是,да,1.5,1\n001.png,否,нет,2,0\n", encoding="utf-8")
+    targets = read_targets(read_labelled(folder, path).columns)
+    assert [t.name for t in targets] == ["是否红色", "улыбка", "größe", "black_star"]
+    assert [t.values.tolist() for t in targets[:2]] == [[1, 0], [1, 0]]
+    assert targets[0].features()[0].label == "是否红色"
+    for name in ("猫", "狗", "鸟"):
+        (tmp_path / "动物" / name).mkdir(parents=True)
+        (folder / "002.png").replace(folder / "kept.png") if (folder / "002.png").exists() else None
+        (tmp_path / "动物" / name / "1.png").write_bytes((folder / "kept.png").read_bytes())
+    (target,) = read_targets(read_labelled(tmp_path / "动物", None).columns)
+    assert {feature.name for feature in target.features()} == {"猫", "狗", "鸟"}
+
+
+def test_two_labels_of_one_name_are_both_named(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "l.csv"
+    path.write_text("file,Hat!,hat\n000.png,1,0\n001.png,0,1\n")
+    with pytest.raises(TlganError, match="the column hat and the column hat make the same feature 'hat'"):
+        read_targets(read_labelled(folder, path).columns)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tlgan.editing.claims import claim_of
 from tlgan.errors import TlganError
 from tlgan.io.files import replacing
 from tlgan.workspace.section import data_url, small
@@ -20,6 +21,7 @@ from .population import GeneratorAudit, audit_generator, read_reference
 
 if TYPE_CHECKING:
     from tlgan.editing import Canvas
+    from tlgan.provenance import Claim
     from tlgan.workspace import Workspace
 
 Says = Callable[[str], None]
@@ -96,7 +98,10 @@ def _pairs(canvas: Canvas, audit: ClassifierAudit, moved: Moved) -> list[tuple[s
     for effect in shown:
         rows, slider = list(effect.pairs), moved.sliders.index(effect.slider)
         before, after = canvas.paint(moved.starts[rows]), canvas.paint(moved.latents[rows, slider])
-        urls = [(data_url(small(a)), data_url(small(b))) for a, b in zip(before, after, strict=True)]
+        claims = claim_of(canvas), claim_of(canvas, f"{effect.slider} moved by {audit.amount:g} sd, the others locked")
+        urls = [
+            (data_url(small(a), claims[0]), data_url(small(b), claims[1])) for a, b in zip(before, after, strict=True)
+        ]
         sections.append((f"{effect.slider} on {effect.output}", urls))
     return sections
 
@@ -114,10 +119,11 @@ def _extremes(workspace: Workspace) -> list[tuple[str, list[str], list[str]]]:
                 found = [(sign * float(values[r]), -(start + int(r)), table["thumbnail"][int(r)].as_py()) for r in best]
                 ends[column, sign] = heapq.nlargest(EXTREMES, [*ends.get((column, sign), []), *found])
         start += table.num_rows
-    return [(name, _urls(ends[k, -1]), _urls(ends[k, 1])) for k, name in enumerate(names)]
+    claim = claim_of(workspace.canvas)
+    return [(name, _urls(ends[k, -1], claim), _urls(ends[k, 1], claim)) for k, name in enumerate(names)]
 
 
-def _urls(found: list[tuple[float, int, bytes]]) -> list[str]:
+def _urls(found: list[tuple[float, int, bytes]], claim: Claim) -> list[str]:
     from PIL import Image
 
-    return [data_url(np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))) for _, _, data in found]
+    return [data_url(np.asarray(Image.open(io.BytesIO(data)).convert("RGB")), claim) for _, _, data in found]

@@ -77,6 +77,7 @@ class AxisLearner:
         self._priors = _priors(latent_dim, population, priors or {}) if self.shrunk else {}
         self._survey: list[tuple[np.ndarray, np.ndarray]] = []
         self._rows = 0
+        self._estimated: tuple[int, Estimate] | None = None
 
     def add(self, latents: np.ndarray, values: np.ndarray) -> None:
         """Take in the next rows, in the order of their index."""
@@ -172,7 +173,10 @@ class AxisLearner:
         return min(fold.count for fold in self._folds) <= self._folds[0].latent_dim + 1
 
     def _estimate(self) -> Estimate:
-        return ridge(self._folds, self._priors) if self.shrunk else least_squares(self._folds)
+        if self._estimated is None or self._estimated[0] != self._rows:  # asked for progress first, and then for axes
+            made = ridge(self._folds, self._priors) if self.shrunk else least_squares(self._folds)
+            self._estimated = self._rows, made
+        return self._estimated[1]
 
     def _progress(self, estimate: Estimate, sure: float = SURE, first: int = 0) -> Progress:
         cosines = agreement(*estimate.halves, np.eye(self._folds[0].latent_dim))

@@ -23,19 +23,23 @@ from .audit import register as register_audit
 from .dataset import register as register_dataset
 from .evaluate import register as register_evaluation
 from .extractors import register as register_extractor_verbs
+from .methods import register as register_method_verbs
 from .options import (
     AllowedHostOption,
     AllowFrameOption,
     BrowserOption,
     GeneratorOption,
     HostOption,
+    InputOption,
     JsonOption,
     NetworkOption,
+    OutputOption,
     PortOption,
     RootPathOption,
     TrustOption,
     WorkspaceArgument,
     YesOption,
+    ends,
     outside,
 )
 from .photographs import BoxOption, FaceOption, StepsOption, WholeOption
@@ -117,7 +121,10 @@ def discover(
     ] = None,
     model: Annotated[str, typer.Option(help="Text-image model for --text: hf:owner/repo or a folder.")] = "",
     space: Annotated[
-        str, typer.Option(help="Latent space of the axes, z or w; empty takes w where there is one.")
+        str,
+        typer.Option(
+            help="Latent space of the axes, z, w or w+ (axes by groups of layers); empty takes w where there is one."
+        ),
     ] = "",
     truncation: Annotated[
         float | None,
@@ -135,10 +142,18 @@ def discover(
     preview: Annotated[
         bool, typer.Option("--preview", help="Train small pictures of a large generator first, and sample those.")
     ] = False,
+    method: Annotated[
+        str, typer.Option(help="How directions are found: regression, svm, mean-difference ...; unknown ones list all.")
+    ] = "",
+    engine: Annotated[
+        str, typer.Option(help="Where samples are painted: local, or processes:N of this machine.")
+    ] = "local",
     base: Annotated[
         list[str] | None, typer.Option("--base", help="Axis that all others are kept clear of; 'none' for none.")
     ] = None,
     network: NetworkOption = None,
+    input_: InputOption = None,
+    output: OutputOption = None,
     option: GeneratorOption = None,
     trust: TrustOption = False,
     yes: YesOption = False,
@@ -150,8 +165,9 @@ def discover(
     from tlgan.generators.options import parse_options
     from tlgan.io.streams import write
     from tlgan.workspace.discover import discover as run
+    from tlgan.workspace.terms import foreign
 
-    from .terminal import discovering, print_axes, print_json
+    from .terminal import discovering, note, print_axes, print_json
 
     extractors = tuple(extractor) if extractor else () if text else ws.DEFAULT_EXTRACTORS
     settings = ws.Settings(
@@ -164,7 +180,8 @@ def discover(
         max_samples=max_samples,
         resolution=resolution,
         base=None if base is None else tuple(name for name in base if name != "none"),
-        options=chosen_options(network, parse_options(option or ())),
+        options=chosen_options(network, parse_options(ends(option, input_, output))),
+        method="" if method == "regression" else method,
     )
     recipe = None
     if preview:
@@ -184,11 +201,14 @@ def discover(
             sure=sure,
             trust=trust,
             preview=recipe,
+            engine=engine,
         )
     if json:
         print_json(workspace.summary())
     else:
         print_axes(workspace.axes)
+        for line in foreign(workspace.settings):
+            note("note", line)
         write(f"{out}: {len(workspace.axes.features)} sliders. Next: tlgan studio {shlex.quote(str(out))}")
 
 
@@ -321,6 +341,8 @@ def models(json: JsonOption = False) -> None:
 def inspect(
     generator: Annotated[str, typer.Argument(metavar="GENERATOR", help="Path, https:, hf:, pypi: or a known name.")],
     network: NetworkOption = None,
+    input_: InputOption = None,
+    output: OutputOption = None,
     option: GeneratorOption = None,
     try_: Annotated[
         bool, typer.Option("--try", help="Paint every way to read the file, the most picture-like first.")
@@ -334,7 +356,7 @@ def inspect(
 
     from .terminal import downloading, print_candidates, print_fields, print_json
 
-    options = parse_options(option or ())
+    options = parse_options(ends(option, input_, output))
     if try_:
         from tlgan.generators.formats.candidates import try_checkpoint
 
@@ -407,6 +429,7 @@ register_photograph_verb(app)
 register_publish_verb(app)
 register_provenance_verbs(app)
 register_evaluation(app)
+register_method_verbs(app)
 register_dataset(app)
 register_audit(app)
 

@@ -43,6 +43,10 @@ def add(
     kind: Annotated[str, typer.Option(help="What an ONNX file gives: multi-label, classes or numbers.")] = "",
     size: Annotated[int, typer.Option(min=0, help="Side of an ONNX file's input, where it is open.")] = 0,
     method: Annotated[str, typer.Option(help="samples, gradients, or auto for the cheaper one.")] = "auto",
+    directions: Annotated[
+        str,
+        typer.Option(help="Directions found without labels, pca or sefa (pca:20 for 20), in place of an extractor."),
+    ] = "",
     trust: TrustOption = False,
     yes: YesOption = False,
     json: JsonOption = False,
@@ -56,18 +60,25 @@ def add(
     if method not in ("auto", "samples", "gradients"):
         raise TlganError(f"--method {method!r} is unknown: expected auto, samples or gradients")
     opened = open_workspace(workspace, trust=trust)
+    if directions and (extractor or text):
+        raise TlganError("name either an extractor (--extractor, --text) or --directions, and not both")
     with discovering(opened.axes.samples, _sure()) as display:
-        added = add_extractor(
-            opened,
-            extractor,
-            texts=text or (),
-            model=model,
-            labels=labels,
-            kind=kind,
-            size=size,
-            method=method,  # type: ignore[arg-type]
-            watcher=display,
-        )
+        if directions:
+            from tlgan.workspace.unnamed import add_directions
+
+            added = add_directions(opened, directions, watcher=display)
+        else:
+            added = add_extractor(
+                opened,
+                extractor,
+                texts=text or (),
+                model=model,
+                labels=labels,
+                kind=kind,
+                size=size,
+                method=method,  # type: ignore[arg-type]
+                watcher=display,
+            )
     for words in getattr(opened.extractor.parts[-1], "assumed", ()):
         note("assumed", words)
     if json:

@@ -60,11 +60,11 @@ def invert(
     for source, target in _pairs(photographs, out, ".safetensors"):
         editor = _inverted(opened, source, face, box, steps_small, steps_whole, None)
         editor.save_inversion(target)
-        results.append({"photograph": str(source), "out": str(target), "layers": len(editor.inversion.latent)})
+        results.append({"photograph": str(source), "out": str(target)})
     if json:
         print_json(results)
     else:
-        print_fields({each["photograph"]: f"inverted, written to {each['out']}" for each in results})
+        print_fields({str(each["photograph"]): f"inverted, written to {each['out']}" for each in results})
 
 
 def edit_photographs(

@@ -11,6 +11,7 @@ import numpy as np
 from tlgan import pieces
 from tlgan.axes import LIMIT, Axes, to_response
 from tlgan.errors import TlganError
+from tlgan.extractors import DifferentiableExtractor, EmbeddingExtractor
 from tlgan.samples import Source
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Canvas:
         self.generator = generator
         self.extractor = extractor
         self.axes = axes
-        self.source = Source(generator, axes.space, axes.truncation, axes.label, resolution)
+        self.source = Source(generator, axes.space, axes.truncation, axes.label, resolution, axes.groups)
 
     @property
     def side(self) -> int:
@@ -103,7 +104,7 @@ class Canvas:
             mine = [row - first for row in rows if first <= row < last]
             if not mine:
                 continue
-            if hasattr(extractor, "logits"):
+            if isinstance(extractor, DifferentiableExtractor):
                 responses = extractor.logits(images)
             else:
                 measured = extractor.extract(images).numpy(force=True)
@@ -126,7 +127,7 @@ class Canvas:
     def differentiable(self, rows: np.ndarray) -> bool:
         """Whether the features `rows` have gradients with respect to the latent."""
         owners = [e for e, first, last in self._owners() if any(first <= row < last for row in rows)]
-        return self._paints_gradients and all(hasattr(extractor, "logits") for extractor in owners)
+        return self._paints_gradients and all(isinstance(extractor, DifferentiableExtractor) for extractor in owners)
 
     @cached_property
     def _paints_gradients(self) -> bool:
@@ -153,9 +154,8 @@ class Canvas:
         Raises TlganError where no extractor of this canvas has an embedding.
         """
         for extractor, _, _ in self._owners():
-            if hasattr(extractor, "embedding"):
-                embedded: torch.Tensor = extractor.embedding(images)
-                return embedded
+            if isinstance(extractor, EmbeddingExtractor):
+                return extractor.embedding(images)
         raise TlganError(
             f"identity can't be seen by {self.extractor.name}: use an extractor that has an embedding, like celeba40"
         )

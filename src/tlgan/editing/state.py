@@ -18,6 +18,7 @@ import numpy as np
 
 from tlgan.axes import Axes
 from tlgan.errors import TlganError
+from tlgan.io.foreign import json_of
 from tlgan.provenance import Claim, encode
 
 from .edit import Edit, Reached
@@ -190,8 +191,8 @@ def find_state(data: bytes) -> dict[str, Any] | None:
     if len(text) > MAX_TEXT:
         raise TlganError(f"the state in this PNG has {len(text)} characters, more than any face needs")
     try:
-        state = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        state = json_of(text)
+    except ValueError as error:
         raise TlganError("the state in this PNG is not JSON: the file was changed after it was saved") from error
     if not isinstance(state, dict):
         raise TlganError("the state in this PNG is not an object: the file was changed after it was saved")

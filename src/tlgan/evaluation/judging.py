@@ -16,7 +16,7 @@ import numpy as np
 from tlgan.axes import from_response, to_response
 from tlgan.editing.canvas import same_mirrored
 from tlgan.errors import TlganError
-from tlgan.extractors import Feature
+from tlgan.extractors import DifferentiableExtractor, EmbeddingExtractor, Feature
 
 if TYPE_CHECKING:
     import torch
@@ -90,11 +90,11 @@ class ExtractorWitness:
         return np.where(self._symmetric, responses.mean(axis=0), straight), embedded.mean(axis=0)
 
     def _look(self, images: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-        if hasattr(self._extractor, "logits"):
+        if isinstance(self._extractor, DifferentiableExtractor):
             responses = self._extractor.logits(images).double().numpy(force=True)
         else:
             responses = to_response(self.features, self._extractor.extract(images).numpy(force=True))
-        if not hasattr(self._extractor, "embedding"):
+        if not isinstance(self._extractor, EmbeddingExtractor):
             return responses, responses
         return responses, self._extractor.embedding(images).double().numpy(force=True)
 

@@ -91,6 +91,15 @@ class Extractor(Protocol):
 
 
 @runtime_checkable
+class EmbeddingExtractor(Extractor, Protocol):
+    """An extractor that can say more of a picture than its features: points among which the same face lies near."""
+
+    def embedding(self, images: Tensor) -> Tensor:
+        """[n, C, H, W] -> [n, e], differentiable where the extractor is."""
+        ...
+
+
+@runtime_checkable
 class DifferentiableExtractor(Extractor, Protocol):
     """An extractor that gradients can be taken through."""
 

@@ -8,13 +8,13 @@ out, so that a reference alone brings the same extractor back. It only ever hold
 from __future__ import annotations
 
 import re
-import tomllib
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from tlgan.errors import TlganError
+from tlgan.io.foreign import toml_of
 
 from .base import Feature
 
@@ -125,8 +125,8 @@ class Description:
 def read_description(text: str, where: str) -> Description:
     """Read a description. Raises TlganError naming the entry that is wrong or unknown."""
     try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        document = toml_of(text)
+    except ValueError as error:
         raise TlganError(f"{where} is not TOML: {error}") from error
     _known(document, ("kind", "model", "sha256", "input", "feature", "prompt"), where)
     kind = _get(document, "kind", str, "onnx", where)

@@ -6,7 +6,6 @@ probabilities. The weights lie beside this file, in half precision, with the arc
 
 from __future__ import annotations
 
-import json
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from tlgan.errors import TlganError
+from tlgan.io.foreign import json_of
 
 from .attributes import AGE, CELEBA_ATTRIBUTES
 from .base import Feature
@@ -88,12 +88,12 @@ def load_face_attributes(path: Path, name: str) -> FaceAttributes:
     if described is None:
         raise TlganError(f"{path} has no {METADATA_KEY!r} in its metadata: {expected}")
     try:
-        description = json.loads(described)
+        description = json_of(described)
         features = tuple(_KNOWN[feature] for feature in description["features"])
         network = ARCHITECTURES[description["architecture"]](len(features))
         network.load_state_dict(state, strict=True)
         input_size = int(description["input_size"])
-    except (ValueError, KeyError, TypeError, RuntimeError) as error:
+    except (ArithmeticError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise TlganError(f"{path} does not describe a network known here ({error}): {expected}") from error
     return FaceAttributes(network, features, name, input_size)
 

@@ -21,8 +21,9 @@ from tlgan.errors import TlganError
 from tlgan.io import hub
 from tlgan.io.consent import named_by
 from tlgan.io.files import replacing
+from tlgan.io.foreign import json_of
 
-from .base import Extractor, Feature, fingerprint_of, identity
+from .base import DifferentiableExtractor, EmbeddingExtractor, Extractor, Feature, fingerprint_of, identity
 from .images import BATCH, check_images
 from .registry import load_stored
 from .values import check_values
@@ -69,15 +70,14 @@ class DifferentiableHead(LinearHead):
 
 def has_embedding(extractor: object) -> bool:
     """Whether a head can be put on this extractor."""
-    return hasattr(extractor, "embedding")
+    return isinstance(extractor, EmbeddingExtractor)
 
 
 def embedding_of(extractor: Extractor, images: Tensor) -> Tensor:
     """The extractor's embedding [n, e]. Raises TlganError where it has none."""
-    if not has_embedding(extractor):
+    if not isinstance(extractor, EmbeddingExtractor):
         raise TlganError(f"extractor {extractor.name!r} gives no embedding that a new feature could be read from")
-    found: Tensor = extractor.embedding(images)  # type: ignore[attr-defined]
-    return found
+    return extractor.embedding(images)
 
 
 def save_head(
@@ -99,7 +99,7 @@ def load_head(ref: str | Path) -> LinearHead:
     path = Path(ref)
     try:
         with safe_open(path, framework="pt") as file:
-            described = json.loads((file.metadata() or {})[METADATA_KEY])
+            described = json_of((file.metadata() or {})[METADATA_KEY])
             tensors = {key: file.get_tensor(key) for key in ("weight", "bias", "probe")}
         feature = Feature(**described["feature"])
         backbone_ref = str(described["backbone"])
@@ -116,7 +116,7 @@ def load_head(ref: str | Path) -> LinearHead:
         raise TlganError(
             f"{path.name} was fitted on another version of {backbone_ref!r}: run `tlgan label` again (the clicks are kept)"
         )
-    kind = DifferentiableHead if hasattr(backbone, "logits") else LinearHead
+    kind = DifferentiableHead if isinstance(backbone, DifferentiableExtractor) else LinearHead
     known = identity(hub.sha256_of(path), fingerprint_of(backbone))
     return kind(backbone, feature, tensors["weight"], tensors["bias"], f"{path.stem}-{known[:8]}", known)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import logging
 import os
 import re
@@ -23,6 +22,7 @@ from torch import Tensor, nn
 
 from tlgan.errors import TlganError
 from tlgan.io import consent, hub
+from tlgan.io.foreign import json_of
 
 from .base import Feature, identity
 from .description import ADDED, Description, Head, feature_name, readable, unique_names
@@ -98,7 +98,7 @@ def load_classifier(ref: str | Path, *, heads: Sequence[Head] | None = None) -> 
     transformers = import_transformers(str(ref))
     folder = folder_of(ref)
     try:
-        described = json.loads((folder / "config.json").read_text("utf-8"))
+        described = json_of((folder / "config.json").read_text("utf-8"))
         if not any("ImageClassification" in name for name in described.get("architectures") or ()):
             raise ValueError(f"it is a {', '.join(described.get('architectures') or ()) or 'model of no named kind'}")
         model = transformers.AutoModelForImageClassification.from_pretrained(folder, **SAFE)
@@ -202,7 +202,7 @@ def _damaged(folder: Path) -> bool:
 def scaling_of(folder: Path, config: Any) -> Scaling:
     """How the model wants its pictures, from its `preprocessor_config.json`; CLIP's and ImageNet's numbers are there."""
     try:
-        said = json.loads((folder / "preprocessor_config.json").read_text("utf-8"))
+        said = json_of((folder / "preprocessor_config.json").read_text("utf-8"))
         said = said.get("image_processor", said)
     except FileNotFoundError:
         said = {}

@@ -20,8 +20,9 @@ from torch import Tensor, nn
 from tlgan.errors import TlganError
 from tlgan.io import hub
 from tlgan.io.files import replacing
+from tlgan.io.foreign import json_of
 
-from . import head
+from . import head, reader
 from .base import Extractor, Feature, identity
 from .images import BATCH, check_images, prepare
 from .networks import ARCHITECTURES, folded
@@ -109,7 +110,7 @@ def save_trained(
 
 
 def load_safetensors(ref: str | Path) -> Extractor:
-    """An extractor from a safetensors file: a trained network, or a head made by clicks. TlganError for any other."""
+    """An extractor from a safetensors file: a trained network, a head made by clicks, or a reader of directions. TlganError for any other."""
     path = Path(ref)
     expected = "expected a file written by `tlgan train-extractor` or `tlgan label`"
     try:
@@ -117,7 +118,9 @@ def load_safetensors(ref: str | Path) -> Extractor:
             metadata = file.metadata() or {}
             if head.METADATA_KEY in metadata:
                 return head.load_head(path)
-            description = json.loads(metadata[METADATA_KEY])
+            if reader.METADATA_KEY in metadata:
+                return reader.load_reader(path)
+            description = json_of(metadata[METADATA_KEY])
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
         features = tuple(Feature(**feature) for feature in description["features"])
         groups = [(int(first), int(stop)) for first, stop in description["groups"]]
@@ -126,7 +129,7 @@ def load_safetensors(ref: str | Path) -> Extractor:
         size = int(description["input_size"])
     except (OSError, SafetensorError) as error:
         raise TlganError(f"{path} can't be read as safetensors ({error}): {expected}") from error
-    except (ValueError, KeyError, TypeError, RuntimeError) as error:
+    except (ArithmeticError, ValueError, KeyError, TypeError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise TlganError(f"{path} does not describe an extractor known here ({reason}): {expected}") from error
     known = identity(metadata[METADATA_KEY], hub.sha256_of(path))

@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from tlgan import __version__
 from tlgan.errors import TlganError
 from tlgan.io.files import replacing
+from tlgan.io.foreign import json_of
 
 FORMAT = "tlgan.picture-head"
 SCALE = 4  # pixels of the picture a pixel of the features
@@ -153,7 +154,7 @@ def load_head(path: Path) -> TrainedHead:
             tensors: dict[str, Any] = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
         if metadata.get("format") != FORMAT:
             raise TlganError(f"{path} is no picture head: expected a file that `tlgan discover --preview` wrote")
-        sizes = json.loads(metadata["sizes"])
+        sizes = json_of(metadata["sizes"])
         values = [sizes[name] for name in _SIZES]
         if not all(type(value) is int and 1 <= value <= _LARGEST for value in values):
             raise ValueError("sizes out of range")

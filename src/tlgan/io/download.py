@@ -25,6 +25,8 @@ from filelock import FileLock, Timeout
 
 from tlgan.errors import TlganError
 
+from .foreign import json_of
+
 _PAUSES = (0.2, 1.0, 3.0)  # seconds between attempts
 _HTML = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head)\b", re.IGNORECASE | re.DOTALL)
 _TITLE = re.compile(rb"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
@@ -242,7 +244,7 @@ def _check_is_file(url: str, response: httpx.Response, head: bytes) -> None:
 
 def _read_validator(note: Path) -> str | None:
     try:
-        validator = json.loads(note.read_text("utf-8"))["validator"]
+        validator = json_of(note.read_text("utf-8"))["validator"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return validator if isinstance(validator, str) else None

@@ -26,6 +26,7 @@ from typing import IO, Any
 from tlgan.errors import TlganError
 
 from . import consent
+from .foreign import json_of
 from .isolation import importable, program, python_module, run
 
 Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all where known
@@ -221,7 +222,7 @@ def _state_note(blob: Path) -> Path:
 
 def _read_note(note: Path) -> dict[str, Any]:
     try:
-        found = json.loads(note.read_text("utf-8"))
+        found = json_of(note.read_text("utf-8"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

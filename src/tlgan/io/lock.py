@@ -18,6 +18,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from .files import replacing, to_write, writing
+from .foreign import json_of
 
 LOCK = ".tlgan.lock"
 NOTE = ".owner.json"
@@ -70,7 +71,7 @@ def _myself() -> dict[str, str | int]:
 def _owner(file: Path) -> str:
     """Whose lock it is, in words; the note may come from anybody."""
     try:
-        note = json.loads(file.with_suffix(NOTE).read_text("utf-8"))
+        note = json_of(file.with_suffix(NOTE).read_text("utf-8"))
         command, pid, host, since = (str(note[key]) for key in ("command", "pid", "host", "since"))
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"

@@ -26,6 +26,7 @@ from tlgan.errors import TlganError
 
 from . import hub, isolation
 from .files import replacing
+from .foreign import json_of
 
 MODULE_REFERENCE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 _FILE = "own-functions.jsonl"
@@ -168,7 +169,7 @@ def _working_folder() -> Iterator[None]:
 
 def _ref_of(line: str) -> str | None:
     try:
-        return str(json.loads(line)[0])
+        return str(json_of(line)[0])
     except (ValueError, LookupError, TypeError):
         return None
 

@@ -21,6 +21,7 @@ from tlgan.errors import TlganError
 
 from . import hub, isolation, trial_child
 from .files import replacing
+from .foreign import json_of
 
 _LIBRARIES = ("numpy", "onnx", "onnxruntime")
 #: Variables that a child process gets: where its libraries are and how they compute, and nothing that could be a secret.
@@ -92,7 +93,7 @@ def _key(sha256: str, asked: dict[str, Any]) -> str:
 def _remembered(note: Path, path: Path) -> dict[str, str] | None:
     """The data of a file that has passed, if all of it is still the same."""
     try:
-        data = json.loads(note.read_text("utf-8"))["data"]
+        data = json_of(note.read_text("utf-8"))["data"]
         return data if _data(path, list(data)) == data else None
     except (OSError, ValueError, KeyError, TypeError, TlganError):
         return None

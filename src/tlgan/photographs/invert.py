@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tlgan.errors import TlganError
+from tlgan.extractors import EmbeddingExtractor
 
 from .alignment import ALIGNMENTS, boxed
-from .encoder import SIDE, Encoder, load_encoder
+from .encoder import Encoder, load_encoder
 from .finding import choose_face
 from .inversion import COMPARED, Found, Inverter, Plan
 from .pasting import face_mask
@@ -22,8 +23,6 @@ from .state import Inversion
 from .warping import warp
 
 if TYPE_CHECKING:
-    import torch
-
     from tlgan.editing import Canvas
 
     from .identity import Identity
@@ -72,18 +71,21 @@ def inverting(
 
     begun = time.monotonic()
     axes, source = canvas.axes, canvas.source
+    if axes.groups:
+        raise TlganError(
+            "photographs can't be inverted in a workspace of axes by layers: use one that was discovered in w "
+            "(tlgan discover without --space w+)"
+        )
     side = min(COMPARED, max(canvas.generator.resolution, 64))
     cut = warp(photograph.picture, square, side)
     target = torch.from_numpy(cut).permute(2, 0, 1)[None].clamp(0, 255) / 127.5 - 1
     start = None
     if encode and (encoder := encoder_for(canvas.generator.fingerprint)) is not None:
-
-        def paint(latents: torch.Tensor) -> torch.Tensor:
-            return canvas.generator.synthesize(latents, space=axes.space, resolution=SIDE).clamp(-1, 1)
-
-        start = encoder(target, paint)[0].numpy()
+        start = encoder(target)[0].numpy()
         yield Found(start, np.inf, 0, plan.small + plan.whole, time.monotonic() - begun, "encoder")
-    embedders = [part for part in getattr(canvas.extractor, "parts", (canvas.extractor,)) if hasattr(part, "embedding")]
+    embedders = [
+        part for part in getattr(canvas.extractor, "parts", (canvas.extractor,)) if isinstance(part, EmbeddingExtractor)
+    ]
     options: dict[str, object] = {"label": source.labels(1)}
     if axes.space == "z" and source.truncation != 1.0:
         options["truncation"] = source.truncation

@@ -1,7 +1,7 @@
 """Step 3, Generate: many (latent, features, thumbnail) rows, resumable, in constant memory."""
 
 from .draw import draw, paint_rows, thumbnails
-from .measure import measure_part, measured
+from .measure import first_pictures, measure_part, measured
 from .nearest import nearest
 from .recipe import Recipe
 from .source import Source
@@ -13,6 +13,7 @@ __all__ = [
     "Source",
     "draw",
     "features_of",
+    "first_pictures",
     "latents_of",
     "measure_part",
     "measured",

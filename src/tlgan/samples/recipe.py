@@ -11,6 +11,7 @@ import json
 from dataclasses import asdict, dataclass, fields
 
 from tlgan.errors import TlganError
+from tlgan.io.foreign import json_of
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class Recipe:
     of that space; ``seed`` and ``truncation``: of the latents; ``label``: class index for a conditional generator;
     ``extractors`` and ``features``: what measured the pictures; ``thumbnail``: side of the kept pictures, pixels;
     ``part_rows``: rows in one file, the most that a killed run can lose; ``resolution``: side of the painted pictures,
-    None for what the generator paints; ``head``: fingerprint of the picture head that paints so small, empty without one.
+    None for what the generator paints; ``head``: fingerprint of the picture head that paints so small, empty without one; ``groups``: of layers in w+, see `Source`: rows
+    are then mixed draws.
     """
 
     generator: str
@@ -36,6 +38,7 @@ class Recipe:
     part_rows: int = 1000
     resolution: int | None = None
     head: str = ""
+    groups: tuple[int, ...] = ()
 
     def to_json(self) -> str:
         """As one line of JSON, the form in which a part file carries it."""
@@ -45,13 +48,19 @@ class Recipe:
     def from_json(cls, text: str) -> Recipe:
         """Read what `to_json` wrote. Raises TlganError where it is something else."""
         try:
-            values = json.loads(text)
+            values = json_of(text)
             known = {f.name for f in fields(cls)}
             if not isinstance(values, dict) or not set(values) <= known:
                 raise ValueError("other fields")
             values["extractors"] = tuple(values["extractors"])
             values["features"] = tuple(values["features"])
-            return cls(**values)
+            values["groups"] = tuple(values.get("groups", ()))
+            recipe = cls(**values)
+            if not all(type(size) is int and size > 0 for size in (recipe.latent_dim, recipe.part_rows)):
+                raise ValueError("sizes that are none")
+            if not all(isinstance(name, str) for name in (recipe.space, *recipe.extractors, *recipe.features)):
+                raise ValueError("names that are none")
+            return recipe
         except (KeyError, ValueError, TypeError) as error:
             raise TlganError("these samples carry no readable recipe: expected a part file written by tlgan") from error
 

@@ -21,6 +21,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _METADATA_KEY = b"tlgan.recipe"
+_DAMAGE = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    NotImplementedError,
+    MemoryError,
+)  # what Arrow's errors are, too
 
 
 class SampleStore:
@@ -40,7 +48,7 @@ class SampleStore:
             raise TlganError(f"no samples in {folder}: expected {part_name(0)}; run `tlgan discover` first")
         try:
             metadata = pq.read_schema(_no_address(first)).metadata or {}
-        except (OSError, ValueError) as error:
+        except _DAMAGE as error:
             raise _unreadable(first, error) from error
         return cls(folder, Recipe.from_json(metadata.get(_METADATA_KEY, b"").decode("utf-8", "replace")))
 
@@ -78,7 +86,7 @@ class SampleStore:
             metadata = file.schema_arrow.metadata or {}
             count = int(file.metadata.num_rows)
             file.close()
-        except (OSError, ValueError) as error:
+        except _DAMAGE as error:
             raise _unreadable(path, error) from error
         return Recipe.from_json(metadata.get(_METADATA_KEY, b"").decode("utf-8", "replace")), count
 
@@ -95,7 +103,7 @@ class SampleStore:
     def part(self, number: int) -> pa.Table:
         """All rows of part `number`, with the columns that `to_table` gives its recipe."""
         table = next(self.read(None, start=number * self.recipe.part_rows))
-        spaces = [name for name in ("z", "w") if name in table.column_names]
+        spaces = [name for name in ("z", "w", "w+") if name in table.column_names]
         table = table.select(["index", *spaces, *self.recipe.features, "thumbnail"])
         return table.replace_schema_metadata({_METADATA_KEY: self.recipe.to_json().encode()})
 
@@ -120,7 +128,7 @@ class SampleStore:
         import pyarrow as pa
 
         table = next(self.read(None, start=number * self.recipe.part_rows, stop=(number + 1) * self.recipe.part_rows))
-        kept = {name: table[name] for name in table.column_names if name in ("index", "z", "w")}
+        kept = {name: table[name] for name in table.column_names if name in ("index", "z", "w", "w+")}
         for name in self.recipe.features:
             kept[name] = pa.array(np.asarray(columns[name], dtype=np.float32)) if name in columns else table[name]
         kept["thumbnail"] = table["thumbnail"]
@@ -139,7 +147,7 @@ class SampleStore:
             try:
                 chosen = None if columns is None else list(columns)
                 table = pq.read_table(_no_address(path), columns=chosen, memory_map=True, partitioning=None)
-            except (OSError, ValueError, KeyError) as error:
+            except _DAMAGE as error:
                 raise _unreadable(path, error) from error
             low = max(start - offset, 0)
             high = table.num_rows if stop is None else min(stop - offset, table.num_rows)
@@ -151,7 +159,11 @@ class SampleStore:
         measured = self.measured()
         stop = measured if stop is None else min(stop, measured)
         for table in self.read([self.recipe.space, *self.recipe.features], start=start, stop=stop):
-            yield latents_of(table, self.recipe.space), features_of(table, self.recipe.features)
+            try:
+                arrays = latents_of(table, self.recipe.space), features_of(table, self.recipe.features)
+            except (*_DAMAGE, AttributeError) as error:
+                raise _unreadable(self.folder, error) from error
+            yield arrays
 
 
 def _no_address(path: Path) -> Path:

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tlgan.errors import TlganError
-from tlgan.extractors import Extractor
+from tlgan.extractors import DifferentiableExtractor, EmbeddingExtractor, Extractor
 from tlgan.generators import LatentGenerator
 from tlgan.generators.picture_head import SCALE, HeadNetwork, TrainedHead, bfloat16_is_quick
 from tlgan.io.files import replacing
@@ -83,7 +83,7 @@ def train_head(
             f"{generator.name} can't have a picture head: that needs features of {recipe.side} px and pictures of more "
             f"than {SCALE * recipe.side} px, it has features of {have} and pictures of {generator.resolution} px"
         )
-    measures = [part for part in getattr(extractor, "parts", (extractor,)) if hasattr(part, "logits")]
+    measures = [part for part in getattr(extractor, "parts", (extractor,)) if isinstance(part, DifferentiableExtractor)]
     tell = on_step or (lambda what, done, of: None)
     pairs = Pairs(folder, generator.fingerprint, recipe)
     for part in pairs.missing():
@@ -257,7 +257,7 @@ def _loss(painted: Tensor, wanted: Tensor, logits: Tensor, measures: list[Any], 
         measured = torch.cat([measure.logits(painted) for measure in measures], dim=1)
         loss = loss + 0.06 * F.smooth_l1_loss(measured / spread, logits / spread)
     for measure in measures:
-        if hasattr(measure, "embedding"):
+        if isinstance(measure, EmbeddingExtractor):
             with torch.no_grad():
                 embedded = measure.embedding(wanted)
             loss = loss + 0.06 * (measure.embedding(painted) - embedded).abs().mean() / embedded.std().clamp_min(1e-6)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ def _folder(path: Path) -> Path:
 def _from_celeba(table: Path, folder: Path) -> Labelled:
     """`list_attr_celeba.txt`: a count, the names, then a file and a 1 or -1 for each name."""
     lines = _text(table).splitlines()
-    if len(lines) < 3 or not lines[0].strip().isdigit():
+    if len(lines) < 3 or not re.fullmatch(r"[0-9]{1,12}", lines[0].strip()):
         raise TlganError(f"{table} is not CelebA's list: expected a count, a line of names, then a line a picture")
     attributes = lines[1].split()
     rows = [(number, line.split()) for number, line in enumerate(lines[2:], 3) if line.strip()]
@@ -97,7 +98,10 @@ def _from_celeba(table: Path, folder: Path) -> Labelled:
 def _from_csv(table: Path, folder: Path) -> Labelled:
     text = _text(table)
     delimiter = "\t" if table.suffix.lower() == ".tsv" else (";" if text.partition("\n")[0].count(";") else ",")
-    rows = list(csv.reader(text.splitlines(), delimiter=delimiter))
+    try:
+        rows = list(csv.reader(text.splitlines(), delimiter=delimiter))
+    except csv.Error as error:
+        raise TlganError(f"{table} can't be read as a table: {error}") from error
     unnamed = bool(rows) and any(Path(cell.strip()).suffix.lower() in PICTURES for cell in rows[0])
     if unnamed:  # a picture in the first line: there is no line of names
         rows.insert(0, _places(rows[0]))
@@ -129,20 +133,19 @@ def _from_parquet(table: Path, folder: Path | None) -> Labelled:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    try:
+    with _parquet(table):
         file = pq.ParquetFile(table.absolute())
         schema = file.schema_arrow
-    except (OSError, ValueError) as error:
-        raise TlganError(f"{table} can't be read as Parquet: {str(error).splitlines()[0]}") from error
     images = [
         f.name for f in schema if pa.types.is_binary(f.type) or pa.types.is_large_binary(f.type) or _is_picture(f.type)
     ]
     words = [f.name for f in schema if f.name.lower() in _FILE_COLUMNS and f.name not in images]
     plain = [f.name for f in schema if f.name not in images and f.name not in words and not pa.types.is_nested(f.type)]
-    columns = {name: file.read([name])[name].to_pylist() for name in plain}
+    with _parquet(table):
+        columns = {name: file.read([name])[name].to_pylist() for name in plain}
+        names = [str(name) for name in file.read(words[:1])[words[0]].to_pylist()] if words else []
     if not columns:
         raise TlganError(f"{table} has no column of labels beside {', '.join(images + words) or 'nothing'}")
-    names = [str(name) for name in file.read(words[:1])[words[0]].to_pylist()] if words else []
     if not images:
         if folder is None or not names:
             raise TlganError(f"{table} holds no pictures: expected a column of bytes, or file names and --images DIR")
@@ -150,14 +153,27 @@ def _from_parquet(table: Path, folder: Path | None) -> Labelled:
 
     def read(start: int) -> Iterator[bytes | None]:
         seen = 0
-        for batch in pq.ParquetFile(table.absolute()).iter_batches(batch_size=256, columns=images[:1]):
-            if seen + len(batch) > start:
-                for entry in batch.column(0).slice(max(start - seen, 0)).to_pylist():
-                    yield entry.get("bytes") if isinstance(entry, dict) else entry
-            seen += len(batch)
+        with _parquet(table):
+            for batch in pq.ParquetFile(table.absolute()).iter_batches(batch_size=256, columns=images[:1]):
+                if seen + len(batch) > start:
+                    for entry in batch.column(0).slice(max(start - seen, 0)).to_pylist():
+                        yield entry.get("bytes") if isinstance(entry, dict) else entry
+                seen += len(batch)
 
     names = names or [f"row {row}" for row in range(file.metadata.num_rows)]
     return Labelled(names, columns, read, table.name, _is_celeba(columns))
+
+
+@contextmanager
+def _parquet(table: Path) -> Iterator[None]:
+    """Turn what Arrow says of a damaged file into one line: TlganError."""
+    from pyarrow import ArrowException
+
+    try:
+        yield
+    except (ArrowException, OSError, ValueError, KeyError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise TlganError(f"{table} can't be read as Parquet: {reason}") from error
 
 
 def _from_folder(folder: Path) -> Labelled:
@@ -265,10 +281,14 @@ def from_dataset(table: Any, source: str = "a dataset") -> Labelled:
 def _files(folder: Path, names: Sequence[str], columns: dict[str, list[Any]], source: str) -> Labelled:
     inside = folder.resolve()
     paths = [folder / name for name in names]
-    outside = next((n for n, p in zip(names, paths, strict=True) if not p.resolve().is_relative_to(inside)), None)
+    try:
+        outside = next((n for n, p in zip(names, paths, strict=True) if not p.resolve().is_relative_to(inside)), None)
+        found = any(path.is_file() for path in paths)
+    except (OSError, ValueError, RuntimeError) as error:  # no name of a file at all, or a circle of links
+        raise TlganError(f"the labels name files that there can't be in {folder}: {error}") from error
     if outside is not None:
         raise TlganError(f"the labels name {outside!r}, which is not inside {folder}")
-    if not any(path.is_file() for path in paths):
+    if not found:
         raise TlganError(
             f"none of the {len(names)} pictures that the labels name is in {folder} (the first is {names[0]!r})"
         )
@@ -282,7 +302,7 @@ def _files(folder: Path, names: Sequence[str], columns: dict[str, list[Any]], so
 def _bytes(path: Path) -> bytes | None:
     try:
         return path.read_bytes()
-    except OSError:
+    except (OSError, ValueError):
         return None
 
 

@@ -22,7 +22,7 @@ from tlgan.axes.gradients import differentiable, mean_gradients
 from tlgan.axes.learner import FIRST
 from tlgan.editing import Canvas, side_effects
 from tlgan.errors import TlganError
-from tlgan.extractors import load_extractor
+from tlgan.extractors import DifferentiableExtractor, load_extractor
 from tlgan.extractors.combined import CombinedExtractor
 from tlgan.io.step import Step
 from tlgan.samples import SampleStore, Source, measured
@@ -33,6 +33,7 @@ from .settings import AXES_FILE, REPORT_FILE, located
 from .workspace import Workspace, open_workspace, recorded_extractors, writing_into
 
 if TYPE_CHECKING:
+    from tlgan.axes.directions import Directions
     from tlgan.extractors import Extractor
 
 Method = Literal["auto", "samples", "gradients"]
@@ -68,6 +69,7 @@ def add_extractor(
     size: int = 0,
     make: Callable[[Step], str] | None = None,
     method: Method = "auto",
+    directions: Directions | None = None,
     sure: float = SURE,
     watcher: Watcher | None = None,
 ) -> Added:
@@ -75,6 +77,7 @@ def add_extractor(
 
     ``ref`` or ``texts`` name the extractor, and ``labels``, ``kind``, ``size`` and ``model`` say more of it (`adopt`);
     ``make(step)`` writes it into the workspace, in place of both, and returns the reference to store.
+    ``directions``: moves for the new features, in place of what regression finds, see `add_directions`.
     ``method``: "samples", "gradients", or "auto" for the cheaper one. ``sure``: split-half cosine at which an axis
     counts as known. Raises TlganError where the workspace has no samples or has a feature of that name already.
     """
@@ -106,6 +109,10 @@ def add_extractor(
         search = _Search(grown, extractor, len(old.features), sure, watcher)
         search.run(method)
         axes = extended(old, search.axes())
+        if directions is not None:
+            from .unnamed import along
+
+            axes = along(grown, axes, directions)
         if axes.effects is not None:
             watcher.stage("moving the new sliders to see what else changes")
             added = side_effects(
@@ -196,16 +203,7 @@ class _Search:
 
     def axes(self) -> Any:
         """Axes of all features; the new ones' slopes from gradients where those were taken."""
-        settings = self.workspace.settings
-        axes = self.learner.axes(
-            generator=self.workspace.generator.fingerprint,
-            space=settings.space,
-            base=settings.base or (),
-            seed=settings.seed,
-            truncation=settings.psi,
-            label=settings.label,
-            extractors=settings.extractors,
-        )
+        axes = self.learner.axes(generator=self.workspace.generator.fingerprint, **self.workspace.settings.origin)
         if self._slopes is not None:
             return with_slopes(axes, self.learner, self._slopes, self._agreement, self.first)
         return axes
@@ -218,7 +216,9 @@ class _Search:
     def _prefer_gradients(self, method: Method, seconds: float, r2: np.ndarray) -> bool:
         """Compare what is left to do both ways, in seconds of this machine."""
         generator, settings = self.workspace.generator, self.workspace.settings
-        if not self.plain or not differentiable(generator, self.extractor, seed=settings.seed, label=settings.label):
+        if not self.plain or not differentiable(
+            Source(generator, label=settings.label), self.extractor, seed=settings.seed
+        ):
             if method == "gradients":
                 raise TlganError(
                     "gradients can't be used here: they need a differentiable extractor and generator, and latents in z"
@@ -241,9 +241,9 @@ class _Search:
 
     def _gradient_stream(self) -> Iterator[np.ndarray]:
         settings = self.workspace.settings
-        return mean_gradients(
-            self.workspace.generator, self.extractor, seed=settings.seed, label=settings.label, batch=_BATCH
-        )
+        source = Source(self.workspace.generator, label=settings.label)
+        assert isinstance(self.extractor, DifferentiableExtractor)  # `differentiable` said so
+        return mean_gradients(source, self.extractor, seed=settings.seed, batch=_BATCH)
 
     def _average_gradients(self) -> None:
         self.watcher.stage("averaging gradients")

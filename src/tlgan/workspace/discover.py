@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tlgan.axes import SURE, AxisLearner, population, priors
+from tlgan.axes.directions import Labelled, axes_by
+from tlgan.axes.layers import groups_of, layer_effects
 from tlgan.axes.learner import FIRST
 from tlgan.editing import Canvas, side_effects
 from tlgan.errors import TlganError
+from tlgan.hooks import AXIS_METHODS, SAMPLING_ENGINES, SamplingEngine
 from tlgan.io.files import to_write
 from tlgan.io.step import Step, held, is_ours
 from tlgan.samples import Source, draw, measure_part
@@ -37,6 +40,7 @@ from .whole import WHOLE, corrected
 from .workspace import IN_MEMORY, Workspace, open_workspace, recorded_extractors, remember, settle, writing_into
 
 if TYPE_CHECKING:
+    from tlgan.axes import Axes
     from tlgan.extractors.combined import CombinedExtractor
     from tlgan.generators import Generator
     from tlgan.samples import Recipe
@@ -60,6 +64,7 @@ def discover(
     trust: bool = False,
     load: Callable[[Settings], tuple[Generator, CombinedExtractor]] | None = None,
     preview: HeadRecipe | None = None,
+    engine: str | SamplingEngine = "local",
     generator: Generator | None = None,
 ) -> Workspace:
     """Make or continue the workspace in folder `path`, up to its axes and its report.
@@ -68,11 +73,16 @@ def discover(
     train a head that paints small pictures first, and keep it in the workspace; samples are then painted small, and the
     axes corrected on some whole pictures, as for a generator that comes with a head. ``sure``: split-half cosine at
     which every learnable axis counts as known. ``generator``: the
-    network itself, where no reference leads to it; ``load`` replaces the loading of both networks by reference. ``trust``: the generator's file may hold code.
+    network itself, where no reference leads to it; ``load`` replaces the loading of both networks by reference.
+    ``engine``: where samples are painted, an engine or its name, see `tlgan.hooks.SAMPLING_ENGINES`. ``trust``: the
+    generator's file may hold code.
     Raises TlganError where the folder holds a workspace of something else, and whatever loading the networks raises.
     """
     watcher = watcher or Watcher()
     path = Path(path)
+    working: SamplingEngine = SAMPLING_ENGINES.make(engine) if isinstance(engine, str) else engine
+    if settings.method:
+        AXIS_METHODS.make(settings.method)  # an unknown one is told before anything is drawn
     check_free(path)
     with writing_into(path, watcher.stage), Step(path) as step:
         check_free(path)
@@ -94,14 +104,20 @@ def discover(
         if preview is not None:
             _train_preview(workspace, preview, watcher)
         names = tuple(feature.name for feature in workspace.extractor.features)
+        if old is not None and not settings.groups:
+            settings = replace(settings, groups=old.groups)
         workspace.settings = settle(settings, workspace.generator, names)
+        if workspace.settings.space == "w+" and not workspace.settings.groups:
+            workspace.settings = replace(workspace.settings, groups=_groups(workspace, watcher))
         if old is not None:
             _check_same(old, workspace)
         workspace.settings = recorded_extractors(workspace.settings, workspace.extractor)
         workspace.save_settings(step)
         if not held(path, AXES_FILE).exists():
             step.take()  # samples that are drawn from here on belong to these settings
-        _find_axes(workspace, watcher, sure)
+        _find_axes(workspace, watcher, sure, working)
+        workspace.settings = replace(workspace.settings, distance=_distances(workspace))
+        workspace.save_settings(step)
         watcher.stage("writing the report")
         from .report import write_report
 
@@ -137,19 +153,27 @@ def discover_generator(
     return discover(path, chosen, watcher=watcher, sure=sure, trust=trust, generator=at_hand)
 
 
-def _find_axes(workspace: Workspace, watcher: Watcher, sure: float) -> None:
-    learner = learn(workspace, watcher, sure)
+def _groups(workspace: Workspace, watcher: Watcher) -> tuple[int, ...]:
+    """The groups of layers, found by measurement."""
+    settings = workspace.settings
+    source = Source(workspace.generator, "w", settings.psi, settings.label, settings.resolution)
+    watcher.stage("changing one layer at a time to see which belong together")
+    effects = layer_effects(
+        source, workspace.extractor, seed=settings.seed, on_layer=lambda done, of: watcher.step("layers", done, of)
+    )
+    groups = groups_of(effects)
+    watcher.stage(f"{len(groups)} groups of layers begin at {', '.join(map(str, groups))} of {len(effects)}")
+    return groups
+
+
+def _find_axes(workspace: Workspace, watcher: Watcher, sure: float, engine: SamplingEngine) -> None:
+    learner = learn(workspace, watcher, sure, engine)
     watcher.stage("fitting the axes")
     chosen = workspace.settings
-    workspace.axes = learner.axes(
-        generator=workspace.generator.fingerprint,
-        space=chosen.space,
-        base=chosen.base or (),
-        seed=chosen.seed,
-        truncation=chosen.psi,
-        label=chosen.label,
-        extractors=chosen.extractors,
-    )
+    workspace.axes = learner.axes(generator=workspace.generator.fingerprint, **chosen.origin)
+    if chosen.method:
+        watcher.stage(f"finding directions by {chosen.method}")
+        workspace.axes = axes_by(AXIS_METHODS.make(chosen.method), labelled(workspace, workspace.axes))
     canvas = Canvas(workspace.generator, workspace.extractor, workspace.axes, resolution=chosen.resolution)
     if _painted_by_head(workspace):
         watcher.stage(f"painting {WHOLE} whole pictures to correct what small ones miss")
@@ -158,6 +182,24 @@ def _find_axes(workspace: Workspace, watcher: Watcher, sure: float) -> None:
         canvas = Canvas(workspace.generator, workspace.extractor, workspace.axes, resolution=chosen.resolution)
     watcher.stage("moving every slider to see what else changes")
     workspace.axes = replace(workspace.axes, effects=side_effects(canvas), effects_by=workspace.extractor.name)
+
+
+def _distances(workspace: Workspace) -> tuple[tuple[str, float], ...]:
+    """How far the first sampled pictures are from what each extractor was trained on, where that is known."""
+    from tlgan.extractors import home
+    from tlgan.samples import first_pictures
+
+    images = first_pictures(workspace.samples, home.PICTURES)
+    found = ((part.name, home.distance(part, images)) for part in workspace.extractor.parts)
+    return tuple((name, value) for name, value in found if value is not None)
+
+
+def labelled(workspace: Workspace, axes: Axes, limit: int | None = None) -> Labelled:
+    """The samples of a workspace, at most `limit` of them, as axis methods see them."""
+    store = workspace.samples
+    latents, values = (np.concatenate(parts) for parts in zip(*store.read_arrays(stop=limit), strict=True))
+    source = Source.of(workspace.generator, store.recipe)
+    return Labelled(axes, latents, values, source, tuple(workspace.extractor.parts))
 
 
 def _train_preview(workspace: Workspace, recipe: HeadRecipe, watcher: Watcher) -> None:
@@ -184,7 +226,9 @@ def _painted_by_head(workspace: Workspace) -> bool:
     return head is not None and side is not None and side <= head.resolution
 
 
-def learn(workspace: Workspace, watcher: Watcher, sure: float = SURE) -> AxisLearner:
+def learn(
+    workspace: Workspace, watcher: Watcher, sure: float = SURE, engine: SamplingEngine | None = None
+) -> AxisLearner:
     """Draw and learn until every learnable axis is known or the cap is reached; parts already drawn count."""
     settings, store = workspace.settings, workspace.samples
     source = Source.of(workspace.generator, store.recipe)
@@ -231,6 +275,7 @@ def learn(workspace: Workspace, watcher: Watcher, sure: float = SURE) -> AxisLea
         enough=enough,
         piece=PIECE if learner.shrunk else None,
         on_rows=watcher.rows,
+        engine=engine,
     )
     return learner
 
@@ -242,6 +287,9 @@ def _asked(rows: int, learner: AxisLearner, recipe: Recipe) -> bool:
     """
     if not learner.shrunk:
         return rows % recipe.part_rows == 0
+    if recipe.groups:  # in some thousand dimensions the question takes longer than the samples: at every doubling
+        first = FIRST * len(recipe.groups)
+        return rows >= first and rows % (first * 2 ** int(np.log2(rows / first))) == 0
     return rows >= FIRST and rows % (PIECE * 2 ** int(np.log2(rows / FIRST))) == 0
 
 
@@ -276,7 +324,7 @@ def _check_same(old: Settings, workspace: Workspace) -> None:
         new = replace(new, extractors=old.extractors)
         workspace.settings, workspace.named_by = new, workspace.path / SETTINGS_FILE
         del workspace.extractor
-    for name in ("space", "truncation", "label", "extractors", "seed", "resolution"):
+    for name in ("space", "groups", "truncation", "label", "extractors", "seed", "resolution"):
         before, now = getattr(old, name), getattr(new, name)
         if before != now:
             raise TlganError(

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from tlgan.errors import TlganError
 from tlgan.evaluation.evaluate import Says, as_witness, evaluate, judged_features
-from tlgan.evaluation.methods import Method
 from tlgan.evaluation.scores import Evaluation
+from tlgan.hooks import EVALUATION_METHODS, EvaluationMethod
 from tlgan.io.step import Step
 
 from .evaluations import keep, slope_digest
@@ -20,9 +20,10 @@ def evaluate_workspaces(
     judge: str,
     *,
     features: Sequence[str] | None = None,
-    methods: Sequence[str | Method] = ("plain", "conditioned", "joint", "exact"),
+    methods: Sequence[str | EvaluationMethod] = ("plain", "conditioned", "joint", "exact"),
     faces: int = 50,
     amount: float = 1.5,
+    metrics: Sequence[str] = (),
     says: Says = lambda words: None,
 ) -> list[Evaluation]:
     """`evaluate` for each workspace, on the sliders that all of them have; `evaluation.json` and `report.html` are
@@ -43,12 +44,24 @@ def evaluate_workspaces(
     for other in workspaces[1:]:
         theirs = judged_features(other.canvas, witness, features)
         names = [name for name in names if name in theirs]
+    for method in methods:  # so that the report, which goes by names, can show what an object did
+        if not isinstance(method, str) and method.name not in EVALUATION_METHODS:
+            EVALUATION_METHODS.register(method.name, method)
     found = []
     for workspace in workspaces:
         if len(workspaces) > 1:
             says(f"{workspace.path}:")
         found.append(
-            evaluate(workspace.canvas, witness, features=names, methods=methods, faces=faces, amount=amount, says=says)
+            evaluate(
+                workspace.canvas,
+                witness,
+                features=names,
+                methods=methods,
+                faces=faces,
+                amount=amount,
+                metrics=metrics,
+                says=says,
+            )
         )
     for workspace, evaluation in zip(workspaces, found, strict=True):
         with writing_into(workspace.path, says), Step(workspace.path) as step:

@@ -16,6 +16,7 @@ import numpy as np
 from tlgan.errors import TlganError
 from tlgan.evaluation.scores import Evaluation
 from tlgan.io.files import replacing
+from tlgan.io.foreign import json_of
 from tlgan.io.step import Step, held
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def kept(workspace: Workspace) -> Evaluation | None:
     """
     path = held(workspace.path, FILE)
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json_of(path.read_text(encoding="utf-8"))
         if document["format"] != FORMAT:
             return None
         axes, evaluation = document["axes"], Evaluation.from_json(document["evaluation"])

@@ -200,7 +200,7 @@ class Workspace:
     @property
     def recipe(self) -> Recipe:
         """What determines every sample row."""
-        from tlgan.samples import Recipe, SampleStore
+        from tlgan.samples import Recipe, SampleStore, Source
 
         generator, extractor = self.generator, self.extractor
         painted = self.settings.resolution or generator.resolution
@@ -213,7 +213,7 @@ class Workspace:
         return Recipe(
             generator=generator.fingerprint,
             space=self.settings.space,
-            latent_dim=generator.w_dim if self.settings.space == "w" else generator.latent_dim,
+            latent_dim=Source(generator, self.settings.space, groups=self.settings.groups).latent_dim,
             seed=self.settings.seed,
             extractors=tuple(part.name for part in extractor.parts),
             features=tuple(feature.name for feature in extractor.features),
@@ -223,6 +223,7 @@ class Workspace:
             part_rows=part_rows,
             resolution=self.settings.resolution,
             head=head.fingerprint if head is not None and painted <= head.resolution else "",
+            groups=self.settings.groups,
         )
 
     @property
@@ -440,12 +441,17 @@ def settle(settings: Settings, generator: Generator, feature_names: tuple[str, .
     from tlgan.generators import known_model
 
     space = settings.space or ("w" if "w" in generator.spaces else "z")
-    if space not in generator.spaces or space == "w+":
-        choices = " or ".join(repr(s) for s in generator.spaces if s != "w+")
+    if space not in generator.spaces:
+        choices = " or ".join(map(repr, generator.spaces))
         raise TlganError(f"{generator.name} has no axes in space {space!r}: choose {choices}")
     if settings.resolution is not None and not 1 <= settings.resolution <= generator.resolution:
         raise TlganError(
             f"resolution {settings.resolution} is out of range: {generator.name} paints 1 to {generator.resolution} px"
+        )
+    if settings.groups and (space != "w+" or settings.groups[-1] >= generator.num_ws):
+        raise TlganError(
+            f"groups of layers {list(settings.groups)} don't fit space {space!r} of {generator.name}: they are for w+, and "
+            f"it has {generator.num_ws} layers"
         )
     head = getattr(generator, "head", None)
     resolution = settings.resolution or (head.resolution if head is not None else None)

@@ -19,6 +19,7 @@ from tlgan.errors import TlganError
 from tlgan.generators.blueprint import Blueprint
 from tlgan.generators.checkpoint.records import ITEM_SIZES, Allowance, Storage, TensorRecord
 from tlgan.io.files import replacing
+from tlgan.io.foreign import json_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,7 +49,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, TensorRecord], dict[str, str
         length = int.from_bytes(data[:8], "little")
         if length > min(_MAX_HEADER, len(data) - 8):
             raise TlganError(f"it announces a header of {length} bytes: damaged, or no safetensors")
-        header = json.loads(str(data[8 : 8 + length], "utf-8"))  # of bytes, json would guess the encoding
+        header = json_of(str(data[8 : 8 + length], "utf-8"))  # of bytes, json would guess the encoding
         if not isinstance(header, dict):
             raise TlganError("its header is not a dictionary")
         metadata = header.pop("__metadata__", {})
@@ -58,7 +59,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, TensorRecord], dict[str, str
         records = {name: _record(name, entry, data[8 + length :], allowance) for name, entry in header.items()}
     except TlganError as error:
         raise TlganError(f"{path.name} can't be read: {error}") from error
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise TlganError(f"{path.name} can't be read: its header is damaged ({type(error).__name__})") from error
     return dict(sorted(records.items(), key=lambda item: _natural(item[0]))), metadata
 
@@ -83,9 +84,9 @@ def converted_blueprint(tensors: dict[str, TensorRecord], metadata: dict[str, st
     if metadata.get("format") != FORMAT:
         return None
     try:
-        options, source = json.loads(metadata["options"]), json.loads(metadata["source"])
+        options, source = json_of(metadata["options"]), json_of(metadata["source"])
         architecture = metadata["architecture"]
-    except (KeyError, ValueError, RecursionError) as error:
+    except (KeyError, ValueError) as error:
         raise TlganError(f"its metadata is damaged: {type(error).__name__}") from error
     if not isinstance(options, dict) or not isinstance(source, dict):
         raise TlganError("its metadata is damaged: options and source are not dictionaries")

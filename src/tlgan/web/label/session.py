@@ -21,6 +21,7 @@ from tlgan.extractors import Feature, load_extractor
 from tlgan.extractors.description import ADDED, feature_name
 from tlgan.extractors.head import embedding_of, has_embedding, save_head
 from tlgan.io.files import replacing, sweep, to_read, to_write
+from tlgan.io.foreign import json_of
 from tlgan.io.lock import LOCK, locked
 from tlgan.io.step import PENDING, Step
 from tlgan.provenance import Claim, encode
@@ -268,9 +269,9 @@ class Session:
             self._last = self._saved()
             if not self._last:
                 return
-            saved = json.loads(self._last)
+            saved = json_of(self._last)
             clicks = [(int(row), bool(yes), bool(probe)) for row, yes, probe in saved["clicks"]]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ArithmeticError, ValueError, KeyError, TypeError) as error:
             raise TlganError(
                 f"the clicks in {self.file} can't be read ({error}): move that file away to start anew"
             ) from error

@@ -17,6 +17,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from tlgan.errors import TlganError
+from tlgan.io.foreign import json_of
 from tlgan.web.server import server
 from tlgan.web.server.guard import LOOPBACK, Guard
 from tlgan.web.server.outside import Outside
@@ -43,10 +44,8 @@ def create_app(
             body += part
             if len(body) > MESSAGE_BYTES:
                 raise TlganError(f"more than {MESSAGE_BYTES} bytes were sent")
-        import json
-
         try:
-            found = json.loads(body)
+            found = json_of(body)
         except ValueError as error:
             raise TlganError("what was sent is not JSON") from error
         if not isinstance(found, dict):

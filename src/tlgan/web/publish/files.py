@@ -13,6 +13,7 @@ from typing import Any
 
 from tlgan.errors import TlganError
 from tlgan.io.files import replacing, sweep, to_write, writing
+from tlgan.io.foreign import json_of
 from tlgan.io.lock import LOCK, locked
 from tlgan.io.step import PENDING, Step, finish, held, is_ours, move, pending
 
@@ -109,7 +110,7 @@ def check_free(out: Path) -> list[str]:
 def _listed(marker: Path) -> list[str] | None:
     """The files that a site's list names, all of them below it; None where it is no such list."""
     try:
-        document = json.loads(marker.read_text("utf-8"))
+        document = json_of(marker.read_text("utf-8"))
         paths = [str(path) for path in document["files"]] if document.get("tlgan") == 1 else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

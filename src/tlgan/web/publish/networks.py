@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -132,12 +132,11 @@ def _pictures(workspace: Workspace, latents: np.ndarray, side: int) -> np.ndarra
     """Pictures float32 [n, C, H, W], the larger side `side`, by the original generator."""
     import torch
 
-    parts = []
+    source, parts = replace(workspace.canvas.source, resolution=side), []
     with torch.inference_mode():
         for k in range(0, len(latents), 8):
             rows = torch.from_numpy(np.ascontiguousarray(latents[k : k + 8]))
-            label = export.label_of(workspace.generator, workspace.axes)
-            images = workspace.generator.synthesize(rows, space=workspace.axes.space, label=label, resolution=side)
+            images = source.synthesize(rows)
             parts.append(images.numpy(force=True))
     return np.concatenate(parts)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import math
 import struct
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from tlgan.editing.state import MAX_ASKED, decode_latent, encode_latent, reached_json, read_wishes
 from tlgan.errors import TlganError
+from tlgan.io.foreign import json_of
 from tlgan.provenance import Claim, mark
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ def parse(text: str | bytes) -> Json:
     if len(text) > MESSAGE_BYTES:
         raise TlganError(f"the message has {len(text)} bytes; at most {MESSAGE_BYTES} are read")
     try:
-        message = json.loads(text)
-    except (ValueError, RecursionError):
+        message = json_of(text)
+    except ValueError:
         raise TlganError("the message is not JSON: send one JSON object") from None
     if not isinstance(message, dict):
         raise TlganError(f"the message is a JSON {type(message).__name__}: send one JSON object")

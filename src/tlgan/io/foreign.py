@@ -1,0 +1,51 @@
+"""JSON and TOML from anybody: whatever can be wrong with such a text is a ValueError.
+
+Python's own readers end in a RecursionError where it is nested too deeply, guess an encoding, and take whole numbers
+that no float can hold, which then fail far from here.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from typing import Any
+
+_DIGITS = 300  # of a whole number: no float holds more
+
+
+def json_of(text: str | bytes) -> Any:
+    """The value of a JSON text; bytes are UTF-8. Raises ValueError."""
+    try:
+        return json.loads(text if isinstance(text, str) else str(text, "utf-8"), parse_int=_whole, parse_float=_finite)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def toml_of(text: str) -> dict[str, Any]:
+    """The tables of a TOML document. Raises ValueError, also for whole numbers of more than 64 bits, as TOML has it."""
+    try:
+        document = tomllib.loads(text)
+        _check_whole(document)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    return document
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > _DIGITS:
+        raise ValueError(f"it holds a number of {len(digits)} digits")
+    return int(digits)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if number in (float("inf"), float("-inf")):
+        raise ValueError(f"it holds the number {digits[:20]}, which is too large")
+    return number
+
+
+def _check_whole(value: Any) -> None:
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError("it holds a whole number of more than 64 bits")
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _check_whole(part)
