@@ -16,7 +16,6 @@ import torch
 from safetensors.torch import load_file
 
 from .base import Extractor
-from .head import embedding_of
 
 PICTURES = 64  # enough: the mean of so many adds 1/64 to the distance
 FOREIGN = 0.7  # a distance from here on is said
@@ -30,7 +29,7 @@ def distance(extractor: Extractor, images: torch.Tensor) -> float | None:
     with as_file(packaged) as path:
         kept = load_file(path)
     with torch.no_grad():
-        shift = embedding_of(extractor, images).float().mean(dim=0) - kept["mean"].float()
+        shift = extractor.embedding(images).float().mean(dim=0) - kept["mean"].float()
     return float((shift @ kept["whiten"].float()).square().mean())
 
 
