@@ -559,7 +559,7 @@ def mutate(data: bytes, other: bytes, rng: random.Random) -> bytes:
             case 5:
                 changed[where:where] = changed[where : where + size] * rng.choice((1, 2, 100))
             case 6:
-                start = rng.randrange(len(other))
+                start = rng.randrange(len(other) or 1)
                 changed[where : where + size] = other[start : start + size]
             case 7:
                 del changed[where:]

@@ -71,12 +71,14 @@ async def measure(
         parts = await asyncio.gather(*(moved(address, name, seconds / 9, seed=k) for k in range(clients)))
         each = [a + b for a, b in zip(each, parts, strict=True)] if each else list(parts)
         memory.append(server.memory_info().rss)
+    told(found)
     found["together"] = delays([delay for client in each for delay in client]) | {
         "worst_p95": max(delays(client)["p95"] for client in each),
         "fewest": min(map(len, each)),
         "most": max(map(len, each)),
     }
     found["memory_mb"] = [round(rss / 1e6, 1) for rss in memory]
+    told(found)
     async with hostile(address):
         begun = time.perf_counter()
         await ask(address, "describe")
@@ -85,8 +87,14 @@ async def measure(
         found["memory_mb"].append(round(server.memory_info().rss / 1e6, 1))
     found["beside_long"] = {}
     for verb, body in long_requests(name).items():
+        told(found)
         found["beside_long"][verb] = await beside(address, name, verb, body, seconds / 3)
     return found
+
+
+def told(found: dict[str, Any]) -> None:
+    """What is known so far, so that a run that is cut off was not for nothing."""
+    print(json.dumps(found), file=sys.stderr, flush=True)
 
 
 async def moved(

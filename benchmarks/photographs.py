@@ -62,6 +62,7 @@ def main() -> None:
     parser.add_argument(
         "--scenes", type=int, default=0, help="scenes of known truth, from pictures in FFHQ's alignment"
     )
+    parser.add_argument("--ways", default="encoder,optimisation,both", help="which of them, separated by commas")
     parser.add_argument("--no-edits", action="store_true")
     parser.add_argument("--grid", type=Path, help="a picture of before and after to look at")
     options = parser.parse_args()
@@ -82,7 +83,8 @@ def main() -> None:
     ways = {"encoder": (Plan(small=0, whole=0), True), "optimisation": (plan, False), "both": (plan, True)}
     if encoder_for(workspace.canvas.generator.fingerprint) is None:
         say("no encoder for this generator: optimisation alone")
-        ways = {"optimisation": (plan, False)}
+        del ways["encoder"], ways["both"]
+    ways = {name: way for name, way in ways.items() if name in options.ways.split(",")}
     figures: dict[str, list[list[float]]] = {way: [] for way in ways}
     editors: list[PhotographEditor] = []
     for name, photograph in pictures:

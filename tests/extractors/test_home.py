@@ -33,10 +33,12 @@ def random_dcgan() -> nn.Module:
 def test_faces_are_at_home_and_random_pictures_are_not() -> None:
     celeba40 = tlgan.load_extractor("celeba40")
     faces = home.distance(celeba40, pictures(tlgan.load_generator("photo64")))
-    assert faces is not None and faces < 0.2
+    assert faces is not None
+    assert faces < 0.2
     assert home.words("celeba40", faces) == ""
     others = home.distance(celeba40, pictures(tlgan.wrap_generator(random_dcgan(), latent_dim=32)))
-    assert others is not None and others > 2 * home.FOREIGN
+    assert others is not None
+    assert others > 2 * home.FOREIGN
     assert "do not look like faces to celeba40" in home.words("celeba40", others)
     assert home.distance(tlgan.load_extractor("colour"), torch.zeros(2, 3, 8, 8)) is None  # it knows no kind of picture
 

@@ -161,7 +161,7 @@ def test_a_conditional_dcgan_says_how_classes_join(way: str, tmp_path: Path) -> 
     module = Joined(way, bool(hot)).eval().requires_grad_(False)
     torch.save(module.state_dict(), tmp_path / "g.pth")
     if not hot:
-        with pytest.raises(TlganError, match="one of 7 classes.*condition=zc"):
+        with pytest.raises(TlganError, match=r"one of 7 classes.*condition=zc"):
             load_generator(tmp_path / "g.pth")
     options = {"condition": way} | ({"classes": 7} if hot else {})
     generator = load_generator(tmp_path / "g.pth", **options)

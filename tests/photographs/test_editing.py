@@ -81,7 +81,8 @@ def test_inversion_finds_the_picture_and_stops_when_asked(halves: Workspace, pho
 
     said: list[str] = []
     stopped = halves.invert(photo, plan=QUICK, watch=stop, note=said.append)
-    assert said == ["stopped at step 5 of 40: the best so far is kept"]
+    assert "the square in the middle is taken" in said[0]  # nobody knows how this generator's pictures were cropped
+    assert said[1:] == ["stopped at step 5 of 40: the best so far is kept"]
     assert not np.array_equal(stopped.inversion.latent, editor.inversion.latent)
 
 

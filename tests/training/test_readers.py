@@ -238,14 +238,14 @@ def test_parts_of_a_data_set_are_no_classes(tmp_path: Path, parts: tuple[str, st
         for kind, value in (("cat", 200), ("dog", 30)):
             _picture(tmp_path / "pets" / part / kind / "0.png", value)
     labelled = read_labelled(tmp_path / "pets", None)
-    assert sorted(labelled.columns["pets"]) == ["cat", "cat", "dog", "dog"]
+    assert sorted(labelled.columns["class"]) == ["cat", "cat", "dog", "dog"]
     assert all(part in labelled.source for part in parts)
 
 
 def test_classes_with_folders_of_their_own_stay_classes(tmp_path: Path) -> None:
     _picture(tmp_path / "pets" / "cat" / "siamese" / "0.png", 200)
     _picture(tmp_path / "pets" / "dog" / "poodle" / "0.png", 30)
-    assert sorted(read_labelled(tmp_path / "pets", None).columns["pets"]) == ["cat", "dog"]
+    assert sorted(read_labelled(tmp_path / "pets", None).columns["class"]) == ["cat", "dog"]
 
 
 def test_what_systems_leave_beside_pictures_is_no_class_and_no_picture(tmp_path: Path) -> None:
@@ -256,7 +256,7 @@ def test_what_systems_leave_beside_pictures_is_no_class_and_no_picture(tmp_path:
     _picture(tmp_path / "pets" / ".ipynb_checkpoints" / "0.png", 30)
     _picture(tmp_path / "pets" / "__MACOSX" / "0.png", 30)
     labelled = read_labelled(tmp_path / "pets", None)
-    assert sorted(labelled.columns["pets"]) == ["cat", "dog"]
+    assert sorted(labelled.columns["class"]) == ["cat", "dog"]
 
 
 @pytest.mark.parametrize(

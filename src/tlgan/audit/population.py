@@ -337,7 +337,9 @@ def _measured(labelled: Any, extractor: Extractor, side: int) -> tuple[np.ndarra
 
     from tlgan.training.pictures import square
 
-    values, kept, batch = [], [], []
+    values: list[np.ndarray] = []
+    kept: list[int] = []
+    batch: list[np.ndarray] = []
 
     def look() -> None:
         if batch:

@@ -42,7 +42,7 @@ from .options import (
     ends,
     outside,
 )
-from .photographs import BoxOption, FaceOption, StepsOption, WholeOption
+from .photographs import AlignOption, BoxOption, FaceOption, StepsOption, WholeOption
 from .photographs import register as register_photograph_verb
 from .provenance import register as register_provenance_verbs
 from .publish import register as register_publish_verb
@@ -254,6 +254,7 @@ def edit(
     ] = None,
     face: FaceOption = None,
     box: BoxOption = "",
+    align: AlignOption = None,
     steps_small: StepsOption = None,
     steps_whole: WholeOption = None,
     strip: Annotated[
@@ -305,6 +306,7 @@ def edit(
             inversion=inverted,
             face=face,
             box=box,
+            align=align,
             steps_small=steps_small,
             steps_whole=steps_whole,
             write=write,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -37,6 +37,7 @@ def place(
     *,
     face: int | None = None,
     box: tuple[float, float, float] | None = None,
+    note: Callable[[str], None] = lambda words: None,
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """The square [2, 3] of a photograph that a generator takes, and the face's hull [n, 2] in it, or None.
 
@@ -48,7 +49,12 @@ def place(
         return boxed(photograph.picture, box), None
     if alignment not in ALIGNMENTS:
         raise TlganError(f"alignment {alignment!r} is unknown: expected {' or '.join(sorted(ALIGNMENTS))}")
-    found, _ = choose_face(photograph.picture, face)
+    found, count = choose_face(photograph.picture, face)
+    if count > 1 and face is None:
+        left, top, right, bottom = found.box
+        note(
+            f"{count} faces were found: the largest is taken, around {(left + right) / 2:.0f},{(top + bottom) / 2:.0f}"
+        )
     square = ALIGNMENTS[alignment](found)
     return square, (found.part("oval") - square[:, 2]) @ np.linalg.inv(square[:, :2]).T
 

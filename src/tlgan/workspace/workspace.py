@@ -289,6 +289,7 @@ class Workspace:
         *,
         face: int | None = None,
         box: tuple[float, float, float] | None = None,
+        alignment: str | None = None,
         plan: Plan | None = None,
         inversion: str | Path | None = None,
         watch: Callable[[Found], object] | None = None,
@@ -297,7 +298,8 @@ class Workspace:
         """The sliders of a photograph: its face is found and inverted, see `tlgan.photographs`.
 
         ``face`` counts from 1, from left to right, where several are in it; ``box``: the square (left, top, side) in
-        pixels, for what is no face; ``plan``: how long to optimise; ``inversion``: a file of `save_inversion`, in place
+        pixels, for what is no face; ``alignment``: how the generator's training pictures were cropped around a face, "ffhq" or
+        "celeba", None for what the list of known generators says; ``plan``: how long to optimise; ``inversion``: a file of `save_inversion`, in place
         of all that. ``watch(found)`` hears of every step: what it raises as KeyboardInterrupt ends with the best so far.
         ``note`` hears what was decided. Raises TlganError with what is missing.
         """
@@ -307,11 +309,17 @@ class Workspace:
         read = photographs.read_photograph(photograph)
         if inversion is not None:
             return photographs.PhotographEditor.of(self.canvas, read, photographs.load_inversion(inversion))
-        known = known_model(self.settings.generator)
-        alignment = known.alignment if known is not None and box is None else ""
-        square, hull = photographs.place(read, alignment, face=face, box=box)
+        if alignment is None:
+            known = known_model(self.settings.generator)
+            alignment = known.alignment if known is not None else ""
+            if not alignment and box is None:
+                note(
+                    "how this generator's training pictures were cropped is not known, so the square in the middle is taken: "
+                    "for faces say ffhq or celeba, or give the square"
+                )
+        square, hull = photographs.place(read, alignment if box is None else "", face=face, box=box, note=note)
         identity = None
-        if alignment == "ffhq":
+        if alignment == "ffhq" and hull is not None:
             identity, missing = photographs.identity_or_none()
             if missing:
                 note(f"inverted without the network that keeps who it is: {missing}")
