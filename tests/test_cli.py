@@ -95,7 +95,7 @@ def test_strips_and_films(run, halves: Workspace, tmp_path: Path, name: str) -> 
         (["left=1", "-o", "/dev/null/picture.png"], "could not be written"),
         (["--film", "left", "-o", "/dev/null/film.gif"], "could not be written"),
         (["--from", "missing.png"], "can't be read"),
-        (["--seed", "1", "--from", "missing.png"], "both"),
+        (["--seed", "1", "--from", "missing.png"], "more than one"),
     ],
 )
 def test_one_clear_line(

@@ -102,7 +102,7 @@ def test_a_generator_at_hand_makes_a_workspace(folder: Path, monkeypatch: pytest
     tlgan.discover("ws", generator=generator, extractors=["colour"], max_samples=300)
     assert tlgan.open_workspace("ws").generator.fingerprint == generator.fingerprint  # in this process
     forget(monkeypatch)
-    with pytest.raises(TlganError, match=r"open it with tlgan\.open_workspace.*generator="):
+    with pytest.raises(TlganError, match=r"open it with tlgan\.open.*generator="):
         _ = tlgan.open_workspace("ws").generator
     assert tlgan.open_workspace("ws", generator=generator).face(seed=1).set(warmth=1).changed()
     other = tlgan.wrap_generator(

@@ -137,7 +137,12 @@ class _Adapted(Extractor):
         )
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.__dict__["other"], name)
+        if name == "other":  # not made yet: while it is copied or unpickled
+            raise AttributeError(name)
+        return getattr(self.other, name)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Adapted, (self.other,)
 
 
 def is_extractor(found: object) -> bool:
