@@ -42,7 +42,9 @@ def main() -> None:
     parser.add_argument("--method", action="append", choices=list(METHODS))
     parser.add_argument("--faces", type=int, default=200)
     parser.add_argument("--plain", type=int, default=2000, help="pictures that give the judges their scale")
-    parser.add_argument("--small", action="store_true", help="judge the small pictures of a generator with a picture head")
+    parser.add_argument(
+        "--small", action="store_true", help="judge the small pictures of a generator with a picture head"
+    )
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if options.workspace is not None:

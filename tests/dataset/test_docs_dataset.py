@@ -39,7 +39,6 @@ def axes() -> Axes:
     )  # fmt: skip
 
 
-
 def test_pages_show_commands() -> None:
     assert len(COMMANDS) >= 8
 
@@ -55,7 +54,11 @@ def test_commands_are_understood(command: str, monkeypatch: pytest.MonkeyPatch) 
         raise SystemExit(7)
 
     def audited(ws: Any, *given: Any, **options: Any) -> None:
-        names = [*(options.get("features") or ()), *options.get("expected", ()), *(n for some in options.get("intersect", ()) for n in some)]
+        names = [
+            *(options.get("features") or ()),
+            *options.get("expected", ()),
+            *(n for some in options.get("intersect", ()) for n in some),
+        ]
         found.append(ws.axes.indices([*names, *(n for pair in options.get("interact", ()) for n in pair)]))
         raise SystemExit(7)
 
