@@ -35,6 +35,9 @@ sbom: $(VENV)/.test  ## what is installed, with versions, licences and hashes: C
 audit: $(VENV)/.test  ## known vulnerabilities of what is installed, as OSV knows them
 	@$(BIN)/python recipes/audit.py
 
+fuzz: $(VENV)/.test  ## every reader of strangers' bytes, a minute each
+	$(BIN)/python benchmarks/fuzz.py --seconds 60 $(ARGS)
+
 clean:
 	rm -rf $(VENV) build dist
 

@@ -220,10 +220,10 @@ def add(folder: Path) -> int:
 def label(folder: Path) -> int:
     """The last clicks of thirty, and the slider that comes of them."""
     from tlgan.cli.app import _guarded
-    from tlgan.web.label import Session
+    from tlgan.web.label import LabelSession
 
     def session() -> None:
-        asked = Session(folder / "ws", "reddish", extractor="features:corners", pool=60)
+        asked = LabelSession(folder / "ws", "reddish", extractor="features:corners", pool=60)
         asked.look()
         for row in range(len(asked.order), 30):
             asked._shown = row, True  # chance does not choose here, so that every run has the same clicks

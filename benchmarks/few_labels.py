@@ -22,7 +22,8 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from tlgan.extractors import load_extractor
-from tlgan.training import TrainingWatcher, train_extractor
+from tlgan.progress import Progress
+from tlgan.training import train_extractor
 from tlgan.training.pictures import square
 
 NEW = ("Eyeglasses", "Smiling", "Bangs")
@@ -31,14 +32,15 @@ LABELLED = 500
 HELD_OUT = 1000
 
 
-class Spoken(TrainingWatcher):
+class Spoken(Progress):
     """Says what is done."""
 
     def stage(self, words: str) -> None:
         print(f"  {words}", flush=True)
 
-    def step(self, done: int, total: int, loss: float, held_out: float) -> None:
-        print(f"  step {done}/{total}: loss {loss:.4f}, set aside {held_out:.4f}", flush=True)
+    def step(self, what: str, done: int, total: int | None = None, words: str = "") -> None:
+        if what == "steps":
+            print(f"  step {done}/{total}: {words}", flush=True)
 
 
 def held_out_auc(path: Path, table: pa.Table, attribute: str) -> float:
@@ -78,7 +80,7 @@ def main() -> None:
                 skip=[*NEW, *RELATIVES],
                 backbone="scratch",
                 steps=options.start_steps,
-                watcher=Spoken(),
+                progress=Spoken(),
             )
         rows = []
         for attribute in options.new:

@@ -21,14 +21,14 @@ import numpy as np
 from tlgan import load_extractor
 from tlgan.axes import to_response
 from tlgan.cli.demo import DEFAULT_GENERATOR
+from tlgan.progress import Progress
 from tlgan.workspace import Settings, Workspace
 from tlgan.workspace.discover import discover
-from tlgan.workspace.progress import Watcher
 
 ORIGINAL_SAMPLES = 256_000
 
 
-class Clock(Watcher):
+class Clock(Progress):
     """Notes when every stage began."""
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ def main() -> None:
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
         begun = time.perf_counter()
-        workspace = discover(Path(folder) / "faces", settings, watcher=clock)
+        workspace = discover(Path(folder) / "faces", settings, progress=clock)
         ended = time.perf_counter()
     axes = workspace.axes
     ends = [moment for _, moment in clock.stages[1:]] + [ended]

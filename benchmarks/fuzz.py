@@ -53,6 +53,9 @@ class Target:
 # -- targets: `read` puts the bytes where they belong and returns what is watched ----------------------------------
 
 
+ZIPPED = (".pt", ".pth", ".ckpt")
+
+
 def checkpoints(*endings: str) -> Callable[[], list[bytes]]:
     """Small networks in the formats of `torch.save`, safetensors, and the files of `tests/checkpoints`."""
 
@@ -63,7 +66,8 @@ def checkpoints(*endings: str) -> Callable[[], list[bytes]]:
         from tlgan.generators.formats.converted import write_blueprint
         from tlgan.generators.formats.kinds import blueprint_of
 
-        found = {path.name: path.read_bytes() for path in sorted((TESTS / "checkpoints").glob("*.p[kt]*"))}
+        files = sorted(path for path in (TESTS / "checkpoints").iterdir() if path.suffix in (".pkl", *ZIPPED))
+        found = {path.name: path.read_bytes() for path in files}
         generator = torch.Generator().manual_seed(0)
         state = {}
         for index, (inputs, outputs) in enumerate([(8, 8), (8, 4), (4, 3)]):
@@ -435,7 +439,7 @@ def axes_file(data: bytes, folder: Path) -> Callable[[], Any]:
 
 TARGETS = {
     "pickle": Target(checkpoints("pkl", "legacy"), checkpoint),
-    "zip": Target(checkpoints("zip"), checkpoint),
+    "zip": Target(checkpoints("zip", *ZIPPED), checkpoint),
     "safetensors": Target(checkpoints("safetensors"), checkpoint),
     "openvino": Target(networks, openvino),
     "onnx": Target(graphs, onnx),
@@ -555,7 +559,7 @@ def mutate(data: bytes, other: bytes, rng: random.Random) -> bytes:
             case 5:
                 changed[where:where] = changed[where : where + size] * rng.choice((1, 2, 100))
             case 6:
-                start = rng.randrange(len(other))
+                start = rng.randrange(len(other) or 1)
                 changed[where : where + size] = other[start : start + size]
             case 7:
                 del changed[where:]

@@ -20,7 +20,6 @@ import tlgan
 from tlgan.axes import AxisLearner
 from tlgan.cli.demo import OFFLINE_GENERATOR
 from tlgan.extractors import Extractor, Feature
-from tlgan.extractors.head import embedding_of
 from tlgan.generators import Generator
 from tlgan.web.label.learner import fit_linear
 
@@ -39,7 +38,7 @@ def measured(generator: Generator, extractor: Extractor, rows: int) -> tuple[np.
             images = generator.synthesize(z).clamp(-1, 1)
             latents.append(z.numpy())
             values.append(extractor.extract(images)[:, columns].numpy())
-            embeddings.append(embedding_of(extractor, images).float().numpy())
+            embeddings.append(extractor.embedding(images).float().numpy())
     return np.concatenate(latents), np.concatenate(values), np.concatenate(embeddings)
 
 

@@ -29,7 +29,6 @@ from tlgan.generators import batch_size, load_generator
 from tlgan.samples import Recipe, paint_rows
 from tlgan.workspace import DEFAULT_EXTRACTORS, Settings
 from tlgan.workspace.discover import discover
-from tlgan.workspace.progress import Watcher
 
 SAMPLES = 10_000  # what 40 sliders are taken to need here; `discover` stops by itself when its axes are sure
 _LOAD = """
@@ -94,7 +93,7 @@ def main() -> None:
         if options.discover:
             settings = Settings(str(path), max_samples=options.discover, resolution=options.labelling)
             began = time.perf_counter()
-            workspace = discover(Path(folder) / "ws", settings, watcher=Watcher())
+            workspace = discover(Path(folder) / "ws", settings)
             seconds = time.perf_counter() - began
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             report = (Path(folder) / "ws" / "report.html").stat().st_size / 2**20

@@ -58,7 +58,7 @@ async def measure(
     """All parts, one after another."""
     import tlgan
 
-    name = tlgan.open_workspace(workspace).axes.names[0]
+    name = tlgan.open(workspace).axes.names[0]
     await ask(address, "describe")
     async with httpx.AsyncClient() as browser:
         await browser.get(address, timeout=120)
@@ -71,12 +71,14 @@ async def measure(
         parts = await asyncio.gather(*(moved(address, name, seconds / 9, seed=k) for k in range(clients)))
         each = [a + b for a, b in zip(each, parts, strict=True)] if each else list(parts)
         memory.append(server.memory_info().rss)
+    told(found)
     found["together"] = delays([delay for client in each for delay in client]) | {
         "worst_p95": max(delays(client)["p95"] for client in each),
         "fewest": min(map(len, each)),
         "most": max(map(len, each)),
     }
     found["memory_mb"] = [round(rss / 1e6, 1) for rss in memory]
+    told(found)
     async with hostile(address):
         begun = time.perf_counter()
         await ask(address, "describe")
@@ -85,8 +87,14 @@ async def measure(
         found["memory_mb"].append(round(server.memory_info().rss / 1e6, 1))
     found["beside_long"] = {}
     for verb, body in long_requests(name).items():
+        told(found)
         found["beside_long"][verb] = await beside(address, name, verb, body, seconds / 3)
     return found
+
+
+def told(found: dict[str, Any]) -> None:
+    """What is known so far, so that a run that is cut off was not for nothing."""
+    print(json.dumps(found), file=sys.stderr, flush=True)
 
 
 async def moved(
@@ -197,7 +205,7 @@ async def hostile(address: str) -> AsyncIterator[None]:
 @contextlib.contextmanager
 def studio(workspace: Path) -> Iterator[tuple[str, psutil.Process]]:
     """The studio in a process of its own, as a person runs it."""
-    code = "import sys, tlgan, tlgan.web.server as s; s.serve(tlgan.open_workspace(sys.argv[1]), port=0, open_browser=False)"
+    code = "import sys, tlgan, tlgan.web.server as s; s.serve(tlgan.open(sys.argv[1]), port=0, open_browser=False)"
     process = subprocess.Popen([sys.executable, "-c", code, str(workspace)], stdout=subprocess.PIPE, text=True)
     try:
         yield process.stdout.readline().split()[-1], psutil.Process(process.pid)

@@ -62,6 +62,7 @@ def main() -> None:
     parser.add_argument(
         "--scenes", type=int, default=0, help="scenes of known truth, from pictures in FFHQ's alignment"
     )
+    parser.add_argument("--ways", default="encoder,optimisation,both", help="which of them, separated by commas")
     parser.add_argument("--no-edits", action="store_true")
     parser.add_argument("--grid", type=Path, help="a picture of before and after to look at")
     options = parser.parse_args()
@@ -73,15 +74,17 @@ def main() -> None:
     judge, (identity, missing) = judge40(), identity_or_none()
     if missing:
         say(f"without dlib's network: {missing}")
+    small = workspace.canvas.small  # loaded outside of inference mode, or nothing could be differentiated
     with torch.inference_mode():
-        own = workspace.canvas.small.sample(64, seed=7)
-        embedded = torch.cat([judge.embedding(x) for x in workspace.canvas.small.source.pictures(own)])
+        painted = small.source.pictures(small.sample(64, seed=7))
+        embedded = torch.cat([judge.embedding(images) for images in painted])
     stranger = float((embedded[:32] - embedded[32:]).norm(dim=1).mean())
     plan = Plan(small=options.steps, whole=options.whole)
     ways = {"encoder": (Plan(small=0, whole=0), True), "optimisation": (plan, False), "both": (plan, True)}
     if encoder_for(workspace.canvas.generator.fingerprint) is None:
         say("no encoder for this generator: optimisation alone")
-        ways = {"optimisation": (plan, False)}
+        del ways["encoder"], ways["both"]
+    ways = {name: way for name, way in ways.items() if name in options.ways.split(",")}
     figures: dict[str, list[list[float]]] = {way: [] for way in ways}
     editors: list[PhotographEditor] = []
     for name, photograph in pictures:
@@ -132,7 +135,7 @@ def _compared(editor: PhotographEditor, hull, judge, stranger: float, identity) 
 def edits(workspace, editors: list[PhotographEditor]) -> None:  # type: ignore[no-untyped-def]
     """Got and drift of edits on photographs and on the generator's own faces; the seam."""
     names = [name for name in EDITED if name in workspace.axes.names]
-    own = [workspace.editor(seed=1000 + number) for number in range(len(editors))]
+    own = [workspace.face(seed=1000 + number) for number in range(len(editors))]
     for what, faces in (("photographs", editors), ("own faces", own)):
         got, drift = [], []
         for face in faces:

@@ -157,7 +157,7 @@ def main() -> int:
         site = given.site
         if site is None:
             demo = given.workspace == Path("faces") and not given.workspace.exists()
-            workspace = demo_workspace(given.workspace)[0] if demo else tlgan.open_workspace(given.workspace)
+            workspace = demo_workspace(given.workspace)[0] if demo else tlgan.open(given.workspace)
             site = publish(workspace, Path(folder) / "site").path
         server, kind = host(site)
         found = measure(f"http://127.0.0.1:{server.server_port}/", given.backend, given.steps)

@@ -125,7 +125,7 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
 
     import tlgan
 
-    axes = tlgan.open_workspace(options.workspace).axes
+    axes = tlgan.open(options.workspace).axes
     name = options.feature or axes.names[int(np.argmax(np.where(axes.weak, -1, axes.r2)))]
     chromium = os.environ.get("TLGAN_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     if chromium is None:
@@ -191,7 +191,7 @@ async def measure_rests(page: Any, name: str, repeats: int = 8) -> dict[str, flo
 @contextlib.contextmanager
 def studio(workspace: Path) -> Iterator[str]:
     """The studio in a process of its own, as a person runs it."""
-    code = "import sys, tlgan, tlgan.web.server as s; s.serve(tlgan.open_workspace(sys.argv[1]), port=0, open_browser=False)"
+    code = "import sys, tlgan, tlgan.web.server as s; s.serve(tlgan.open(sys.argv[1]), port=0, open_browser=False)"
     command = [sys.executable, "-c", code, str(workspace)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:

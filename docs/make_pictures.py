@@ -39,13 +39,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=6, help="the face that is shown")
     parser.add_argument("--asked", default="smiling:1.5", help="its edits, as in a link")
     options = parser.parse_args()
-    workspace = tlgan.open_workspace(options.workspace)
+    workspace = tlgan.open(options.workspace)
     options.out.mkdir(parents=True, exist_ok=True)
     in_hand = options.asked.partition(":")[0]
     screenshots(workspace, options.out, f"#seed={options.seed}&ask={options.asked}", in_hand)
     names = [name for name in STRIP if name in workspace.axes.names]
     strip = options.out / "strip.webp"
-    workspace.editor(seed=options.seed).save_strip(strip, names, span=2.5)
+    workspace.face(seed=options.seed).save_strip(strip, names, span=2.5)
     picture = Image.open(strip)
     picture.thumbnail((WIDE, 2 * WIDE), Image.Resampling.LANCZOS)
     picture.save(strip, quality=90, method=6)

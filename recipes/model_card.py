@@ -33,7 +33,8 @@ from celeba40.export import load_average
 from celeba40.measure import attribute_table, predict, years
 from celeba40.teachers import TEACHERS
 from tlgan.extractors import load_extractor
-from tlgan.extractors.faces import FaceAttributes, celeba40
+from tlgan.extractors.faces import celeba40
+from tlgan.extractors.trained import TrainedNetwork
 from train_celeba40 import HELD_OUT
 
 GROUPS = ("White", "Black", "Asian", "Indian", "other")
@@ -81,7 +82,7 @@ def by_group(student: Logits, utkface: Faces) -> str:
     return table(["UTKFace, unseen", "pictures", "age error (years)", "age bias (years)", "gender accuracy"], rows)
 
 
-def group_head(extractor: FaceAttributes, learned: Faces, held_out: Faces, generator: str, n: int = 4000) -> str:
+def group_head(extractor: TrainedNetwork, learned: Faces, held_out: Faces, generator: str, n: int = 4000) -> str:
     """A linear head for the five groups on the extractor's embedding, as a measurement alone: what the embedding holds
     of them, how the generator's faces fall, and which attributes go with each group there."""
     assert learned.group is not None

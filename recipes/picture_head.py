@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from tlgan import load_extractor, load_generator
 from tlgan.generators import LatentGenerator
 from tlgan.generators.picture_head import TrainedHead
+from tlgan.progress import Progress
 from tlgan.training.picture_head import HeadRecipe, train_head
 
 say = functools.partial(print, flush=True)
@@ -44,13 +45,14 @@ def main() -> None:
     assert isinstance(generator, LatentGenerator)
     begun = time.monotonic()
 
-    def tell(what: str, done: int, of: int) -> None:
-        if done % 50 == 0 or done == of:
-            say(f"{time.monotonic() - begun:7.0f} s  {what}: {done:,} of {of:,}")
+    class Lines(Progress):
+        def step(self, what: str, done: int, total: int | None = None, words: str = "") -> None:
+            if done % 50 == 0 or done == total:
+                say(f"{time.monotonic() - begun:7.0f} s  {what}: {done:,} of {total:,}")
 
     recipe = HeadRecipe(pairs=options.pairs, steps=options.steps, seed=options.seed)
     work = options.work or options.output.with_suffix(".work")
-    head, _ = train_head(generator, extractor, work, recipe, on_step=tell)
+    head, _ = train_head(generator, extractor, work, recipe, progress=Lines())
     head.save(options.output)
     say(f"{options.output}: {options.output.stat().st_size:,} bytes, fingerprint {head.fingerprint[:12]}")
     compare(generator.with_head(head), head, [extractor, load_extractor(options.judge)], options.test)

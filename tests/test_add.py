@@ -16,20 +16,20 @@ import pytest
 import torch
 
 from tlgan.errors import TlganError
-from tlgan.extractors import Feature, load_extractor
-from tlgan.extractors.combined import CombinedExtractor
+from tlgan.extractors import Feature
+from tlgan.progress import Progress
 from tlgan.workspace import Workspace, located
 from tlgan.workspace import add as adding
 from tlgan.workspace.add import add_extractor, rows_needed
-from tlgan.workspace.discover import Watcher, discover, learn
+from tlgan.workspace.discover import discover, learn
 from worlds import (
     SIDE,
     HalvesExtractor,
     HalvesModule,
     halves_generator,
+    halves_networks,
     halves_settings,
     halves_workspace,
-    load_halves,
     reopen,
 )
 
@@ -67,7 +67,7 @@ def nan_later(images: torch.Tensor) -> torch.Tensor:
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace of three parts."""
     path = tmp_path_factory.mktemp("drawn") / "ws"
-    discover(path, halves_settings(max_samples=3000), load=load_halves, sure=1.0)
+    discover(path, halves_settings(max_samples=3000), sure=1.0, **halves_networks())
     return path
 
 
@@ -90,7 +90,7 @@ def truth() -> np.ndarray:
 def test_both_ways_lead_to_the_true_axis(workspace: Workspace, method: str) -> None:
     before = workspace.axes
     added = add_extractor(workspace, "test_add:contrast", method=method)  # type: ignore[arg-type]
-    axes = workspace.axes
+    axes = added.workspace.axes
     assert added.method == method
     assert added.features == ("contrast",)
     assert axes.names == (*before.names, "contrast")
@@ -108,8 +108,8 @@ def test_both_ways_lead_to_the_true_axis(workspace: Workspace, method: str) -> N
 def test_the_slope_is_the_same_both_ways(workspace: Workspace, tmp_path: Path) -> None:
     shutil.copytree(workspace.path, tmp_path / "other")
     other = reopen(tmp_path / "other")
-    add_extractor(workspace, "test_add:contrast", method="samples", sure=1.0)
-    add_extractor(other, "test_add:contrast", method="gradients")
+    workspace = workspace.add("test_add:contrast", method="samples", sure=1.0)
+    other = other.add("test_add:contrast", method="gradients")
     one, two = workspace.axes.directions[3], other.axes.directions[3]
     assert np.linalg.norm(two) / np.linalg.norm(one) == pytest.approx(1, abs=0.1)
     assert workspace.axes.intercepts[3] == pytest.approx(other.axes.intercepts[3], abs=0.02)
@@ -127,23 +127,22 @@ def test_what_can_not_be_differentiated_is_measured(workspace: Workspace) -> Non
     added = add_extractor(workspace, "test_add:contrast_function")
     assert added.method == "samples"
     assert "do not flow" in added.why
-    assert cosine(workspace.axes.directions[3], truth()) > 0.97
+    assert cosine(added.workspace.axes.directions[3], truth()) > 0.97
     with pytest.raises(TlganError, match="can't be used"):
         add_extractor(workspace, "test_add:brightness", method="gradients")
 
 
 def test_the_workspace_opens_again_with_the_new_slider(workspace: Workspace) -> None:
-    add_extractor(workspace, "test_add:contrast")
+    workspace = workspace.add("test_add:contrast")
     again = reopen(workspace.path)
     assert again.settings.extractors == ("halves", "test_add:contrast")
-    again.extractor = CombinedExtractor([HalvesExtractor(), load_extractor("test_add:contrast")])
-    start = again.editor(seed=3)
+    start = again.face(seed=3)
     assert start.set(contrast=1.0).measured()["contrast"] > start.measured()["contrast"]
 
 
 def test_columns_join_the_parts_and_nothing_else_changes(workspace: Workspace) -> None:
     before = pd.concat([pd.read_parquet(path) for path in workspace.samples.parts()])
-    add_extractor(workspace, "test_add:contrast_function", sure=1.0)
+    workspace = workspace.add("test_add:contrast_function", sure=1.0)
     after = pd.concat([pd.read_parquet(path) for path in workspace.samples.parts()])
     assert list(after.columns) == ["index", "z", "left", "right_bright", "noise", "contrast", "thumbnail"]
     pd.testing.assert_frame_equal(after.drop(columns="contrast"), before)
@@ -158,11 +157,11 @@ def _atanh_free(frame: pd.DataFrame) -> np.ndarray:
 
 
 def test_discover_measures_the_rest_and_goes_on(workspace: Workspace) -> None:
-    add_extractor(workspace, "test_add:contrast", method="gradients")
+    workspace = workspace.add("test_add:contrast", method="gradients")
     store = workspace.samples
     assert store.measured() == 1000 < store.rows()
     assert sum(len(latents) for latents, _ in store.read_arrays()) == 1000
-    learner = learn(workspace, Watcher())
+    learner = learn(workspace, Progress())
     assert workspace.samples.measured() == workspace.samples.rows()
     assert learner.progress().agreement[3] > 0.95
 
@@ -174,17 +173,14 @@ def test_a_killed_add_leaves_the_old_workspace_and_goes_on(workspace: Workspace)
         sys.path.insert(0, sys.argv[1])
         from worlds import reopen
         from tlgan.workspace.add import add_extractor
-        from tlgan.workspace.progress import Watcher
+        from tlgan.progress import Progress
 
-        class Killer(Watcher):
-            seen = 0
-
-            def rows(self, n):
-                Killer.seen += n
-                if Killer.seen >= int(sys.argv[3]):  # the first part is measured
+        class Killer(Progress):
+            def step(self, what, done, total=None, words=""):
+                if what == "samples" and done >= int(sys.argv[3]):  # the first part is measured
                     os.kill(os.getpid(), signal.SIGKILL)
 
-        add_extractor(reopen(sys.argv[2]), "test_add:contrast_function", watcher=Killer())
+        add_extractor(reopen(sys.argv[2]), "test_add:contrast_function", progress=Killer())
         """
     )
     here, part = str(Path(__file__).parent), min(workspace.samples.recipe.part_rows, workspace.samples.rows())
@@ -194,7 +190,7 @@ def test_a_killed_add_leaves_the_old_workspace_and_goes_on(workspace: Workspace)
     assert survivor.axes.names == ("left", "right_bright", "noise")
     assert survivor.samples.measured() == survivor.samples.rows()
     changed = os.stat(survivor.samples.parts()[0]).st_mtime_ns
-    add_extractor(survivor, "test_add:contrast_function")
+    survivor = survivor.add("test_add:contrast_function")
     assert os.stat(survivor.samples.parts()[0]).st_mtime_ns == changed  # the first part was not measured twice
     assert survivor.axes.names[-1] == "contrast"
 
@@ -206,7 +202,7 @@ def test_a_name_that_is_taken(workspace: Workspace, monkeypatch: pytest.MonkeyPa
 
 
 def test_nothing_to_add(workspace: Workspace) -> None:
-    add_extractor(workspace, "test_add:contrast")
+    workspace = workspace.add("test_add:contrast")
     with pytest.raises(TlganError, match="already"):
         add_extractor(workspace, "test_add:contrast")
     with pytest.raises(TlganError, match="not both"):
@@ -232,7 +228,7 @@ def test_pictures_are_painted_again_where_thumbnails_are_too_small(
     monkeypatch.setattr(
         sys.modules[__name__], "contrast_function", lambda images: (seen.append(images.shape[-1]), contrast(images))[1]
     )
-    add_extractor(workspace, "test_add:contrast_function")
+    workspace = workspace.add("test_add:contrast_function")
     assert SIDE in seen
     assert cosine(workspace.axes.directions[3], truth()) > 0.97
     assert workspace.samples.recipe.thumbnail == SIDE // 2

@@ -14,17 +14,17 @@ import pytest
 from PIL import Image
 
 from tlgan import cli
+from tlgan.extractors.combined import CombinedExtractor
 from tlgan.workspace import Workspace
-from worlds import halves_workspace, load_halves
+from worlds import HalvesExtractor, halves_generator, halves_workspace
 
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
     """Run the command line here; returns exit code, standard output, standard error."""
     monkeypatch.setenv("COLUMNS", "200")
-    networks = load_halves(None)  # type: ignore[arg-type]
-    monkeypatch.setattr(Workspace, "generator", networks[0])
-    monkeypatch.setattr(Workspace, "extractor", networks[1])
+    monkeypatch.setattr(Workspace, "generator", halves_generator())
+    monkeypatch.setattr(Workspace, "extractor", CombinedExtractor([HalvesExtractor()]))
 
     def call(*arguments: object) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as end:

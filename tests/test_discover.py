@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tlgan.axes import Axes
+from tlgan.axes import Axes, Learned
 from tlgan.errors import TlganError
+from tlgan.progress import Progress
 from tlgan.workspace import Settings, Workspace, open_workspace
 from tlgan.workspace.discover import discover
-from tlgan.workspace.progress import Watcher
-from worlds import HalvesModule, halves_generator, halves_settings, halves_workspace, load_halves, reopen
+from worlds import HalvesModule, halves_generator, halves_networks, halves_settings, halves_workspace, reopen
 
 
 def rows(workspace: Workspace) -> tuple[np.ndarray, np.ndarray]:
@@ -48,18 +48,17 @@ def test_a_run_killed_again_and_again_ends_as_one_that_was_not(tmp_path: Path) -
         """
         import os, signal, sys
         sys.path.insert(0, sys.argv[1])
-        from worlds import halves_settings, load_halves
+        from worlds import halves_settings, halves_networks
         from tlgan.workspace.discover import discover
-        from tlgan.workspace.progress import Watcher
+        from tlgan.progress import Progress
 
-        class Killer(Watcher):
+        class Killer(Progress):
             left = int(sys.argv[3])
-            def rows(self, n):
-                self.left -= n
-                if self.left < 0:
+            def step(self, what, done, total=None, words=""):
+                if what == "samples" and done > self.left:
                     os.kill(os.getpid(), signal.SIGKILL)
 
-        discover(sys.argv[2], halves_settings(max_samples=5000), sure=1.0, load=load_halves, watcher=Killer())
+        discover(sys.argv[2], halves_settings(max_samples=5000), sure=1.0, progress=Killer(), **halves_networks())
         """
     )
     codes = []
@@ -70,7 +69,7 @@ def test_a_run_killed_again_and_again_ends_as_one_that_was_not(tmp_path: Path) -
         codes.append(done.returncode)
     assert codes == [-signal.SIGKILL, -signal.SIGKILL, 0]
 
-    whole = discover(tmp_path / "whole", halves_settings(max_samples=5000), sure=1.0, load=load_halves)
+    whole = discover(tmp_path / "whole", halves_settings(max_samples=5000), sure=1.0, **halves_networks())
     cut = reopen(tmp_path / "cut")
     for one, other in zip(rows(whole), rows(cut), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -89,13 +88,13 @@ def test_a_second_run_draws_nothing(tmp_path: Path) -> None:
 
 def test_a_larger_cap_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "ws"
-    discover(path, halves_settings(max_samples=1500), sure=1.0, load=load_halves)
-    more = discover(path, halves_settings(max_samples=3000), sure=1.0, load=load_halves)
+    discover(path, halves_settings(max_samples=1500), sure=1.0, **halves_networks())
+    more = discover(path, halves_settings(max_samples=3000), sure=1.0, **halves_networks())
     assert more.axes.samples == more.samples.rows() == 3000
 
 
 def test_progress_is_told(tmp_path: Path) -> None:
-    class Notes(Watcher):
+    class Notes(Progress):
         def __init__(self) -> None:
             self.count = 0
             self.stages: list[str] = []
@@ -104,14 +103,16 @@ def test_progress_is_told(tmp_path: Path) -> None:
         def stage(self, words: str) -> None:
             self.stages.append(words)
 
-        def rows(self, n: int) -> None:
-            self.count += n
+        def step(self, what: str, done: int, total: int | None = None, words: str = "") -> None:
+            if what == "samples":
+                assert self.count < done <= (total or 0)
+                self.count = done
 
-        def progress(self, progress) -> None:  # type: ignore[no-untyped-def]
-            self.known.append(progress.sure)
+        def axes(self, learned: Learned) -> None:
+            self.known.append(learned.sure)
 
     notes = Notes()
-    workspace = discover(tmp_path / "ws", halves_settings(), load=load_halves, watcher=notes)
+    workspace = discover(tmp_path / "ws", halves_settings(), progress=notes, **halves_networks())
     assert notes.count == workspace.axes.samples
     assert notes.known[-1] is True
     assert len(notes.stages) >= 3
@@ -129,13 +130,9 @@ def test_a_workspace_is_continued_only_as_what_it_is(tmp_path: Path, change: dic
 def test_another_generator_is_refused(tmp_path: Path) -> None:
     halves_workspace(tmp_path / "ws", max_samples=1000)
 
-    def load_other(settings: Settings):  # type: ignore[no-untyped-def]
-        return halves_generator(seed=2), load_halves(settings)[1]
-
     with pytest.raises(TlganError, match="another generator"):
-        discover(tmp_path / "ws", halves_settings(), load=load_other)
-    workspace = reopen(tmp_path / "ws")
-    workspace.generator = halves_generator(seed=2)
+        discover(tmp_path / "ws", halves_settings(), **halves_networks(seed=2))
+    workspace = reopen(tmp_path / "ws").changed(generator=halves_generator(seed=2))
     with pytest.raises(TlganError, match="another generator"):
         _ = workspace.canvas
 

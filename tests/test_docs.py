@@ -44,7 +44,14 @@ def test_no_verb_is_documented_that_does_not_exist() -> None:
 def test_every_setting_is_documented() -> None:
     text = (ROOT / "docs" / "workspace.md").read_text()
     written = Settings(
-        "x", accepted=("a",), label=1, extractor_sha256=(("a", "b"),), base=("a",), resolution=64
+        "x",
+        accepted=("a",),
+        label=1,
+        extractor_sha256=(("a", "b"),),
+        base=("a",),
+        resolution=64,
+        groups=(0, 1),
+        method="svm",
     ).to_toml()
     table = ""
     for line in written.splitlines():

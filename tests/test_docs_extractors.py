@@ -78,8 +78,8 @@ def test_clicks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
         half = levels.shape[1] // 2
         return bool(levels[:, half:].mean() > levels[:, :half].mean())
 
-    was = tlgan.web.label.Session
-    monkeypatch.setattr(tlgan.web.label, "Session", lambda folder, *a, **k: was(reopen(path), *a, **k))
+    was = tlgan.web.label.LabelSession
+    monkeypatch.setattr(tlgan.web.label, "LabelSession", lambda folder, *a, **k: was(reopen(path), *a, **k))
     exec(example("label"), {"look_at": look_at})
     assert "auc" in capsys.readouterr().out
 

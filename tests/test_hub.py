@@ -17,6 +17,7 @@ import pytest
 
 from tlgan.errors import TlganError
 from tlgan.io import hub
+from tlgan.progress import Progress
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -111,9 +112,18 @@ def kept_files(cache: Path) -> list[str]:
 # -- addresses -------------------------------------------------------------------------------------------------
 
 
+class Steps(Progress):
+    def __init__(self, seen):
+        self.seen = seen
+
+    def step(self, what, done, total=None, words=""):
+        assert what == "download"
+        self.seen.append((done, total))
+
+
 def test_fetches_once_and_keeps_under_its_sha256(site, cache):
     seen = []
-    path = hub.fetch(f"{site.address}/weights.pkl", progress=lambda done, total: seen.append((done, total)))
+    path = hub.fetch(f"{site.address}/weights.pkl", progress=Steps(seen))
     assert path.read_bytes() == CONTENT
     assert path == cache / "blobs" / SHA256
     assert seen[-1] == (len(CONTENT), len(CONTENT))

@@ -116,14 +116,13 @@ HARMLESS = {"importlib.resources"}
 BUILT_IN = {"__import__", "compile", "eval", "exec"}
 OF_OS = ("exec", "fork", "popen", "posix_spawn", "spawn", "startfile", "system")
 ALLOWED = {
-    "io/isolation.py": {"importlib.metadata", "importlib.util", "shutil.which", "subprocess", "webbrowser"},
+    "io/isolation.py": {"importlib", "shutil.which", "subprocess", "webbrowser"},
     "__init__.py": {"importlib"},  # this package's own modules, by a table
     "generators/__init__.py": {"importlib"},
     "moved.py": {"importlib", "importlib.machinery"},  # this package's own modules, by a table
     "workspace/__init__.py": {"importlib"},
     "workspace/workspace.py": {"importlib"},  # this package itself
-    "generators/loading.py": {"importlib.metadata"},  # a type
-    "extractors/registry.py": {"importlib", "importlib.metadata"},  # this package's own, by a table; a type
+    "extractors/registry.py": {"importlib"},  # this package's own, by a table
     "io/permission.py": {"importlib", "importlib.machinery", "importlib.util"},  # what a person allowed
 }
 

@@ -13,7 +13,6 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from tlgan.errors import TlganError
-from tlgan.extractors.combined import CombinedExtractor
 from tlgan.generators import LatentGenerator
 from tlgan.web.server import create_app, wire
 from tlgan.workspace import Settings, Workspace, open_workspace
@@ -61,7 +60,7 @@ class MappedHalves(LatentGenerator):
 
 def mapped(path: Path, space: str, truncation: float = 1.0) -> Workspace:
     settings = Settings("mapped", space=space, truncation=truncation, extractors=("halves",), base=(), max_samples=6000)
-    return discover(path, settings, load=lambda _: (MappedHalves(), CombinedExtractor([HalvesExtractor()])))
+    return discover(path, settings, generator=MappedHalves(), loaded={"halves": HalvesExtractor()})
 
 
 def cosine(a: np.ndarray, b: np.ndarray) -> float:
@@ -80,7 +79,7 @@ def test_axes_in_w_are_the_slopes_in_w(tmp_path: Path, truncation: float) -> Non
 
 def test_an_edit_in_w_follows_the_population(tmp_path: Path) -> None:
     workspace = mapped(tmp_path / "w", "w")
-    editor = workspace.editor(seed=3).set(left=1.0).lock("right_bright")
+    editor = workspace.face(seed=3).set(left=1.0).lock("right_bright")
     assert editor.changed()["left"] == pytest.approx(1.0, abs=0.25)
     assert abs(editor.changed()["right_bright"]) < 0.15
     move = editor.latent - editor.edit.latent
@@ -131,9 +130,9 @@ def test_discover_edit_and_studio_on_real_formats(
     assert np.abs(drawn.astype(int) - levels).max() <= 1
     assert workspace.axes.samples == workspace.samples.rows()
     name = workspace.axes.names[int(np.argmax(workspace.axes.r2))]
-    editor = workspace.editor(seed=1).set(**{name: 1.0})
+    editor = workspace.face(seed=1).set(**{name: 1.0})
     assert editor.solution.reached[workspace.axes.index(name)] > 0.5
-    again = workspace.editor_from_png(editor.save(tmp_path / "face.png"))
+    again = workspace.face(png=editor.save(tmp_path / "face.png"))
     np.testing.assert_array_equal(again.picture(), editor.picture())
     _check_studio(workspace, name, editor.picture())
     table = next(iter(workspace.samples.read(["index", "z"] + (["w"] if space == "w" else []))))

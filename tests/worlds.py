@@ -6,12 +6,12 @@ The left half of a picture has the level tanh(a·z), the right half tanh(b·z); 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from tlgan.extractors import Feature
-from tlgan.extractors.combined import CombinedExtractor
 from tlgan.generators import Generator, wrap_generator
 from tlgan.workspace import Settings, Workspace, open_workspace
 from tlgan.workspace.discover import discover
@@ -58,9 +58,9 @@ def halves_generator(seed: int = 1) -> Generator:
     return wrap_generator(HalvesModule(seed), latent_dim=DIM)
 
 
-def load_halves(settings: Settings) -> tuple[Generator, CombinedExtractor]:
-    """What `discover(load=...)` wants."""
-    return halves_generator(), CombinedExtractor([HalvesExtractor()])
+def halves_networks(seed: int = 1) -> dict[str, Any]:
+    """The world's networks as `discover` takes loaded ones."""
+    return {"generator": halves_generator(seed), "loaded": {"halves": HalvesExtractor()}}
 
 
 def halves_settings(**changes: object) -> Settings:
@@ -70,11 +70,9 @@ def halves_settings(**changes: object) -> Settings:
 
 def halves_workspace(path: Path, **changes: object) -> Workspace:
     """A finished workspace of this world."""
-    return discover(path, halves_settings(**changes), load=load_halves)
+    return discover(path, halves_settings(**changes), **halves_networks())
 
 
 def reopen(path: Path, *, trust: bool = False) -> Workspace:
     """The workspace opened again, with this world's networks."""
-    workspace = open_workspace(path, trust=trust)
-    workspace.generator, workspace.extractor = load_halves(workspace.settings)
-    return workspace
+    return open_workspace(path, trust=trust).changed(**halves_networks())

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from tlgan.extractors.faces import METADATA_KEY
+from tlgan.extractors.trained import PACKAGED_KEY
 
 from .data import AGE_MEAN, AGE_SD, SIDE
 
@@ -31,7 +31,7 @@ def export(model: nn.Module, architecture: str, features: Sequence[str], source:
     state = {name: (value.half() if value.ndim > 1 else value).contiguous() for name, value in state.items()}
     described = {"architecture": architecture, "features": list(features), "input_size": SIDE, "source": source}
     unfinished = path.with_suffix(".part")
-    save_file(state, unfinished, metadata={METADATA_KEY: json.dumps(described)})
+    save_file(state, unfinished, metadata={PACKAGED_KEY: json.dumps(described)})
     unfinished.replace(path)
 
 

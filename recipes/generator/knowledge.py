@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tlgan.extractors import load_extractor
-from tlgan.extractors.faces import FaceAttributes
 from tlgan.extractors.networks import ResidualNet
+from tlgan.extractors.trained import TrainedNetwork
 
 
 class Knowledge:
@@ -16,7 +16,7 @@ class Knowledge:
 
     def __init__(self, name: str) -> None:
         extractor = load_extractor(name)
-        if not isinstance(extractor, FaceAttributes) or not isinstance(extractor.module, ResidualNet):
+        if not isinstance(extractor, TrainedNetwork) or not isinstance(extractor.module, ResidualNet):
             raise SystemExit(f"{name} has no stages to look at: expected a residual face network such as celeba40")
         self.network = extractor.module
         self.side = extractor.input_size

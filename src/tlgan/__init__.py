@@ -1,6 +1,7 @@
 """tlgan: make any GAN's latent space transparent.
 
-The names below are the front door; each is imported on first use, so that `import tlgan` stays fast.
+The names below are the front door; each is imported on first use, so that `import tlgan` stays fast. docs/python.md is
+their reference.
 """
 
 from __future__ import annotations
@@ -13,47 +14,99 @@ TYPE_CHECKING = False  # `typing` is not imported here: `python -m tlgan` has th
 if TYPE_CHECKING:
     from typing import Any
 
-    from .errors import TlganError
+    from .axes import Axes
+    from .axes.regression import AxisRegression
+    from .editing import Face
+    from .errors import BadFile, NeedsTrust, Refused, TlganError, UnknownFeature
     from .extractors import Extractor, Feature, load_extractor
-    from .generators import Generator, load_generator, wrap_generator
+    from .front import discover, evaluate, open
+    from .generators import Generator, LatentGenerator, load_generator, wrap_generator
+    from .progress import Progress
+    from .samples import Samples, sample
+    from .training import train_extractor
+    from .web.label import LabelSession
+    from .web.publish import publish
     from .web.publish.widget import widget
     from .workspace import Workspace, open_workspace
-    from .workspace.discover import discover_generator as discover
 
 __version__ = "0.1.0"
 
 _let_old_names_be_imported()
 
 _HOMES = {
-    "TlganError": ".errors",
-    "Feature": ".extractors",
-    "Extractor": ".extractors",
-    "load_extractor": ".extractors",
-    "Generator": ".generators",
-    "load_generator": ".generators",
-    "wrap_generator": ".generators",
-    "Workspace": ".workspace",
-    "open_workspace": ".workspace",
-    "discover": ".workspace.discover",
-    "widget": ".web.publish.widget",
+    ".errors": (
+        "BadFile",
+        "NeedsTrust",
+        "Refused",
+        "TlganError",
+        "UnknownFeature",
+    ),
+    ".progress": ("Progress",),
+    ".extractors": (
+        "Extractor",
+        "Feature",
+        "load_extractor",
+    ),
+    ".generators": (
+        "Generator",
+        "LatentGenerator",
+        "load_generator",
+        "wrap_generator",
+    ),
+    ".samples": (
+        "Samples",
+        "sample",
+    ),
+    ".axes": ("Axes",),
+    ".training": ("train_extractor",),
+    ".web.label": ("LabelSession",),
+    ".axes.regression": ("AxisRegression",),
+    ".editing": ("Face",),
+    ".workspace": (
+        "Workspace",
+        "open_workspace",
+    ),
+    ".front": (
+        "discover",
+        "evaluate",
+        "open",
+    ),
+    ".web.publish": ("publish",),
+    ".web.publish.widget": ("widget",),
 }
 __all__ = [
+    "Axes",
+    "AxisRegression",
+    "BadFile",
     "Extractor",
+    "Face",
     "Feature",
     "Generator",
+    "LabelSession",
+    "LatentGenerator",
+    "NeedsTrust",
+    "Progress",
+    "Refused",
+    "Samples",
     "TlganError",
+    "UnknownFeature",
     "Workspace",
     "discover",
+    "evaluate",
     "load_extractor",
     "load_generator",
+    "open",
     "open_workspace",
+    "publish",
+    "sample",
+    "train_extractor",
     "widget",
     "wrap_generator",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'tlgan' has no attribute '{name}'")
-    kept = "discover_generator" if name == "discover" else name  # that module's own `discover` takes settings
-    return getattr(importlib.import_module(_HOMES[name], __name__), kept)
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(home, __name__), name)
+    raise AttributeError(f"module 'tlgan' has no attribute '{name}'")

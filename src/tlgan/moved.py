@@ -26,8 +26,18 @@ _MOVED = {
     "tlgan.sampling": "tlgan.samples",
     "tlgan.studio": "tlgan.web.server",
     "tlgan.terminal": "tlgan.cli.terminal",
-    "tlgan.watcher": "tlgan.workspace.progress",
+    "tlgan.watcher": "tlgan.progress",
 }
+
+
+#: Modules whose old name is a function now.
+_FUNCTIONS = {"tlgan.workspace.discover": "tlgan.front:discover", "tlgan.web.publish": "tlgan.web.publish:publish"}
+
+
+class _Callable(type(importlib)):  # type: ignore[misc]
+    def __call__(self, *args: object, **options: object) -> object:
+        home, _, name = _FUNCTIONS[self.__name__].partition(":")
+        return getattr(importlib.import_module(home), name)(*args, **options)
 
 
 class OldNames:
@@ -47,6 +57,8 @@ class OldNames:
         warnings.warn(f"{spec.name} is now {name}", DeprecationWarning, stacklevel=2)
         module = importlib.import_module(name)
         self._spec = module.__spec__
+        if name in _FUNCTIONS:
+            module.__class__ = _Callable  # Python binds it to the name that the front door's function has
         return module
 
     def exec_module(self, module: ModuleType) -> None:

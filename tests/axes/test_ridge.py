@@ -10,7 +10,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 from sklearn.linear_model import Ridge
 
-from tlgan.axes import Axes, AxisLearner, Metric, Progress
+from tlgan.axes import Axes, AxisLearner, Learned, Metric
 from tlgan.axes.estimate import r2_errors
 from tlgan.axes.moments import Moments
 from tlgan.axes.ridge import FOLDS, STRENGTHS, _Path, ridge
@@ -157,7 +157,7 @@ def test_a_feature_that_never_changes_disturbs_no_other() -> None:
     assert axes.r2[1] == 0
 
 
-def progress_after(world: World, rows: int, sure: float) -> Progress:
+def progress_after(world: World, rows: int, sure: float) -> Learned:
     learner = world.learner()
     learner.add(*world.rows(rows))
     return learner.progress(sure)

@@ -9,8 +9,9 @@ import pytest
 import torch
 from algebra import random_axes
 
+from tlgan import pieces
 from tlgan.axes import AxisLearner
-from tlgan.editing import QUALITIES, Canvas, Edit, Editor, exact, path, refine, resolve, resolve_all, resolved, solve
+from tlgan.editing import QUALITIES, Canvas, Edit, Face, exact, path, refine, resolve, resolve_all, resolved, solve
 from tlgan.editing.exact import _learned
 from tlgan.errors import TlganError
 from tlgan.extractors import Feature
@@ -248,14 +249,15 @@ def test_another_wish_drops_what_was_reached_and_the_same_wish_keeps_it(canvas, 
     assert edit.ask({"bar0": 0.8}).lock({"bar1"}).unlock({"bar3"}).changed(exact=True).reached is edit.reached
 
 
-def test_resolving_comes_in_steps_of_a_look(canvas):
-    from tlgan.editing import resolving
-
+def test_other_work_can_go_in_between_after_every_look(canvas):
+    paused: list[str] = []
     for quality, effort in QUALITIES.items():
-        steps = resolving(canvas, faces(canvas, 2), quality)
-        assert len(list(steps)) == 0  # plain edits: one solve
-        exact_ones = [replace(edit, exact=True) for edit in faces(canvas, 2)]
-        assert len(list(resolving(canvas, exact_ones, quality))) == effort.looks
+        paused.clear()
+        with pieces.between(lambda: 100, lambda: paused.append("a piece")):
+            resolve_all(canvas, faces(canvas, 2), quality)
+            assert not paused  # plain edits: one solve
+            resolve_all(canvas, [replace(edit, exact=True) for edit in faces(canvas, 2)], quality)
+        assert len(paused) >= effort.looks
 
 
 def test_an_unknown_quality_is_refused(canvas):
@@ -266,11 +268,11 @@ def test_an_unknown_quality_is_refused(canvas):
 @pytest.mark.parametrize("change", [100.1, float("inf"), float("nan")])
 def test_no_more_is_asked_for_than_a_saved_state_can_hold(canvas, change):
     with pytest.raises(TlganError, match="-100 to 100"):
-        Editor(canvas, Edit(canvas.start(0))).set(bar0=change)
+        Face(canvas, Edit(canvas.start(0))).set(bar0=change)
 
 
 def test_the_editor_closes_the_loop_when_exact(canvas):
-    editor = Editor(canvas, Edit(canvas.start(0), seed=0)).set(bar0=1.0).lock("all")
+    editor = Face(canvas, Edit(canvas.start(0), seed=0)).set(bar0=1.0).lock("all")
     assert set(editor.edit.locks) == {"bar1", "bar2", "bar3"}
     exact = editor.exact()
     assert abs(exact.changed()["bar0"] - 1) <= abs(editor.changed()["bar0"] - 1) + 1e-6
@@ -279,7 +281,7 @@ def test_the_editor_closes_the_loop_when_exact(canvas):
 
 
 def test_natural_units_are_reached(canvas):
-    editor = Editor(canvas, Edit(canvas.start(4))).exact().to(bar0=0.4, bar3=0.6, lock="all")
+    editor = Face(canvas, Edit(canvas.start(4))).exact().to(bar0=0.4, bar3=0.6, lock="all")
     assert editor.edit.locks == {"bar1", "bar2"}
     measured = editor.measured()
     assert measured["bar0"] == pytest.approx(0.4, abs=0.03)

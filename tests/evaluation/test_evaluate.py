@@ -10,7 +10,7 @@ import pytest
 import torch
 from drawn_faces import ATTRIBUTES, FEATURES, DrawnFaces, FaceReader
 
-from tlgan.editing import QUALITIES, Canvas, Edit, Editor, refine, resolve, solve
+from tlgan.editing import QUALITIES, Canvas, Edit, Face, refine, resolve, solve
 from tlgan.errors import TlganError
 from tlgan.evaluation import METHODS, Evaluation, Method, Truth, evaluate
 from tlgan.evaluation.bench import Bench
@@ -96,7 +96,7 @@ def test_what_ships_is_judged(drawn: tuple[Canvas, Truth]) -> None:
             edit = Edit(start, {ATTRIBUTES[0]: float(ask)}, frozenset(ATTRIBUTES[1:3]), exact=True)
             np.testing.assert_allclose(latent, resolve(canvas, edit, method.quality).latent, atol=2e-3)
             if method.quality == "final":
-                np.testing.assert_allclose(latent, Editor(canvas, edit).latent, atol=2e-3)
+                np.testing.assert_allclose(latent, Face(canvas, edit).latent, atol=2e-3)
 
 
 def test_an_evaluation_travels_as_json(found: Evaluation) -> None:

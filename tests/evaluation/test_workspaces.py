@@ -40,10 +40,8 @@ class Judge:
 def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A workspace, judged. Its slider `noise` is weak, so two are left."""
     workspace = halves_workspace(tmp_path_factory.mktemp("evaluated") / "ws")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tlgan.extractors.load_extractor", lambda ref: Judge())
-        evaluate_workspaces([workspace], "another", faces=8)
-    return workspace
+    evaluate_workspaces([workspace], Judge(), faces=8)
+    return workspace.refreshed()
 
 
 def test_discover_measures_what_each_slider_changes(tmp_path: Path) -> None:
@@ -62,11 +60,10 @@ def test_a_lock_on_what_is_disturbed(tmp_path: Path) -> None:
     workspace = halves_workspace(tmp_path / "ws")
     table = np.eye(3, dtype=np.float32)
     table[0, 1], table[0, 2] = -0.4, 0.9  # left disturbs right_bright, and noise, which is weak
-    workspace.axes = replace(workspace.axes, effects=table)
-    workspace.__dict__.pop("canvas", None)
-    editor = workspace.editor(seed=1).set(left=1.0)
+    workspace = workspace.changed(axes=replace(workspace.axes, effects=table))
+    editor = workspace.face(seed=1).set(left=1.0)
     assert editor.lock("disturbed").edit.locks == {"right_bright"}
-    assert workspace.editor(seed=1).set(right_bright=1.0).lock("disturbed").edit.locks == frozenset()
+    assert workspace.face(seed=1).set(right_bright=1.0).lock("disturbed").edit.locks == frozenset()
 
 
 def test_the_judge_is_kept_with_the_axes(evaluated: Workspace) -> None:
@@ -94,21 +91,18 @@ def test_left_is_not_judged_by_the_mirror(evaluated: Workspace) -> None:
 def test_the_report_shows_it_with_pictures(evaluated: Workspace) -> None:
     page = (evaluated.path / "report.html").read_text()
     assert "Are the edits clean?" in page
-    assert "judged" in page or "another" in page
+    assert "What changed is told by another, a judge" in page
     assert page.count("data:image/webp") > 24 + 2 * 2 * 4
     assert "{{" not in page
 
 
 def test_an_evaluation_of_other_axes_is_not_shown(evaluated: Workspace) -> None:
     axes = evaluated.axes
-    try:
-        evaluated.axes = replace(axes, directions=axes.directions * 1.01)
-        assert kept(evaluated) is None
-        with Step(evaluated.path) as step:
-            write_report(evaluated, step)
-        assert "Are the edits clean?" not in (evaluated.path / "report.html").read_text()
-    finally:
-        evaluated.axes = axes
+    other = evaluated.changed(axes=replace(axes, directions=axes.directions * 1.01))
+    assert kept(other) is None
+    with Step(evaluated.path) as step:
+        write_report(other, step)
+    assert "Are the edits clean?" not in (evaluated.path / "report.html").read_text()
 
 
 def test_what_found_the_axes_can_not_judge_them(evaluated: Workspace) -> None:
@@ -116,11 +110,10 @@ def test_what_found_the_axes_can_not_judge_them(evaluated: Workspace) -> None:
         evaluate_workspaces([evaluated], "halves")
 
 
-def test_two_workspaces_side_by_side(evaluated: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tlgan.extractors.load_extractor", lambda ref: Judge())
+def test_two_workspaces_side_by_side(evaluated: Workspace, tmp_path: Path) -> None:
     other = halves_workspace(tmp_path / "other", seed=5)
     said: list[str] = []
-    found = evaluate_workspaces([other, evaluated], "another", methods=["plain", "exact"], faces=4, says=said.append)
+    found = evaluate_workspaces([other, evaluated], Judge(), methods=["plain", "exact"], faces=4, progress=said.append)
     assert [len(evaluation.methods) for evaluation in found] == [2, 2]
     assert found[0].features == found[1].features
     assert any(str(other.path) in words for words in said)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tlgan.errors import TlganError
-from tlgan.extractors import DifferentiableExtractor, Extractor, Feature, load_extractor, registry
+from tlgan.extractors import Extractor, Feature, load_extractor, registry
 from tlgan.io import permission
 from tlgan.workspace import Settings, Workspace
 
@@ -36,7 +36,7 @@ def module(monkeypatch):
 def test_built_in_extractors_keep_the_contract(name, pictures):
     extractor = load_extractor(name)
     assert isinstance(extractor, Extractor)
-    assert isinstance(extractor, DifferentiableExtractor)
+    assert extractor.differentiable
     assert extractor.name == name
     assert extractor.input_size == 64
     names = [feature.name for feature in extractor.features]
@@ -86,7 +86,7 @@ def test_function_by_reference(module, pictures):
     assert [f.name for f in extractor.features] == ["mean_red"]
     assert extractor.features[0].kind == "quantity"
     torch.testing.assert_close(extractor.extract(pictures)[:, 0], pictures[:, 0].mean(dim=(1, 2)))
-    assert not isinstance(extractor, DifferentiableExtractor)
+    assert not extractor.differentiable
 
 
 def test_a_class_by_reference_is_made(module, pictures):
@@ -135,7 +135,7 @@ def test_a_network_is_put_in_eval_mode_and_can_be_differentiated(pictures):
     )
     extractor = load_extractor(network, features=["a", "b"], kind="probability", input_size=16)
     assert not network.training
-    assert isinstance(extractor, DifferentiableExtractor)
+    assert extractor.differentiable
     pictures.requires_grad_(True)
     logits = extractor.logits(pictures)
     torch.testing.assert_close(logits.sigmoid().detach(), extractor.extract(pictures), rtol=1e-5, atol=1e-6)
@@ -209,15 +209,16 @@ def test_a_feature_is_checked(name, kind):
 def test_entry_points_are_known(monkeypatch, module):
     from importlib.metadata import EntryPoint
 
+    from tlgan import hooks
     from tlgan.extractors import registry
 
     module.make = lambda: load_extractor(mean_red, name="theirs")
-    point = EntryPoint("theirs", "my_extractors:make", registry.GROUP)
-    monkeypatch.setattr(registry, "entry_points", lambda group: [point] if group == registry.GROUP else [])
+    point = EntryPoint("theirs", "my_extractors:make", hooks.EXTRACTORS.group)
+    monkeypatch.setattr(hooks, "entry_points", lambda group: [point] if group == hooks.EXTRACTORS.group else [])
     assert load_extractor("theirs").name == "theirs"
     assert "theirs" in registry.known_extractors()
-    broken = EntryPoint("theirs", "no_such_module_at_all:make", registry.GROUP)
-    monkeypatch.setattr(registry, "entry_points", lambda group: [broken])
+    broken = EntryPoint("theirs", "no_such_module_at_all:make", hooks.EXTRACTORS.group)
+    monkeypatch.setattr(hooks, "entry_points", lambda group: [broken])
     with pytest.raises(TlganError, match="can't be imported"):
         load_extractor("theirs")
 

@@ -12,8 +12,8 @@ from safetensors.torch import save_file
 from tlgan.errors import TlganError
 from tlgan.extractors import load_extractor
 from tlgan.extractors.attributes import CELEBA_ATTRIBUTES
-from tlgan.extractors.faces import METADATA_KEY, load_face_attributes
 from tlgan.extractors.networks import ARCHITECTURES, folded
+from tlgan.extractors.trained import PACKAGED_KEY, load_network
 
 CELEBA_ORDER = [
     "5_o_Clock_Shadow",
@@ -136,12 +136,12 @@ def test_other_files_are_refused_in_one_line(tmp_path):
     path = tmp_path / "weights.safetensors"
     path.write_bytes(b"not weights")
     with pytest.raises(TlganError, match="can't be read as safetensors"):
-        load_face_attributes(path, "x")
+        load_network(path, "x")
     with pytest.raises(TlganError, match="can't be read"):
-        load_face_attributes(tmp_path / "missing.safetensors", "x")
+        load_network(tmp_path / "missing.safetensors", "x")
     save_file({"a": torch.zeros(2)}, path)
-    with pytest.raises(TlganError, match="in its metadata"):
-        load_face_attributes(path, "x")
+    with pytest.raises(TlganError, match="does not describe an extractor known here"):
+        load_network(path, "x")
     for described in (
         "{",
         "[]",
@@ -149,9 +149,9 @@ def test_other_files_are_refused_in_one_line(tmp_path):
         json.dumps({"architecture": "unheard_of", "features": ["age"], "input_size": 64}),
         json.dumps({"architecture": "residual", "features": ["wisdom"], "input_size": 64}),
     ):
-        save_file({"a": torch.zeros(2)}, path, metadata={METADATA_KEY: described})
+        save_file({"a": torch.zeros(2)}, path, metadata={PACKAGED_KEY: described})
         with pytest.raises(TlganError, match="does not describe"):
-            load_face_attributes(path, "x")
+            load_network(path, "x")
 
 
 @pytest.mark.parametrize("architecture", ["residual", "plain"])

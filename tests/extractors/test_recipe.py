@@ -195,14 +195,14 @@ def test_teachers_average_over_views_and_keep_their_answers(celeba, tmp_path):
 
 
 def test_exported_weights_load_and_agree(tmp_path):
-    from tlgan.extractors.faces import load_face_attributes
     from tlgan.extractors.networks import ARCHITECTURES
+    from tlgan.extractors.trained import load_network
 
     torch.manual_seed(0)
     model = ARCHITECTURES["residual"](data.OUTPUTS).eval()
     export.export(model, "residual", [*data.ATTRIBUTES, data.AGE], "made up", tmp_path / "small.safetensors")
     assert not list(tmp_path.glob("*.part"))
-    extractor = load_face_attributes(tmp_path / "small.safetensors", "small")
+    extractor = load_network(tmp_path / "small.safetensors", "small")
     x = torch.rand(4, 3, 64, 64) * 2 - 1
     raw = model(x)
     expected = torch.cat([raw[:, :-1].sigmoid(), measure.years(raw[:, -1:])], dim=1)

@@ -31,7 +31,10 @@ class Painter(nn.Module):
         self.start = nn.Linear(24 if kind == "open" else 16, 16)
         self.classes = nn.Linear(5, 16)
         self.paint = nn.Sequential(
-            nn.Unflatten(1, (16, 1, 1)), nn.ConvTranspose2d(16, 8, (4, 6)), nn.ReLU(), nn.ConvTranspose2d(8, channels, 4, 2, 1)
+            nn.Unflatten(1, (16, 1, 1)),
+            nn.ConvTranspose2d(16, 8, (4, 6)),
+            nn.ReLU(),
+            nn.ConvTranspose2d(8, channels, 4, 2, 1),
         )
 
     def pictures(self, z: Tensor, more: Tensor | None = None) -> Tensor:
@@ -69,7 +72,14 @@ def export(painter: Painter, path: Path) -> Path:
     elif painter.kind == "one":
         given, axes = (z[0],), {}
     torch.onnx.export(
-        painter, given, str(path), input_names=names, output_names=outputs, dynamic_axes=axes, dynamo=False, verbose=False
+        painter,
+        given,
+        str(path),
+        input_names=names,
+        output_names=outputs,
+        dynamic_axes=axes,
+        dynamo=False,
+        verbose=False,
     )
     return path
 

@@ -148,7 +148,7 @@ def test_a_workspace_takes_the_conversion_of_its_generator_and_no_other(home):
     stated = json.dumps({"fingerprint": open_workspace(home / "ws").settings.sha256})
     forged = rewritten(other, home / "forged.safetensors", source=stated)
     assert move_generator(home / "ws", str(mine)).settings.generator == str(mine)
-    assert open_workspace(home / "ws").editor(0).picture().any()
+    assert open_workspace(home / "ws").face(0).picture().any()
     with pytest.raises(TlganError, match=r"is another generator .* move-generator .* --accept"):
         move_generator(home / "ws", str(forged))
     assert open_workspace(home / "ws").settings.generator == str(mine)
@@ -164,13 +164,13 @@ def test_a_workspace_of_an_earlier_version_opens_with_its_own_file(home):
     replace(axes, generator=before).save(home / "ws" / "axes.safetensors")
     workspace = open_workspace(home / "ws")
     assert workspace.generator.fingerprint == before
-    assert workspace.editor(0).picture().any()
+    assert workspace.face(0).picture().any()
     mine = convert_checkpoint(home / "mine.pkl", home / "mine.safetensors")
     with pytest.raises(TlganError, match="is another generator"):  # what it is a copy of can't be computed from it
         move_generator(home / "ws", str(mine))
     moved = move_generator(home / "ws", str(mine), accept=True)
     assert moved.settings.accepted == (load_generator(mine).fingerprint,)
-    assert open_workspace(home / "ws").editor(0).picture().any()
+    assert open_workspace(home / "ws").face(0).picture().any()
 
 
 def test_another_extractor_under_the_same_reference_is_refused(home):

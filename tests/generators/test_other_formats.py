@@ -196,7 +196,7 @@ def test_an_entry_point_takes_its_scheme_and_files_that_nobody_knows(tmp_path, m
 
     entry = importlib.metadata.EntryPoint("stripes", "a_module:load", "tlgan.generators")
     monkeypatch.setattr(type(entry), "load", lambda self: load)
-    monkeypatch.setattr("tlgan.generators.loading.entry_points", lambda group: [entry])
+    monkeypatch.setattr("tlgan.hooks.entry_points", lambda group: [entry])
     assert load_generator("stripes:anything").name == "striped"
     (tmp_path / "a.stripes").write_bytes(b"stripes of no known format")
     assert load_generator(tmp_path / "a.stripes", width=3).name == "striped"

@@ -80,9 +80,9 @@ def test_what_makes_no_generator_is_said_in_a_line(ref: str, words: str, folder:
 def test_its_workspace_opens_again_and_asks_where_the_code_is_another(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tlgan.discover("own_paint:make", "ws", extractors=["colour"], max_samples=300)
+    tlgan.discover("ws", generator="own_paint:make", extractors=["colour"], max_samples=300)
     forget(monkeypatch)
-    assert tlgan.open_workspace("ws").editor(seed=1).set(warmth=1).changed()
+    assert tlgan.open_workspace("ws").face(seed=1).set(warmth=1).changed()
     forget(monkeypatch)
     (folder / "cache" / "own-functions.jsonl").unlink()
     with pytest.raises(TlganError, match="nobody has named on this machine"):
@@ -99,13 +99,15 @@ def test_a_generator_at_hand_makes_a_workspace(folder: Path, monkeypatch: pytest
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(16, 192), nn.Unflatten(1, (3, 8, 8)), nn.Tanh())
     generator = tlgan.wrap_generator(module, latent_dim=16)
-    tlgan.discover(generator, "ws", extractors=["colour"], max_samples=300)
+    tlgan.discover("ws", generator=generator, extractors=["colour"], max_samples=300)
     assert tlgan.open_workspace("ws").generator.fingerprint == generator.fingerprint  # in this process
     forget(monkeypatch)
-    with pytest.raises(TlganError, match="open it with tlgan.open_workspace.*generator=..."):
+    with pytest.raises(TlganError, match=r"open it with tlgan\.open_workspace.*generator="):
         _ = tlgan.open_workspace("ws").generator
-    assert tlgan.open_workspace("ws", generator=generator).editor(seed=1).set(warmth=1).changed()
-    other = tlgan.wrap_generator(nn.Sequential(nn.Linear(16, 192), nn.Unflatten(1, (3, 8, 8)), nn.Tanh()), latent_dim=16)
+    assert tlgan.open_workspace("ws", generator=generator).face(seed=1).set(warmth=1).changed()
+    other = tlgan.wrap_generator(
+        nn.Sequential(nn.Linear(16, 192), nn.Unflatten(1, (3, 8, 8)), nn.Tanh()), latent_dim=16
+    )
     with pytest.raises(TlganError, match="another generator"):
         _ = tlgan.open_workspace("ws", generator=other).generator
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tlgan import TlganError, load_generator
 from tlgan.extractors import load_extractor
 from tlgan.generators import LatentGenerator
 from tlgan.generators.picture_head import HeadNetwork, TrainedHead, load_head
+from tlgan.progress import Progress
 from tlgan.training.picture_head import HeadRecipe, train_head
 
 RECIPE = HeadRecipe(pairs=60, steps=40, batch=8, side=4, seed=5)
@@ -26,9 +28,21 @@ def generator(tmp_path_factory: pytest.TempPathFactory) -> LatentGenerator:
     return loaded
 
 
+class Steps(Progress):
+    """Hands every step to a function."""
+
+    def __init__(self, function: Callable[[str, int, int | None], None]) -> None:
+        self.function = function
+
+    def step(self, what: str, done: int, total: int | None = None, words: str = "") -> None:
+        self.function(what, done, total)
+
+
 def test_a_head_learns_what_the_generator_paints(generator: LatentGenerator, tmp_path: Path) -> None:
-    told: list[tuple[str, int, int]] = []
-    head, quality = train_head(generator, None, tmp_path / "work", RECIPE, on_step=lambda *step: told.append(step))
+    told: list[tuple[str, int, int | None]] = []
+    head, quality = train_head(
+        generator, None, tmp_path / "work", RECIPE, progress=Steps(lambda *step: told.append(step))
+    )
     assert told[-1] == ("steps of the head", 40, 40)
     assert not (tmp_path / "work").exists()  # the features can be painted again
 
@@ -45,13 +59,13 @@ def test_a_training_that_was_cut_off_goes_on(generator: LatentGenerator, tmp_pat
     class Cut(Exception):
         pass
 
-    def cut(what: str, done: int, of: int) -> None:
+    def cut(what: str, done: int, total: int | None) -> None:
         if what.startswith("steps") and done == 30:
             raise Cut
 
     straight, _ = train_head(generator, None, tmp_path / "straight", RECIPE)
     with pytest.raises(Cut):
-        train_head(generator, None, tmp_path / "cut", RECIPE, on_step=cut)
+        train_head(generator, None, tmp_path / "cut", RECIPE, progress=Steps(cut))
     resumed, _ = train_head(generator, None, tmp_path / "cut", RECIPE)
     assert resumed.fingerprint == straight.fingerprint
 

@@ -11,16 +11,16 @@ from openvino_writer import write_pair
 
 from tlgan import TlganError, open_workspace
 from tlgan.axes import Axes
+from tlgan.progress import Progress
 from tlgan.training.picture_head import HeadRecipe
 from tlgan.workspace import Settings, Workspace
 from tlgan.workspace.discover import discover
-from tlgan.workspace.progress import Watcher
 from tlgan.workspace.whole import _along_line
 
 RECIPE = HeadRecipe(pairs=100, steps=120, batch=8, side=4)
 
 
-class Told(Watcher):
+class Told(Progress):
     def __init__(self) -> None:
         self.stages: list[str] = []
 
@@ -33,7 +33,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Path, li
     folder = tmp_path_factory.mktemp("small")
     pair, told = write_pair(folder), Told()
     settings = Settings(str(pair), extractors=("colour",), max_samples=300, base=())
-    return discover(folder / "ws", settings, watcher=told, preview=RECIPE), pair, told.stages
+    return discover(folder / "ws", settings, progress=told, preview=RECIPE), pair, told.stages
 
 
 def test_samples_are_painted_by_the_head(found: tuple[Workspace, Path, list[str]]) -> None:
@@ -50,7 +50,7 @@ def test_the_workspace_opens_with_its_head(found: tuple[Workspace, Path, list[st
     again = open_workspace(workspace.path)
     assert again.generator.head.fingerprint == workspace.generator.head.fingerprint  # type: ignore[attr-defined]
     assert again.samples.rows() > 0
-    face = again.editor(seed=3).set(**{again.axes.names[0]: 1.0})
+    face = again.face(seed=3).set(**{again.axes.names[0]: 1.0})
     assert face.picture().shape[0] == 32  # edited faces are painted whole
 
 
@@ -58,7 +58,7 @@ def test_a_head_is_trained_once(found: tuple[Workspace, Path, list[str]]) -> Non
     workspace, pair, _ = found
     told = Told()
     settings = Settings(str(pair), extractors=("colour",), max_samples=300, base=())
-    again = discover(workspace.path, settings, watcher=told, preview=RECIPE)
+    again = discover(workspace.path, settings, progress=told, preview=RECIPE)
     assert not any("training small pictures" in words for words in told.stages)
     assert np.array_equal(again.axes.directions, workspace.axes.directions)
 

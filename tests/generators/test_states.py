@@ -176,7 +176,7 @@ def test_fastgan(file, tmp_path):
     assert load_generator(copy).fingerprint == generator.fingerprint
 
 
-def test_a_damaged_fastgan_and_one_of_the_first_code_are_refused(tmp_path):
+def test_a_damaged_fastgan_is_refused(tmp_path):
     state = torch.load(FOLDER / "fastgan_cond.pth", weights_only=True)
     for name, value, line in (
         ("synthesis.init.init.0.weight_u", torch.zeros(64), "no spectral norm"),
@@ -188,11 +188,26 @@ def test_a_damaged_fastgan_and_one_of_the_first_code_are_refused(tmp_path):
         with pytest.raises(TlganError, match=line) as raised:
             load_generator(tmp_path / "g.pth")
         assert "\n" not in str(raised.value)
+
+
+def test_fastgans_first_code(tmp_path):
+    """It has the same layers under shorter names, and neither normalises z nor adds a bias to the picture."""
+    state, want = torch.load(FOLDER / "fastgan_lite.pth", weights_only=True), golden("fastgan_lite")
+    first = {
+        f"module.{key.removeprefix('synthesis.')}": value
+        for key, value in state.items()
+        if key != "synthesis.to_big.bias"
+    }
     torch.save(
-        {"g": {f"module.{key.removeprefix('synthesis.')}": value for key, value in state.items()}}, tmp_path / "g.pth"
+        {"g": first, "d": {"module.a.weight": torch.zeros(2, 2), "module.b.weight": torch.zeros(2)}}, tmp_path / "g.pth"
     )
-    with pytest.raises(TlganError, match=r"FastGAN of the first code.*ONNX"):
-        load_generator(tmp_path / "g.pth")
+    with pytest.warns(AssumedWarning, match="output=none"):
+        generator = load_generator(tmp_path / "g.pth")
+    z = want["z"] / np.sqrt((want["z"] ** 2).mean(1, keepdims=True) + 1e-8)
+    bias = state["synthesis.to_big.bias"].numpy()[:, None, None]
+    assert_close(generator.synthesize(z)[..., ::4, ::4], want["images"] - bias)
+    curved = load_generator(tmp_path / "g.pth", output="tanh").synthesize(z)
+    assert_close(curved[..., ::4, ::4], np.tanh(want["images"] - bias))
 
 
 # -- the official PyTorch code -------------------------------------------------------------------------------------

@@ -12,14 +12,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from tlgan.workspace import Workspace
 from tlgan.workspace.discover import discover
-from worlds import halves_settings, load_halves, reopen
+from worlds import halves_networks, halves_settings, reopen
 
 
 @pytest.fixture(scope="session")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a workspace of 2,000 samples."""
     path = tmp_path_factory.mktemp("labelled") / "halves"
-    discover(path, halves_settings(max_samples=2000), load=load_halves, sure=1.0)
+    discover(path, halves_settings(max_samples=2000), sure=1.0, **halves_networks())
     return path
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from test_session import brighter_right
 
-from tlgan.web.label import Session, running
+from tlgan.web.label import LabelSession, running
 from tlgan.workspace import Workspace
 
 pytestmark = pytest.mark.browser
@@ -31,7 +31,7 @@ def counted(page: Any) -> int:
 
 @pytest.mark.parametrize("phone", [False, True])
 def test_from_zero_to_a_slider(workspace: Workspace, browser: Any, phone: bool) -> None:
-    session = Session(workspace, "brighter on the right", extractor="embedder:made")
+    session = LabelSession(workspace, "brighter on the right", extractor="embedder:made")
     size = {"width": 390, "height": 844} if phone else {"width": 1200, "height": 860}
     page = browser.new_page(viewport=size, has_touch=phone, color_scheme="dark" if phone else "light")
     errors: list[str] = []
@@ -67,6 +67,6 @@ def test_from_zero_to_a_slider(workspace: Workspace, browser: Any, phone: bool) 
     page.close()
     assert errors == []
     assert "brighter_on_the_right" in workspace.axes.names
-    start = workspace.editor(seed=3)
+    start = workspace.face(seed=3)
     before, after = (editor.measured() for editor in (start, start.set(brighter_on_the_right=1.5)))
     assert after["right_bright"] - after["left"] > before["right_bright"] - before["left"]

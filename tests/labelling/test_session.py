@@ -11,33 +11,33 @@ from starlette.testclient import TestClient
 
 from tlgan.errors import TlganError
 from tlgan.extractors import load_extractor
-from tlgan.web.label import Session, create_app
+from tlgan.web.label import LabelSession, create_app
 from tlgan.workspace import Workspace
 from worlds import DIM, HalvesModule, halves_generator, reopen
 
 ADDRESS = "http://127.0.0.1:8000"
 
 
-def brighter_right(session: Session, row: int) -> bool:
+def brighter_right(session: LabelSession, row: int) -> bool:
     """What a person would see: whether the right half is brighter than the left."""
     left, right = HalvesModule().directions.numpy() @ session.latents[row]
     return bool(right > left)
 
 
-def click_through(session: Session, clicks: int) -> None:
+def click_through(session: LabelSession, clicks: int) -> None:
     for _ in range(clicks):
         row = session.state()["row"]
         session.answer(row, brighter_right(session, row))
 
 
 @pytest.fixture
-def session(workspace: Workspace) -> Session:
-    session = Session(workspace, "brighter on the right", extractor="embedder:made")
+def session(workspace: Workspace) -> LabelSession:
+    session = LabelSession(workspace, "brighter on the right", extractor="embedder:made")
     session.look()
     return session
 
 
-def test_from_clicks_to_a_slider(session: Session, workspace: Workspace) -> None:
+def test_from_clicks_to_a_slider(session: LabelSession, workspace: Workspace) -> None:
     click_through(session, 48)
     state = session.state()
     assert state["ready"]
@@ -58,18 +58,18 @@ def test_from_clicks_to_a_slider(session: Session, workspace: Workspace) -> None
     assert 0 < head.extract(picture).item() < 1
 
 
-def test_clicks_outlive_the_page(session: Session, workspace: Workspace) -> None:
+def test_clicks_outlive_the_page(session: LabelSession, workspace: Workspace) -> None:
     click_through(session, 10)
-    again = Session(reopen(workspace.path), "brighter on the right", extractor="embedder:made")
+    again = LabelSession(reopen(workspace.path), "brighter on the right", extractor="embedder:made")
     assert again.learner.answers == session.learner.answers
     assert again.learner.probes == session.learner.probes
     assert again.order == session.order
     again.file.write_text('{"clicks": [[1]]}')
     with pytest.raises(TlganError, match="can't be read"):
-        Session(reopen(workspace.path), "brighter on the right", extractor="embedder:made")
+        LabelSession(reopen(workspace.path), "brighter on the right", extractor="embedder:made")
 
 
-def test_undo_shows_the_same_picture_again(session: Session) -> None:
+def test_undo_shows_the_same_picture_again(session: LabelSession) -> None:
     click_through(session, 3)
     last = session.order[-1]
     assert session.undo()["row"] == last
@@ -81,14 +81,14 @@ def test_undo_shows_the_same_picture_again(session: Session) -> None:
     assert session.learner.counts == (0, 0)
 
 
-def test_a_late_answer_is_not_taken_for_another_picture(session: Session) -> None:
+def test_a_late_answer_is_not_taken_for_another_picture(session: LabelSession) -> None:
     row = session.state()["row"]
     session.answer(row, True)
     session.answer(row, False)
     assert session.learner.answers == {row: True}
 
 
-def test_too_few_clicks_make_no_slider(session: Session, workspace: Workspace) -> None:
+def test_too_few_clicks_make_no_slider(session: LabelSession, workspace: Workspace) -> None:
     click_through(session, 5)
     with pytest.raises(TlganError, match=r"too few: at least 24 clicks"):
         session.finish()
@@ -96,7 +96,7 @@ def test_too_few_clicks_make_no_slider(session: Session, workspace: Workspace) -
 
 
 def test_a_head_on_another_network_is_refused(
-    session: Session, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+    session: LabelSession, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     click_through(session, 48)
     session.finish()
@@ -121,10 +121,10 @@ def test_questions_that_can_not_be_asked(
     workspace: Workspace, question: str, options: dict[str, object], expected: str
 ) -> None:
     with pytest.raises(TlganError, match=expected):
-        Session(workspace, question, **{"extractor": "embedder:made", **options})  # type: ignore[arg-type]
+        LabelSession(workspace, question, **{"extractor": "embedder:made", **options})  # type: ignore[arg-type]
 
 
-def test_the_server_takes_no_nonsense(session: Session) -> None:
+def test_the_server_takes_no_nonsense(session: LabelSession) -> None:
     with TestClient(create_app(session), base_url=ADDRESS) as client:
         row = client.get("/api/state").json()["row"]
         assert client.get(f"/picture/{row}.png").content.startswith(b"\x89PNG")
@@ -139,7 +139,7 @@ def test_the_server_takes_no_nonsense(session: Session) -> None:
 
 
 def test_the_pool_is_used_while_it_is_still_looked_at(workspace: Workspace) -> None:
-    session = Session(workspace, "brighter on the right", extractor="embedder:made")
+    session = LabelSession(workspace, "brighter on the right", extractor="embedder:made")
     state = session.state()
     assert (state["looked"], state["pool"]) == (0, 2000)
     session.answer(state["row"], True)

@@ -120,6 +120,18 @@ def test_what_cannot_be_worked_on_is_refused_in_one_line(astronaut: np.ndarray, 
     assert "\n" not in str(refusal.value)
 
 
+def test_the_largest_face_is_taken_and_told(astronaut: np.ndarray) -> None:
+    scene = np.zeros((512, 1024, 3), dtype=np.uint8)
+    scene[:, :512] = astronaut
+    scene[100:356, 700:956] = np.asarray(Image.fromarray(astronaut).resize((256, 256)))
+    said: list[str] = []
+    square, hull = place(read_photograph(_encoded(Image.fromarray(scene), "PNG")), "ffhq", note=said.append)
+    assert hull is not None
+    assert corners(square)[:, 0].max() < 512
+    assert len(said) == 1
+    assert said[0].startswith("2 faces were found: the largest is taken")
+
+
 def test_faces_are_counted_from_the_left(astronaut: np.ndarray) -> None:
     pair = np.asarray(_crowd(Image.fromarray(astronaut), 2, 1))
     first, count = choose_face(pair, 1)

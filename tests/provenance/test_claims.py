@@ -295,7 +295,7 @@ def test_whatever_encodes_pictures_marks_them() -> None:
 def test_python_and_the_command_line_save_marked_pictures(
     halves: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    editor = halves.editor(seed=3).set(left=1.5).lock("right_bright")
+    editor = halves.face(seed=3).set(left=1.5).lock("right_bright")
     for name in ("a.png", "a.jpg", "a.webp"):
         editor.save(tmp_path / name)
     editor.save_strip(tmp_path / "strip.png", ["left"], 3)
@@ -333,7 +333,7 @@ def test_verify_brings_the_face_back(halves: Workspace, tmp_path: Path, monkeypa
     import tlgan.workspace
     from tlgan.cli.provenance import _face
 
-    halves.editor(seed=3).set(left=1.5).save(tmp_path / "a.png")
+    halves.face(seed=3).set(left=1.5).save(tmp_path / "a.png")
     monkeypatch.setattr(tlgan.workspace, "open_workspace", lambda *_, **__: halves)
     with pytest.raises(SystemExit) as ended:
         main(["verify", str(tmp_path / "a.png"), "--workspace", str(halves.path), "-o", str(tmp_path / "again.png")])

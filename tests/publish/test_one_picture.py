@@ -18,10 +18,9 @@ from test_site_in_browser import Visit, saved, until
 from torch import Tensor
 
 from tlgan.cli.app import main
-from tlgan.editing import Edit, Editor, Reached
+from tlgan.editing import Edit, Face, Reached
 from tlgan.editing.state import from_json, read_png, to_json
 from tlgan.extractors import Feature
-from tlgan.extractors.combined import CombinedExtractor
 from tlgan.generators.base import LatentGenerator
 from tlgan.web.publish import Published
 from tlgan.web.server import create_app
@@ -75,8 +74,9 @@ class BandReader:
 def banded(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A workspace whose axes live in w."""
     settings = Settings("bands", extractors=("bands",), space="w", base=(), max_samples=1500)
-    networks = Bands(), CombinedExtractor([BandReader()])
-    workspace = discover(tmp_path_factory.mktemp("bands") / "bands", settings, load=lambda _: networks)
+    workspace = discover(
+        tmp_path_factory.mktemp("bands") / "bands", settings, generator=Bands(), loaded={"bands": BandReader()}
+    )
     assert workspace.axes.space == "w"
     return workspace
 
@@ -88,7 +88,7 @@ def drawn(workspace: Workspace, kind: str, number: int) -> Edit:
     """A random edit of that kind, resolved."""
     rng = np.random.default_rng([KINDS.index(kind), number])
     names = list(rng.permutation(strong(workspace)))
-    edit = workspace.editor(seed=int(rng.integers(2**31))).edit.ask(
+    edit = workspace.face(seed=int(rng.integers(2**31))).edit.ask(
         {names[0]: float(rng.uniform(0.8, 1.5) * rng.choice((-1, 1)))}
     )
     if kind != "plain":
@@ -96,7 +96,7 @@ def drawn(workspace: Workspace, kind: str, number: int) -> Edit:
     edit = edit.changed(exact=kind in ("exact", "exact and soft", "identity", "live"))
     if kind == "identity" and workspace.axes.space == "w":
         edit = edit.changed(identity=True)
-    editor = Editor(workspace.canvas, edit)
+    editor = Face(workspace.canvas, edit)
     edit = from_json(editor.state(), workspace.axes)
     if kind == "identity":  # no extractor of the other world has an embedding: the state comes from where there was one
         edit = replace(edit, identity=True)
@@ -130,14 +130,14 @@ def test_python_studio_and_png(everywhere: Workspace, kind: str, tmp_path: Path)
     with TestClient(create_app(workspace), base_url="http://127.0.0.1:8000") as client:
         for number in range(3):
             edit = drawn(workspace, kind, number)
-            editor = Editor(workspace.canvas, edit)
+            editor = Face(workspace.canvas, edit)
             editor.save(tmp_path / "saved.png")
             png = (tmp_path / "saved.png").read_bytes()
             state = read_png(png)
             assert state == to_json(edit, workspace.axes)
-            again = workspace.editor_from_png(tmp_path / "saved.png")
+            again = workspace.face(png=tmp_path / "saved.png")
             assert apart(again.picture(), editor.picture()) <= 1
-            moved.append(apart(editor.picture(), workspace.editor(latent=edit.latent).picture()))
+            moved.append(apart(editor.picture(), workspace.face(latent=edit.latent).picture()))
 
             face = client.post("/api/open", content=png, headers={"content-type": "image/png"}).json()
             rendered = client.post("/api/render", json={"face": face}).content
@@ -157,7 +157,7 @@ def test_an_open_edit_leads_python_and_studio_to_the_same_picture(everywhere: Wo
             edit = replace(drawn(everywhere, "exact", number), reached=None)
             face = {"seed": edit.seed, "asked": dict(edit.asked), "locks": sorted(edit.locks), "exact": True}
             rendered = client.post("/api/render", json={"face": face}).content
-            assert apart(pixels(rendered), Editor(everywhere.canvas, edit).picture()) <= 1
+            assert apart(pixels(rendered), Face(everywhere.canvas, edit).picture()) <= 1
             (name,) = edit.asked
             asks = [-0.5, edit.asked[name]]
             strip = client.post("/api/strip", json={"face": face, "feature": name, "asked": asks}).json()["pictures"]
@@ -174,10 +174,10 @@ def picture_of(url: str) -> np.ndarray:
 
 def test_a_latent_a_layer_is_painted_as_it_is(banded: Workspace) -> None:
     layers = np.random.default_rng(0).normal(size=(LAYERS, DIM)).astype(np.float32)
-    edit = replace(banded.editor(seed=1).set(top=1).edit, reached=Reached(layers))
+    edit = replace(banded.face(seed=1).set(top=1).edit, reached=Reached(layers))
     state = to_json(edit, banded.axes)
     by_layer = banded.generator.synthesize(torch.from_numpy(layers[None]), space="w+")[0].permute(1, 2, 0).numpy()
-    editor = Editor(banded.canvas, from_json(state, banded.axes))
+    editor = Face(banded.canvas, from_json(state, banded.axes))
     assert apart(editor.picture(), np.rint((by_layer + 1) * 127.5)) <= 1
     with TestClient(create_app(banded), base_url="http://127.0.0.1:8000") as client:
         face = client.post("/api/open", json=state).json()
@@ -188,7 +188,7 @@ def test_a_latent_a_layer_is_painted_as_it_is(banded: Workspace) -> None:
         assert apart(pixels(client.post("/api/render", json={"mix": mix}).content), editor.picture()) <= 1
     wrong = replace(edit, reached=Reached(layers[:2]))
     with pytest.raises(Exception, match=r"\[n, 8\] or \[n, 3, 8\]"):
-        Editor(banded.canvas, wrong).picture()
+        Face(banded.canvas, wrong).picture()
 
 
 def test_float16_holds_a_latent_to_one_grey_level(everywhere: Workspace) -> None:
@@ -200,7 +200,7 @@ def test_float16_holds_a_latent_to_one_grey_level(everywhere: Workspace) -> None
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_command_line(world: Workspace, kind: str, tmp_path: Path) -> None:
-    editor = Editor(world.canvas, drawn(world, kind, 7))
+    editor = Face(world.canvas, drawn(world, kind, 7))
     editor.save(tmp_path / "saved.png")
     with pytest.raises(SystemExit) as end:
         main(
@@ -253,7 +253,7 @@ def from_page(data: list[int]) -> np.ndarray:
 def test_page_and_link(visit: Visit, world: Workspace, kind: str) -> None:
     with TestClient(create_app(world), base_url="http://127.0.0.1:8000") as client:
         for number in range(2):
-            editor = Editor(world.canvas, drawn(world, kind, number))
+            editor = Face(world.canvas, drawn(world, kind, number))
             found = visit.page.evaluate(OPENED, json.loads(json.dumps(editor.state())))
             assert apart(from_page(found["picture"]), editor.picture()) <= 1
             assert found["state"] == editor.state()
@@ -273,4 +273,4 @@ def test_what_the_page_found_python_repaints(visit: Visit, world: Workspace) -> 
     assert (state["exact"], state["asked"]) == (True, {name: 1.2})
     assert kept in state["locks"]
     assert (state["reached"]["by"], state["reached"]["quality"]) == ("looks", "final")
-    assert apart(Editor(world.canvas, from_json(state, world.axes)).picture(), shown) <= 1
+    assert apart(Face(world.canvas, from_json(state, world.axes)).picture(), shown) <= 1

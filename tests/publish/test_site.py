@@ -92,7 +92,7 @@ def test_the_page_opens_with_a_face(page: Reader, world: Workspace) -> None:
     first = page.data["first"]
     assert first["frame"]["picture"].startswith("data:image/webp;base64,")
     assert [feature["name"] for feature in first["describe"]["features"]] == list(world.axes.names)
-    measured = world.canvas.measure(world.editor(seed=first["face"]["seed"]).latent[None])[0]
+    measured = world.canvas.measure(world.face(seed=first["face"]["seed"]).latent[None])[0]
     np.testing.assert_allclose(first["frame"]["measured"], measured, atol=2e-3)
 
 

@@ -121,7 +121,7 @@ def test_a_visitor_does_everything_and_comes_back_offline(visit: Visit, world: W
     settled(page)
     other, state = saved(page)
     assert np.abs(other - begun).mean() > 1
-    drawn = world.editor(seed=state["seed"])
+    drawn = world.face(seed=state["seed"])
     assert np.abs(other - drawn.picture()).mean() < 1
 
     slider, kept = strong(world)[:2]
@@ -201,7 +201,7 @@ def test_the_same_seed_and_edits_are_the_same_picture_and_numbers(
     wishes = ",".join(f"{name}:{value}" for name, value in changes.items())
     rest = (f"&ask={wishes}" if wishes else "") + (f"&lock={','.join(locks)}" if locks else "")
     page = visit.open(f"#seed={seed}{rest}")
-    wanted = world.editor(seed=seed).set(**changes).lock(*locks)
+    wanted = world.face(seed=seed).set(**changes).lock(*locks)
     shown, state = saved(page)
     assert np.abs(shown - wanted.picture()).mean() < 1
     np.testing.assert_allclose(state["latent"], wanted.edit.latent, atol=1e-5)

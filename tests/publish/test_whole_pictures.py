@@ -67,7 +67,7 @@ def test_a_visitor_sees_and_saves_whole_pictures(
     assert page.evaluate("window.sides")[0] == 16
     picture, state = saved(page)
     assert picture.shape == (32, 32, 3)
-    editor = large.editor(seed=state["seed"]).set(**{name: 0.5})
+    editor = large.face(seed=state["seed"]).set(**{name: 0.5})
     assert np.abs(picture - editor.picture().astype(int)).mean() < 1
     visit.context.close()
     assert visit.faults == []

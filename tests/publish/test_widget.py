@@ -103,7 +103,7 @@ def test_the_kernel_paints_and_both_know_where_the_sliders_stand(world: Workspac
     page.locator(f'.track[data-feature="{name}"]').press("Shift+ArrowRight")
     cell.until(MEASURED)
     assert cell.widget.face["asked"] == {name: 0.5}
-    wanted = world.editor(seed=5).set(**{name: 0.5})
+    wanted = world.face(seed=5).set(**{name: 0.5})
     np.testing.assert_allclose(cell.widget.editor.latent, wanted.latent, atol=1e-6)
 
     face = {"seed": 6, "asked": {other: -1.0}, "locks": [name], "exact": True}

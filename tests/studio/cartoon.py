@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from tlgan.extractors import Feature
-from tlgan.extractors.combined import CombinedExtractor
 from tlgan.generators import wrap_generator
 from tlgan.workspace import Settings, Workspace
 from tlgan.workspace.discover import discover
@@ -94,5 +93,5 @@ class CartoonExtractor:
 def cartoon_workspace(path: Path, *, seed: int = 5, max_samples: int = 600) -> Workspace:
     """A finished workspace of this world; another `seed` is another generator."""
     settings = Settings(generator="cartoon", extractors=("cartoon",), base=(), max_samples=max_samples)
-    networks = wrap_generator(Cartoon(seed), latent_dim=DIM, name="cartoon"), CombinedExtractor([CartoonExtractor()])
-    return discover(path, settings, load=lambda _: networks)
+    generator = wrap_generator(Cartoon(seed), latent_dim=DIM, name="cartoon")
+    return discover(path, settings, generator=generator, loaded={"cartoon": CartoonExtractor()})

@@ -30,7 +30,7 @@ def test_the_page_holds_a_face_before_anything_is_asked(client: TestClient, cart
     first = json.loads(re.search(r'<script type="application/json" id="first">(.*?)</script>', html, re.S)[1])
     picture = _picture(first["frame"]["picture"])
     seed = first["face"]["seed"]
-    assert np.array_equal(picture, cartoons.editor(seed=seed).picture())
+    assert np.array_equal(picture, cartoons.face(seed=seed).picture())
     assert f'src="{first["frame"]["picture"]}"' in html
     assert first["describe"] == client.get("/api/describe").json()
 
@@ -70,7 +70,7 @@ def test_the_band_holds_95_percent_of_faces(cartoons: Workspace) -> None:
 
 def test_measured_numbers_are_those_of_the_library(client: TestClient, cartoons: Workspace) -> None:
     words = client.post("/api/measure", json={"face": FACE}).json()
-    editor = cartoons.editor(seed=7).set(smiling=1.5).lock("age")
+    editor = cartoons.face(seed=7).set(smiling=1.5).lock("age")
     changed = np.array(words["measured"]) - np.array(words["own"])
     assert np.allclose(changed, list(editor.changed().values()), atol=2e-3)
     assert np.allclose(words["reached"], solve(cartoons.axes, editor.edit).reached, atol=1e-3)
@@ -80,7 +80,7 @@ def test_measured_numbers_are_those_of_the_library(client: TestClient, cartoons:
 def test_a_rendered_png_is_the_library_s_and_opens_again(client: TestClient, cartoons: Workspace) -> None:
     png = client.post("/api/render", json={"face": FACE}).content
     picture = np.asarray(Image.open(io.BytesIO(png)))
-    assert np.array_equal(picture, cartoons.editor(seed=7).set(smiling=1.5).lock("age").picture())
+    assert np.array_equal(picture, cartoons.face(seed=7).set(smiling=1.5).lock("age").picture())
     assert read_png(png)["generator"] == cartoons.axes.generator
     opened = client.post("/api/open", content=png, headers={"content-type": "image/png"}).json()
     reached = opened.pop("reached")
@@ -93,7 +93,7 @@ def test_a_rendered_png_is_the_library_s_and_opens_again(client: TestClient, car
 def test_solve_is_the_library_s(client: TestClient, cartoons: Workspace) -> None:
     answer = client.post("/api/solve", json={"face": FACE}).json()
     latent = wire.decode_latent(answer["latent"], cartoons.axes.latent_dim)
-    assert np.array_equal(latent, cartoons.editor(seed=7).set(smiling=1.5).lock("age").latent)
+    assert np.array_equal(latent, cartoons.face(seed=7).set(smiling=1.5).lock("age").latent)
 
 
 def test_exact_comes_nearer_to_what_was_asked(client: TestClient, cartoons: Workspace) -> None:
@@ -132,7 +132,7 @@ def test_the_gallery_paints_seeds(client: TestClient, cartoons: Workspace) -> No
     faces = client.post("/api/gallery", json={"seeds": [3, 4, 5]}).json()["faces"]
     assert [face["face"]["seed"] for face in faces] == [3, 4, 5]
     for face in faces:
-        single = cartoons.editor(seed=face["face"]["seed"]).picture().astype(int)
+        single = cartoons.face(seed=face["face"]["seed"]).picture().astype(int)
         assert np.abs(_picture(face["picture"]) - single).max() <= 1  # batches may round differently
 
 

@@ -102,6 +102,27 @@ def test_slow_senders_are_closed(
         assert _answers(address)
 
 
+def test_time_in_which_the_server_did_not_look_is_nobody_s_fault(
+    cartoons: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was stopped, as a laptop that sleeps, between a connection and its first words."""
+    monkeypatch.setattr(door, "HEAD", 0.8)
+    monkeypatch.setattr(door, "TICK", 0.05)
+
+    def stopped(self: live.Live, headers: object) -> None:
+        time.sleep(2.5)
+
+    with running(cartoons) as address, _silent(address, 1) as (early,), _silent(address, 1) as (other,):
+        with monkeypatch.context() as patched:
+            patched.setattr(live.Live, "refused", stopped)
+            other.sendall(b"POST /api/hello HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 0\r\n\r\n")
+            assert other.recv(100)
+        time.sleep(0.15)
+        early.sendall(GET)
+        assert early.recv(100).startswith(b"HTTP/1.1 200")
+        assert _ended(early)
+
+
 def test_who_does_not_read_the_answer_is_closed(cartoons: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(door, "TICK", 0.05)
     monkeypatch.setattr(door, "READ", 0.4)

@@ -41,7 +41,7 @@ def test_an_answer_is_a_picture_then_its_numbers_with_the_same_id(socket: Any, c
     socket.send_json({"id": 5, "face": {"seed": 7, "asked": {"smiling": 1}}})
     identity, picture = _picture(socket)
     words = _words(socket)
-    editor = cartoons.editor(seed=7).set(smiling=1)
+    editor = cartoons.face(seed=7).set(smiling=1)
     assert words["id"] == identity == 5
     assert words["final"] is True
     assert np.abs(picture - editor.picture().astype(int)).max() <= 1

@@ -488,7 +488,7 @@ def test_a_saved_png_remembers_and_brings_the_face_back(page: Any, cartoons: Wor
     assert state["asked"] == {"smiling": 1.3, "skin": -0.7}
     assert state["locks"] == ["age"]
     picture = np.asarray(Image.open(saved).convert("RGB")).astype(int)
-    painted = cartoons.editor(seed=7).set(smiling=1.3, skin=-0.7).lock("age").picture().astype(int)
+    painted = cartoons.face(seed=7).set(smiling=1.3, skin=-0.7).lock("age").picture().astype(int)
     assert np.abs(picture - painted).max() <= 1
 
     page.keyboard.press("r")
@@ -513,7 +513,7 @@ def test_a_saved_exact_face_is_the_face_that_was_seen(page: Any, cartoons: Works
     assert (state["exact"], state["asked"]) == (True, {"smiling": 1.2})
     assert state["reached"]["quality"] == "live"
     picture = np.asarray(Image.open(tmp_path / "saved.png").convert("RGB")).astype(int)
-    again = cartoons.editor_from_png(tmp_path / "saved.png")
+    again = cartoons.face(png=tmp_path / "saved.png")
     assert np.abs(picture - again.picture()).mean() <= 1
 
     page.keyboard.press("0")
@@ -554,8 +554,8 @@ def test_files_that_hold_no_face_of_this_generator_are_refused_in_words(
 
     page = watched.open("#seed=7")
     shown = _pixels(page)
-    state = dict(cartoons.editor(seed=7).state())
-    picture = cartoons.editor(seed=7).picture()
+    state = dict(cartoons.face(seed=7).state())
+    picture = cartoons.face(seed=7).picture()
     plain, foreign, forged, other = (tmp_path / f"{name}.png" for name in ("plain", "foreign", "forged", "other"))
     Image.fromarray(picture).save(plain)
     foreign.write_bytes(png_with_state(picture, state | {"generator": "0123456789abcdef"}))

@@ -238,14 +238,14 @@ def test_parts_of_a_data_set_are_no_classes(tmp_path: Path, parts: tuple[str, st
         for kind, value in (("cat", 200), ("dog", 30)):
             _picture(tmp_path / "pets" / part / kind / "0.png", value)
     labelled = read_labelled(tmp_path / "pets", None)
-    assert sorted(labelled.columns["pets"]) == ["cat", "cat", "dog", "dog"]
+    assert sorted(labelled.columns["class"]) == ["cat", "cat", "dog", "dog"]
     assert all(part in labelled.source for part in parts)
 
 
 def test_classes_with_folders_of_their_own_stay_classes(tmp_path: Path) -> None:
     _picture(tmp_path / "pets" / "cat" / "siamese" / "0.png", 200)
     _picture(tmp_path / "pets" / "dog" / "poodle" / "0.png", 30)
-    assert sorted(read_labelled(tmp_path / "pets", None).columns["pets"]) == ["cat", "dog"]
+    assert sorted(read_labelled(tmp_path / "pets", None).columns["class"]) == ["cat", "dog"]
 
 
 def test_what_systems_leave_beside_pictures_is_no_class_and_no_picture(tmp_path: Path) -> None:
@@ -256,7 +256,7 @@ def test_what_systems_leave_beside_pictures_is_no_class_and_no_picture(tmp_path:
     _picture(tmp_path / "pets" / ".ipynb_checkpoints" / "0.png", 30)
     _picture(tmp_path / "pets" / "__MACOSX" / "0.png", 30)
     labelled = read_labelled(tmp_path / "pets", None)
-    assert sorted(labelled.columns["pets"]) == ["cat", "dog"]
+    assert sorted(labelled.columns["class"]) == ["cat", "dog"]
 
 
 @pytest.mark.parametrize(
@@ -314,3 +314,25 @@ def test_decimal_commas_are_numbers() -> None:
     (target,) = read_targets({"age": ["20,5", "31", "0,25"]})
     assert target.kind == "number"
     assert target.values.tolist() == [20.5, 31.0, 0.25]
+
+
+def test_names_in_any_script_become_features(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "l.csv"
+    path.write_text("file,是否红色,Улыбка,Größe,★\n000.png,是,да,1.5,1\n001.png,否,нет,2,0\n", encoding="utf-8")
+    targets = read_targets(read_labelled(folder, path).columns)
+    assert [t.name for t in targets] == ["是否红色", "улыбка", "größe", "black_star"]
+    assert [t.values.tolist() for t in targets[:2]] == [[1, 0], [1, 0]]
+    assert targets[0].features()[0].label == "是否红色"
+    for name in ("猫", "狗", "鸟"):
+        (tmp_path / "动物" / name).mkdir(parents=True)
+        (folder / "002.png").replace(folder / "kept.png") if (folder / "002.png").exists() else None
+        (tmp_path / "动物" / name / "1.png").write_bytes((folder / "kept.png").read_bytes())
+    (target,) = read_targets(read_labelled(tmp_path / "动物", None).columns)
+    assert {feature.name for feature in target.features()} == {"猫", "狗", "鸟"}
+
+
+def test_two_labels_of_one_name_are_both_named(folder: Path, tmp_path: Path) -> None:
+    path = tmp_path / "l.csv"
+    path.write_text("file,Hat!,hat\n000.png,1,0\n001.png,0,1\n")
+    with pytest.raises(TlganError, match="the column hat and the column hat make the same feature 'hat'"):
+        read_targets(read_labelled(folder, path).columns)

@@ -14,8 +14,8 @@ import torch
 from PIL import Image
 
 from tlgan.errors import TlganError
-from tlgan.extractors import DifferentiableExtractor, load_extractor
-from tlgan.training import Trained, TrainingWatcher, train_extractor
+from tlgan.extractors import load_extractor
+from tlgan.training import Trained, train_extractor
 from tlgan.training.network import start_from, taken_over
 from tlgan.training.split import split_rows
 from tlgan.training.targets import read_targets
@@ -68,7 +68,7 @@ def test_what_it_learned_holds_on_new_pictures(trained: Trained) -> None:
 def test_safetensors_and_onnx_say_the_same(trained: Trained) -> None:
     assert trained.weights is not None
     by_torch, by_onnx = load_extractor(str(trained.weights)), load_extractor(str(trained.onnx))
-    assert isinstance(by_torch, DifferentiableExtractor)
+    assert by_torch.differentiable
     assert by_torch.features == by_onnx.features
     pictures = torch.rand(4, 3, 64, 64) * 2 - 1
     torch.testing.assert_close(by_torch.extract(pictures), by_onnx.extract(pictures), atol=5e-3, rtol=1e-2)
@@ -128,16 +128,12 @@ def test_from_scratch_and_several_classes(tmp_path: Path) -> None:
 def test_the_start_is_chosen_by_what_it_knows(shapes: tuple[Path, Path], tmp_path: Path) -> None:
     said: list[str] = []
 
-    class Notes(TrainingWatcher):
-        def stage(self, words: str) -> None:
-            said.append(words)
-
-    made = train_extractor(*shapes, tmp_path / "a.onnx", only=["warm"], steps=10, watcher=Notes())
+    made = train_extractor(*shapes, tmp_path / "a.onnx", only=["warm"], steps=10, progress=said.append)
     assert made.backbone == "celeba40"
     assert any("tells these labels apart already" in words for words in said)
     rng = np.random.default_rng(0)
     coin = write_csv(tmp_path / "coin.csv", [{"coin": float(rng.random() < 0.5)} for _ in range(120)])
-    made = train_extractor(shapes[0], coin, tmp_path / "b.onnx", steps=3, watcher=Notes())
+    made = train_extractor(shapes[0], coin, tmp_path / "b.onnx", steps=3, progress=said.append)
     assert made.backbone == "scratch" or made.figures[0].auc < 0.75
 
 
@@ -147,19 +143,19 @@ def test_killed_again_and_again_it_ends_as_one_that_was_not(shapes: tuple[Path, 
         import os, signal, sys
         import torch
         torch.set_num_threads(1)
-        from tlgan.training import TrainingWatcher, train_extractor
+        from tlgan.progress import Progress
+        from tlgan.training import train_extractor
 
-        class Killer(TrainingWatcher):
+        class Killer(Progress):
             left = int(sys.argv[4])
             def tick(self):
                 self.left -= 1
                 if self.left < 0:
                     os.kill(os.getpid(), signal.SIGKILL)
             def stage(self, words): self.tick()
-            def decoded(self, done, total): self.tick()
             def step(self, *numbers): self.tick()
 
-        train_extractor(sys.argv[1], sys.argv[2], sys.argv[3], only=["warm"], steps=30, backbone="celeba40", watcher=Killer())
+        train_extractor(sys.argv[1], sys.argv[2], sys.argv[3], only=["warm"], steps=30, backbone="celeba40", progress=Killer())
         """
     )
 
@@ -208,12 +204,8 @@ def test_unreadable_pictures_are_named_and_left_out(shapes: tuple[Path, Path], t
     (folder / "007.png").write_bytes((folder / "008.png").read_bytes()[:200])
     said: list[str] = []
 
-    class Notes(TrainingWatcher):
-        def stage(self, words: str) -> None:
-            said.append(words)
-
     made = train_extractor(
-        folder, shapes[1], tmp_path / "a.onnx", only=["warm"], steps=4, backbone="celeba40", watcher=Notes()
+        folder, shapes[1], tmp_path / "a.onnx", only=["warm"], steps=4, backbone="celeba40", progress=said.append
     )
     assert (made.unreadable, made.pictures) == (3, 117)
     assert "3 pictures can't be read (003.png, 005.png, 007.png); going on without" in said

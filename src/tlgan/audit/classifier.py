@@ -41,8 +41,6 @@ POWER = 0.841621
 FEWEST = 12
 PAIRS = 4
 
-Says = Callable[[str], None]
-
 
 @dataclass(frozen=True)
 class Effect:
@@ -125,7 +123,7 @@ def audit_classifier(
     quality: str = "live",
     plain: int = 500,
     seed: int = SEED,
-    says: Says = lambda words: None,
+    says: Callable[[str], None] = lambda words: None,
 ) -> tuple[ClassifierAudit, Moved]:
     """Move every slider of `features` (all that extractor and judge know) on `faces` fresh faces, half up and half down by
     `amount` sd, exactly and with the others locked, and tell what each does to every output of `classifier`.

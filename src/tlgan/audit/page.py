@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from tlgan.provenance import Claim
     from tlgan.workspace import Workspace
 
-Says = Callable[[str], None]
 #: Pictures of each end of a feature.
 EXTREMES = 6
 #: Effects of a classifier that are shown with pairs of pictures.
@@ -32,7 +31,7 @@ SHOWN = 8
 
 
 def run_classifier(
-    workspace: Workspace, model: str, judge: str, out: Path, *, says: Says, **options: Any
+    workspace: Workspace, model: str, judge: str, out: Path, *, says: Callable[[str], None], **options: Any
 ) -> ClassifierAudit:
     """`audit_classifier` of the classifier that `model` names, with its page. Raises TlganError where the judge is one of the
     workspace's own extractors."""
@@ -55,7 +54,7 @@ def run_generator(
     workspace: Workspace,
     out: Path,
     *,
-    says: Says,
+    says: Callable[[str], None],
     reference: Path | None = None,
     intersect: Sequence[Sequence[str]] = (),
 ) -> GeneratorAudit:

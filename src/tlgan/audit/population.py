@@ -28,8 +28,6 @@ EXPECTED = 5.0
 #: Rows of a group below which its error rates are not told.
 FEWEST = 20
 
-Says = Callable[[str], None]
-
 
 @dataclass(frozen=True)
 class Share:
@@ -283,7 +281,7 @@ def _errors(features: Sequence[Feature], reference: Reference) -> Iterator[Error
 
 
 def read_reference(
-    path: str | Path, extractor: Extractor, *, side: int = 0, says: Says = lambda words: None
+    path: str | Path, extractor: Extractor, *, side: int = 0, says: Callable[[str], None] = lambda words: None
 ) -> Reference:
     """A reference set: labelled or plain pictures (a folder, a Parquet with pictures), measured by `extractor`; or a table whose
     columns name its features.

@@ -1,7 +1,7 @@
 """Step 4, Correlate: from rows to axes, and how sure we are of each."""
 
 from .axes import Axes
-from .learner import SURE, WEAK_R2, AxisLearner, Progress
+from .learner import SURE, WEAK_R2, AxisLearner, Learned
 from .metric import Metric
 from .population import population, priors
 from .response import LIMIT, from_response, to_response
@@ -12,8 +12,8 @@ __all__ = [
     "WEAK_R2",
     "Axes",
     "AxisLearner",
+    "Learned",
     "Metric",
-    "Progress",
     "from_response",
     "population",
     "priors",

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from tlgan.errors import TlganError
+from tlgan.errors import BadFile, TlganError, UnknownFeature
 from tlgan.extractors import Feature
 from tlgan.extractors.attributes import CELEBA_ATTRIBUTES
 from tlgan.io.files import replacing
@@ -26,7 +26,9 @@ from tlgan.io.foreign import json_of
 from .metric import Metric
 from .response import from_response, to_response
 
-FORMAT = 1
+FORMAT = 2
+#: Format 1 had no groups of layers and did not say who found a direction.
+READ = (1, 2)
 _NEAR = 0.65  # share of letters in common from which on a name may be meant: "side_light" is not meant by "smiling"
 _FACES = {feature.name for feature in CELEBA_ATTRIBUTES}
 #: A slider disturbs a feature that changes by this share of what the slider changes itself.
@@ -49,6 +51,8 @@ class Axes:
     and the name of its ``prior``, None and "" for least squares; ``effects`` [f, f], mean change of every
     feature (column) in sd when a slider (row) is asked for one sd more, measured on pictures by ``effects_by``; NaN
     where nobody has looked, None where nobody has looked at anything.
+    ``groups``: in w+ the first layer of each group that has a w of its own, a latent being these w side by side;
+    ``found_by``: the axis method of each feature's direction, none where all are regression's.
     "Response" is the logit of a probability, or the quantity itself.
     """
 
@@ -83,6 +87,8 @@ class Axes:
     label: int | None = None
     extractors: tuple[str, ...] = ()
     family: str = "gaussian on the response (logit of probabilities, identity of quantities)"
+    groups: tuple[int, ...] = ()
+    found_by: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.base if name not in self.names]
@@ -123,7 +129,7 @@ class Axes:
         hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(self.names)}"
         if name in _FACES and not near:
             hint = f"it is a feature of celeba40, which this workspace does not use; {hint}"
-        raise TlganError(f"unknown feature {name!r}: {hint}")
+        raise UnknownFeature(f"unknown feature {name!r}: {hint}")
 
     def indices(self, names: Iterable[str]) -> list[int]:
         """Rows of several features."""
@@ -190,28 +196,29 @@ class Axes:
 
         path = Path(path)
         if not path.exists():
-            raise TlganError(f"no axes at {path}: run `tlgan discover` first")
+            raise BadFile(f"no axes at {path}: run `tlgan discover` first")
         try:
             with safe_open(path, framework="numpy") as file:
                 metadata = json_of((file.metadata() or {})["tlgan"])
                 arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
-            if metadata["format"] != FORMAT:
-                raise TlganError(
-                    f"{path} has axes of format {metadata['format']}, this tlgan reads {FORMAT}: discover again"
+            if metadata["format"] not in READ:
+                raise BadFile(
+                    f"{path} has axes of format {metadata['format']}, this tlgan reads {' and '.join(map(str, READ))}: discover again"
                 )
             features = tuple(Feature(**feature) for feature in metadata["features"])
             plain: dict[str, Any] = {key: metadata[key] for key in _PLAIN}
             plain["base"], plain["extractors"] = tuple(plain["base"]), tuple(plain["extractors"])
             plain |= {key: metadata[key] for key in _LATER if key in metadata}
+            plain |= {key: tuple(plain[key]) for key in ("groups", "found_by") if key in plain}
             if plain.get("mean_r2") is not None:
                 value, low, high = plain["mean_r2"]
                 plain["mean_r2"] = float(value), float(low), float(high)
             plain |= {key: arrays.get(key) for key in _OPTIONAL} | {key: arrays[key] for key in _ARRAYS}
             axes = cls(features=features, **plain)
         except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-            raise TlganError(f"{path} is not an axes file of tlgan ({error}): run `tlgan discover` again") from error
+            raise BadFile(f"{path} is not an axes file of tlgan ({error}): run `tlgan discover` again") from error
         if axes.directions.ndim != 2 or len(axes.directions) != len(features):
-            raise TlganError(
+            raise BadFile(
                 f"{path} has {len(features)} features but slopes of shape {axes.directions.shape}: discover again"
             )
         f = len(features)
@@ -221,7 +228,7 @@ class Axes:
             ("strengths", axes.strength, (f,)),
         ):
             if array is not None and array.shape != shape:
-                raise TlganError(f"{path} has {f} features but {what} of shape {array.shape}: discover again")
+                raise BadFile(f"{path} has {f} features but {what} of shape {array.shape}: discover again")
         return axes
 
 
@@ -253,5 +260,5 @@ _ARRAYS = (
     "latent_mean",
 )
 #: What an earlier version did not write.
-_LATER = ("effects_by", "mean_r2", "prior")
+_LATER = ("effects_by", "mean_r2", "prior", "groups", "found_by")
 _OPTIONAL = ("latent_covariance", "r2_interval", "strength", "effects")

@@ -43,9 +43,11 @@ def extended(old: Axes, fresh: Axes) -> Axes:
         effects = np.full(correlation.shape, np.nan, dtype=np.float32)
         effects[:count, :count] = old.effects
         rows["effects"] = effects
+    by = (old.found_by or ("",) * count) + ("",) * (len(fresh.features) - count) if old.found_by else ()
     return replace(
         old,
         features=fresh.features,
+        found_by=by,
         correlation=correlation,
         extractors=fresh.extractors,
         mean_r2=None,

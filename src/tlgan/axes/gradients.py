@@ -13,42 +13,38 @@ from .response import LIMIT
 
 if TYPE_CHECKING:
     from tlgan.extractors import Extractor
-    from tlgan.generators import Generator
+    from tlgan.samples import Source
 
 #: Where in the latent stream gradients are taken: far from the rows that samples are drawn from.
 START = 2**40
 
 
-def differentiable(generator: Generator, extractor: Extractor, *, seed: int, label: int | None = None) -> bool:
+def differentiable(source: Source, extractor: Extractor, *, seed: int) -> bool:
     """Whether gradients of every feature flow back to the latent."""
-    if not hasattr(extractor, "logits"):
+    if not extractor.differentiable:
         return False
     try:
-        next(mean_gradients(generator, extractor, seed=seed, label=label, batch=1))
+        next(mean_gradients(source, extractor, seed=seed, batch=1))
     except (RuntimeError, TypeError, AttributeError, NotImplementedError):
         return False
     return True
 
 
-def mean_gradients(
-    generator: Generator, extractor: Extractor, *, seed: int, label: int | None = None, batch: int = 16
-) -> Iterator[np.ndarray]:
-    """Gradients of the responses (logits, quantities) of every feature in z, float64 [batch, f, d], without end.
+def mean_gradients(source: Source, extractor: Extractor, *, seed: int, batch: int = 16) -> Iterator[np.ndarray]:
+    """Gradients of the responses (logits, quantities) of every feature in the latents of a source, float64 [batch, f, d], without end.
 
     A saturated logit does not count, as it does not in a fit. Raises RuntimeError where no gradient flows.
     """
     import torch
 
-    from tlgan.samples import Source
-
     bound = torch.tensor([LIMIT if feature.kind == "probability" else np.inf for feature in extractor.features])
-    source, start = Source(generator, label=label), START
+    start = START
     while True:
-        z = source.sample(batch, seed=seed, start=start)["z"].detach().requires_grad_(True)
+        z = source.sample(batch, seed=seed, start=start)[source.space].detach().requires_grad_(True)
         start += batch
         with torch.enable_grad():
             images = source.synthesize(z)
-            responses = extractor.logits(images.clamp(-1, 1))  # type: ignore[attr-defined]
+            responses = extractor.logits(images.clamp(-1, 1))
             responses = torch.minimum(torch.maximum(responses, -bound), bound)
             columns = [
                 torch.autograd.grad(responses[:, column].sum(), z, retain_graph=column + 1 < len(bound))[0]

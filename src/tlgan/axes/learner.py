@@ -41,7 +41,7 @@ QUANTILE_LEVELS = (0.001, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.
 
 
 @dataclass(frozen=True)
-class Progress:
+class Learned:
     """How far learning is: ``r2`` and ``agreement`` [f], the most that the last doubling of the samples ``gained`` in
     mean R² (infinite where that is not known), and whether more samples are not needed: ``sure``."""
 
@@ -77,6 +77,7 @@ class AxisLearner:
         self._priors = _priors(latent_dim, population, priors or {}) if self.shrunk else {}
         self._survey: list[tuple[np.ndarray, np.ndarray]] = []
         self._rows = 0
+        self._estimated: tuple[int, Estimate] | None = None
 
     def add(self, latents: np.ndarray, values: np.ndarray) -> None:
         """Take in the next rows, in the order of their index."""
@@ -95,7 +96,7 @@ class AxisLearner:
         """Rows below which there are no axes."""
         return 8 * FOLDS if self.shrunk else 2 * (self._folds[0].latent_dim + 2)
 
-    def progress(self, sure: float = SURE, *, first: int = 0) -> Progress:
+    def progress(self, sure: float = SURE, *, first: int = 0) -> Learned:
         """R² on unseen rows and split-half agreement so far. Too few rows to tell give zeros.
 
         More samples are not needed where every learnable axis from feature `first` on agrees to `sure`. Shrunk axes need no more either where
@@ -104,7 +105,7 @@ class AxisLearner:
         """
         if self._few():
             nothing = np.zeros(len(self.features))
-            return Progress(self._rows, nothing, nothing, False)
+            return Learned(self._rows, nothing, nothing, False)
         return self._progress(self._estimate(), sure, first)
 
     def axes(self, *, generator: str, space: str, base: Sequence[str] = (), **origin: object) -> Axes:
@@ -172,15 +173,18 @@ class AxisLearner:
         return min(fold.count for fold in self._folds) <= self._folds[0].latent_dim + 1
 
     def _estimate(self) -> Estimate:
-        return ridge(self._folds, self._priors) if self.shrunk else least_squares(self._folds)
+        if self._estimated is None or self._estimated[0] != self._rows:  # asked for progress first, and then for axes
+            made = ridge(self._folds, self._priors) if self.shrunk else least_squares(self._folds)
+            self._estimated = self._rows, made
+        return self._estimated[1]
 
-    def _progress(self, estimate: Estimate, sure: float = SURE, first: int = 0) -> Progress:
+    def _progress(self, estimate: Estimate, sure: float = SURE, first: int = 0) -> Learned:
         cosines = agreement(*estimate.halves, np.eye(self._folds[0].latent_dim))
         learnable = estimate.r2 >= WEAK_R2
         learnable[:first] = False
         gained = estimate.gain(learnable)
         known = bool(learnable.any() and (cosines[learnable] >= sure).all())
-        return Progress(self._rows, estimate.r2, cosines, known or gained < (1 - sure) / 2, gained)
+        return Learned(self._rows, estimate.r2, cosines, known or gained < (1 - sure) / 2, gained)
 
     def _in_latents(self, fitted: LinearFit) -> LinearFit:
         """A fit as one to the latents themselves."""

@@ -7,6 +7,7 @@ the mean and covariance of w don't wait for the samples, and are as good for 300
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,6 +36,11 @@ def population(source: Source, *, seed: int, rows: int = ROWS) -> Metric | None:
     """
     if source.white:
         return None
+    if source.space == "w+":  # groups that are independent, each as w is; ordinary faces have the same w in all of them
+        of_w, groups = population(replace(source, space="w", groups=()), seed=seed, rows=rows), len(source.groups)
+        assert of_w is not None
+        covariance = np.kron(np.eye(groups), of_w.covariance)
+        return Metric.of(np.tile(of_w.mean, groups), covariance, of_w.radius * np.sqrt(groups))
     d = source.latent_dim
     if source.space == "z":
         from scipy.special import chdtri
@@ -57,8 +63,14 @@ def priors(source: Source) -> dict[str, np.ndarray]:
     moves no feature. (Eigenvectors of the same matrix are the directions of SeFa, Shen and Zhou 2021.)
     """
     named: Callable[[], list[torch.Tensor]] = getattr(source.generator, "style_maps", list)
-    maps = named() if source.space == "w" else []
-    if not maps:
+    maps = named() if source.space in ("w", "w+") else []
+    if not maps or (source.groups and len(maps) != source.generator.num_ws):
         return {}
     layers = [weight.detach().double().cpu().numpy() for weight in maps]
-    return {"styles": np.asarray(sum(layer.T @ layer / len(layer) for layer in layers))}
+    squares = [layer.T @ layer / len(layer) for layer in layers]
+    if not source.groups:
+        return {"styles": np.asarray(sum(squares))}
+    from scipy.linalg import block_diag
+
+    ends = [*source.groups[1:], len(squares)]
+    return {"styles": block_diag(*(sum(squares[a:b]) for a, b in zip(source.groups, ends, strict=True)))}

@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tlgan.extractors.base import EDGE
+
 if TYPE_CHECKING:
     from tlgan.extractors import Feature
 
-#: Probabilities nearer than this to 0 or 1 say no more: a float32 sigmoid is exact only to about 6e-8, and one
-#: saturated picture must not outweigh a thousand.
-EDGE = 1e-4
 #: The same as a logit: those beyond it, to either side, count as this one.
 LIMIT = math.log(1 / EDGE - 1)
 

@@ -23,22 +23,26 @@ from .audit import register as register_audit
 from .dataset import register as register_dataset
 from .evaluate import register as register_evaluation
 from .extractors import register as register_extractor_verbs
+from .methods import register as register_method_verbs
 from .options import (
     AllowedHostOption,
     AllowFrameOption,
     BrowserOption,
     GeneratorOption,
     HostOption,
+    InputOption,
     JsonOption,
     NetworkOption,
+    OutputOption,
     PortOption,
     RootPathOption,
     TrustOption,
     WorkspaceArgument,
     YesOption,
+    ends,
     outside,
 )
-from .photographs import BoxOption, FaceOption, StepsOption, WholeOption
+from .photographs import AlignOption, BoxOption, FaceOption, StepsOption, WholeOption
 from .photographs import register as register_photograph_verb
 from .provenance import register as register_provenance_verbs
 from .publish import register as register_publish_verb
@@ -90,11 +94,11 @@ def demo(
 ) -> None:
     """Default generator and extractors, axes, studio: nothing else to set up."""
     from .demo import demo_workspace
-    from .terminal import discovering, print_axes, say
+    from .terminal import print_axes, say, working
 
     way = outside(allowed_host, root_path, allow_frame)
-    with discovering(20_000, _sure()) as display:
-        workspace, made = demo_workspace(out, watcher=display)
+    with working(20_000) as display:
+        workspace, made = demo_workspace(out, progress=display)
     if made:
         print_axes(workspace.axes)
     say(f"workspace {workspace.path} has {len(workspace.axes.features)} sliders")
@@ -117,7 +121,10 @@ def discover(
     ] = None,
     model: Annotated[str, typer.Option(help="Text-image model for --text: hf:owner/repo or a folder.")] = "",
     space: Annotated[
-        str, typer.Option(help="Latent space of the axes, z or w; empty takes w where there is one.")
+        str,
+        typer.Option(
+            help="Latent space of the axes, z, w or w+ (axes by groups of layers); empty takes w where there is one."
+        ),
     ] = "",
     truncation: Annotated[
         float | None,
@@ -135,10 +142,18 @@ def discover(
     preview: Annotated[
         bool, typer.Option("--preview", help="Train small pictures of a large generator first, and sample those.")
     ] = False,
+    method: Annotated[
+        str, typer.Option(help="How directions are found: regression, svm, mean-difference ...; unknown ones list all.")
+    ] = "",
+    engine: Annotated[
+        str, typer.Option(help="Where samples are painted: local, or processes:N of this machine.")
+    ] = "local",
     base: Annotated[
         list[str] | None, typer.Option("--base", help="Axis that all others are kept clear of; 'none' for none.")
     ] = None,
     network: NetworkOption = None,
+    input_: InputOption = None,
+    output: OutputOption = None,
     option: GeneratorOption = None,
     trust: TrustOption = False,
     yes: YesOption = False,
@@ -150,8 +165,9 @@ def discover(
     from tlgan.generators.options import parse_options
     from tlgan.io.streams import write
     from tlgan.workspace.discover import discover as run
+    from tlgan.workspace.terms import foreign
 
-    from .terminal import discovering, print_axes, print_json
+    from .terminal import note, print_axes, print_json, working
 
     extractors = tuple(extractor) if extractor else () if text else ws.DEFAULT_EXTRACTORS
     settings = ws.Settings(
@@ -164,14 +180,15 @@ def discover(
         max_samples=max_samples,
         resolution=resolution,
         base=None if base is None else tuple(name for name in base if name != "none"),
-        options=chosen_options(network, parse_options(option or ())),
+        options=chosen_options(network, parse_options(ends(option, input_, output))),
+        method="" if method == "regression" else method,
     )
     recipe = None
     if preview:
         from tlgan.training.picture_head import HeadRecipe
 
         recipe = HeadRecipe()
-    with discovering(max_samples, sure) as display:
+    with working(max_samples, sure) as display:
         workspace = run(
             out,
             settings,
@@ -180,15 +197,18 @@ def discover(
             labels=labels,
             kind=kind,
             size=size,
-            watcher=display,
+            progress=display,
             sure=sure,
             trust=trust,
             preview=recipe,
+            engine=engine,
         )
     if json:
         print_json(workspace.summary())
     else:
         print_axes(workspace.axes)
+        for line in foreign(workspace.settings):
+            note("note", line)
         write(f"{out}: {len(workspace.axes.features)} sliders. Next: tlgan studio {shlex.quote(str(out))}")
 
 
@@ -234,6 +254,7 @@ def edit(
     ] = None,
     face: FaceOption = None,
     box: BoxOption = "",
+    align: AlignOption = None,
     steps_small: StepsOption = None,
     steps_whole: WholeOption = None,
     strip: Annotated[
@@ -285,12 +306,13 @@ def edit(
             inversion=inverted,
             face=face,
             box=box,
+            align=align,
             steps_small=steps_small,
             steps_whole=steps_whole,
             write=write,
         )
     else:
-        editor = asked(opened.editor_from_png(picture) if picture is not None else opened.editor(seed=seed or 0))
+        editor = asked(opened.face(png=picture) if picture is not None else opened.face(seed=seed or 0))
         write(editor, out)
         results = [{"out": str(out), **outcome(editor)}]
     if json:
@@ -321,6 +343,8 @@ def models(json: JsonOption = False) -> None:
 def inspect(
     generator: Annotated[str, typer.Argument(metavar="GENERATOR", help="Path, https:, hf:, pypi: or a known name.")],
     network: NetworkOption = None,
+    input_: InputOption = None,
+    output: OutputOption = None,
     option: GeneratorOption = None,
     try_: Annotated[
         bool, typer.Option("--try", help="Paint every way to read the file, the most picture-like first.")
@@ -332,17 +356,17 @@ def inspect(
     from tlgan.generators import inspect_checkpoint
     from tlgan.generators.options import parse_options
 
-    from .terminal import downloading, print_candidates, print_fields, print_json
+    from .terminal import print_candidates, print_fields, print_json, working
 
-    options = parse_options(option or ())
+    options = parse_options(ends(option, input_, output))
     if try_:
         from tlgan.generators.formats.candidates import try_checkpoint
 
-        with downloading() as progress:
+        with working() as progress:
             tried = try_checkpoint(generator, out, network=network, progress=progress, **options)
         (print_json if json else print_candidates)([candidate.as_dict() for candidate in tried])
         return
-    with downloading() as progress:
+    with working() as progress:
         found = inspect_checkpoint(generator, network=network, progress=progress, **options).as_dict()
     if json:
         print_json(found)
@@ -366,9 +390,9 @@ def convert(
     from tlgan.generators.options import parse_options
     from tlgan.io.streams import write
 
-    from .terminal import downloading
+    from .terminal import working
 
-    with downloading() as progress:
+    with working() as progress:
         written = convert_checkpoint(
             generator, out, network=network, half=half, progress=progress, **parse_options(option or ())
         )
@@ -407,6 +431,7 @@ register_photograph_verb(app)
 register_publish_verb(app)
 register_provenance_verbs(app)
 register_evaluation(app)
+register_method_verbs(app)
 register_dataset(app)
 register_audit(app)
 
@@ -415,12 +440,6 @@ def _serve(workspace: Any, host: str, port: int, browser: bool, way: Any) -> Non
     from tlgan.web.server import serve
 
     serve(workspace, host=host, port=port, open_browser=browser, outside=way)
-
-
-def _sure() -> float:
-    from tlgan.axes import SURE
-
-    return SURE
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -31,6 +31,9 @@ def evaluate(
     ] = None,
     faces: Annotated[int, typer.Option(min=4, max=10_000, help="Fresh faces that every slider is tried on.")] = 50,
     amount: Annotated[float, typer.Option(min=0.1, max=10, help="Change asked for, up and down, in sd.")] = 1.5,
+    metric: Annotated[
+        list[str] | None, typer.Option(help="Further figure, like precision or recall; may be repeated.")
+    ] = None,
     compare: Annotated[
         list[Path] | None, typer.Option(help="Another workspace, judged on the same sliders; may be repeated.")
     ] = None,
@@ -54,7 +57,8 @@ def evaluate(
         methods=method or DEFAULT_METHODS,
         faces=faces,
         amount=amount,
-        says=say,
+        metrics=metric or (),
+        progress=say,
     )
     labelled = [(str(one.path), evaluation) for one, evaluation in zip(opened, found, strict=True)]
     if json:

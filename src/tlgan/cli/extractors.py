@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -43,6 +43,10 @@ def add(
     kind: Annotated[str, typer.Option(help="What an ONNX file gives: multi-label, classes or numbers.")] = "",
     size: Annotated[int, typer.Option(min=0, help="Side of an ONNX file's input, where it is open.")] = 0,
     method: Annotated[str, typer.Option(help="samples, gradients, or auto for the cheaper one.")] = "auto",
+    directions: Annotated[
+        str,
+        typer.Option(help="Directions found without labels, pca or sefa (pca:20 for 20), in place of an extractor."),
+    ] = "",
     trust: TrustOption = False,
     yes: YesOption = False,
     json: JsonOption = False,
@@ -51,27 +55,34 @@ def add(
     from tlgan.workspace import open_workspace
     from tlgan.workspace.add import add_extractor
 
-    from .terminal import discovering, note, print_fields, print_json
+    from .terminal import note, print_fields, print_json, working
 
     if method not in ("auto", "samples", "gradients"):
         raise TlganError(f"--method {method!r} is unknown: expected auto, samples or gradients")
     opened = open_workspace(workspace, trust=trust)
-    with discovering(opened.axes.samples, _sure()) as display:
-        added = add_extractor(
-            opened,
-            extractor,
-            texts=text or (),
-            model=model,
-            labels=labels,
-            kind=kind,
-            size=size,
-            method=method,  # type: ignore[arg-type]
-            watcher=display,
-        )
-    for words in getattr(opened.extractor.parts[-1], "assumed", ()):
+    if directions and (extractor or text):
+        raise TlganError("name either an extractor (--extractor, --text) or --directions, and not both")
+    with working(opened.axes.samples) as display:
+        if directions:
+            from tlgan.workspace.unnamed import add_directions
+
+            added = add_directions(opened, directions, progress=display)
+        else:
+            added = add_extractor(
+                opened,
+                extractor,
+                texts=text or (),
+                model=model,
+                labels=labels,
+                kind=kind,
+                size=size,
+                method=method,  # type: ignore[arg-type]
+                progress=display,
+            )
+    for words in getattr(added.workspace.extractor.parts[-1], "assumed", ()):
         note("assumed", words)
     if json:
-        print_json(asdict(added))
+        print_json(added.as_dict())
         return
     cost = f"{added.samples:,} samples" + (f" and {added.gradients} gradients" if added.gradients else "")
     quality = {
@@ -106,9 +117,9 @@ def train_extractor(
     """An extractor from your own labelled pictures. Goes on where it was cut off."""
     from tlgan.training import train_extractor as run
 
-    from .terminal import print_fields, print_json
+    from .terminal import print_fields, print_json, working
 
-    with _TrainingDisplay() as display:
+    with working() as display:
         trained = run(
             images,
             labels,
@@ -121,7 +132,7 @@ def train_extractor(
             steps=steps,
             flip=flip,
             seed=seed,
-            watcher=display,  # type: ignore[arg-type]
+            progress=display,
         )
     if json:
         print_json(asdict(trained))
@@ -164,53 +175,8 @@ def label(
         write(f"slider {result['name']} from {result['clicks']} clicks. Next: tlgan studio {workspace}")
 
 
-class _TrainingDisplay:
-    """A line a stage, and one bar at a time."""
-
-    def __enter__(self) -> _TrainingDisplay:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-        from .terminal import console
-
-        columns = (
-            TextColumn("  {task.description}"),
-            BarColumn(bar_width=32),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-        )
-        self._bar = Progress(*columns, TextColumn("{task.fields[words]}"), console=console)
-        self._tasks: dict[str, Any] = {}
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def stage(self, words: str) -> None:
-        from .terminal import say
-
-        say(words)
-
-    def decoded(self, done: int, total: int) -> None:
-        self._show("pictures", done, total, "")
-
-    def step(self, done: int, total: int, loss: float, held_out: float) -> None:
-        self._show("steps", done, total, f"loss {loss:.4f}, on pictures set aside {held_out:.4f}")
-
-    def _show(self, what: str, done: int, total: int, words: str) -> None:
-        if what not in self._tasks:
-            self._tasks[what] = self._bar.add_task(what, total=total, words="")
-        self._bar.update(self._tasks[what], completed=done, total=total, words=words)
-
-
 def _pair(entry: str) -> tuple[str, str]:
     name, equals, kind = entry.partition("=")
     if not equals:
         raise TlganError(f"--kind {entry!r} is not understood: expected column=binary, column=classes or column=number")
     return name, kind
-
-
-def _sure() -> float:
-    from tlgan.axes import SURE
-
-    return SURE

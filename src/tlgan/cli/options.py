@@ -16,7 +16,13 @@ WorkspaceArgument = Annotated[Path, typer.Argument(metavar="WORKSPACE", help="Fo
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 HostOption = Annotated[str, typer.Option(help="Address to listen on; beyond this machine a token is asked for.")]
 PortOption = Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")]
-TrustOption = Annotated[bool, typer.Option("--trust", help="The generator's file may hold code (TorchScript); run it.")]
+TrustOption = Annotated[
+    bool,
+    typer.Option(
+        "--trust",
+        help="The generator's file may hold code (TorchScript); run it. Also a function that the workspace names.",
+    ),
+]
 YesOption = Annotated[
     bool,
     typer.Option(
@@ -37,6 +43,11 @@ GeneratorOption = Annotated[
 NetworkOption = Annotated[
     str | None, typer.Option(help="Which network of the file, like G for the raw one; by default the averaged one.")
 ]
+InputOption = Annotated[str | None, typer.Option("--input", help="Which input of a graph takes the latents, by name.")]
+OutputOption = Annotated[
+    str | None,
+    typer.Option("--output", help="Which output of a graph is the pictures, by name (TorchScript: its number)."),
+]
 BrowserOption = Annotated[bool, typer.Option("--browser/--no-browser", help="Open the studio in the browser.")]
 AllowedHostOption = Annotated[
     list[str] | None,
@@ -47,6 +58,12 @@ AllowFrameOption = Annotated[
     list[str] | None,
     typer.Option("--allow-frame", metavar="ORIGIN", help="Site that may show the page in a frame; repeatable."),
 ]
+
+
+def ends(options: list[str] | None, given: str | None, made: str | None) -> list[str]:
+    """The generator's options, with --input and --output among them."""
+    said = [("latent_input", given), ("output", made)]
+    return [*(options or ()), *(f"{key}={name}" for key, name in said if name is not None)]
 
 
 def outside(hosts: list[str] | None, path: str, frames: list[str] | None) -> Outside:

@@ -23,6 +23,9 @@ FaceOption = Annotated[
 BoxOption = Annotated[
     str, typer.Option("--box", metavar="LEFT,TOP,SIDE", help="The square to invert, in pixels, where it is no face.")
 ]
+AlignOption = Annotated[
+    str | None, typer.Option("--align", help="How the generator's pictures were cropped around a face: ffhq, celeba.")
+]
 StepsOption = Annotated[
     int | None, typer.Option("--steps-small", min=0, help="Steps of the inversion on small pictures.")
 ]
@@ -44,6 +47,7 @@ def invert(
     ],
     face: FaceOption = None,
     box: BoxOption = "",
+    align: AlignOption = None,
     steps_small: StepsOption = None,
     steps_whole: WholeOption = None,
     trust: TrustOption = False,
@@ -58,13 +62,13 @@ def invert(
     opened = open_workspace(workspace, trust=trust)
     results = []
     for source, target in _pairs(photographs, out, ".safetensors"):
-        editor = _inverted(opened, source, face, box, steps_small, steps_whole, None)
+        editor = _inverted(opened, source, face, box, align, steps_small, steps_whole, None)
         editor.save_inversion(target)
-        results.append({"photograph": str(source), "out": str(target), "layers": len(editor.inversion.latent)})
+        results.append({"photograph": str(source), "out": str(target)})
     if json:
         print_json(results)
     else:
-        print_fields({each["photograph"]: f"inverted, written to {each['out']}" for each in results})
+        print_fields({str(each["photograph"]): f"inverted, written to {each['out']}" for each in results})
 
 
 def edit_photographs(
@@ -76,6 +80,7 @@ def edit_photographs(
     inversion: Path | None,
     face: int | None,
     box: str,
+    align: str | None,
     steps_small: int | None,
     steps_whole: int | None,
     write: Callable[[PhotographEditor, Path], None],
@@ -89,7 +94,7 @@ def edit_photographs(
     pairs, failed = list(_pairs(photographs, out, "")), 0
     for source, target in pairs:
         try:
-            editor = prepare(_inverted(opened, source, face, box, steps_small, steps_whole, inversion))
+            editor = prepare(_inverted(opened, source, face, box, align, steps_small, steps_whole, inversion))
             write(editor, target)
         except TlganError as error:
             if len(pairs) == 1:
@@ -108,6 +113,7 @@ def _inverted(
     source: Path,
     face: int | None,
     box: str,
+    align: str | None,
     small: int | None,
     whole: int | None,
     inversion: Path | None,
@@ -127,6 +133,7 @@ def _inverted(
             source,
             face=face,
             box=_box(box),
+            alignment=align,
             plan=replace(Plan(), **given),
             inversion=inversion,
             watch=watch,

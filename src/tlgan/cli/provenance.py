@@ -111,7 +111,7 @@ def _again(file: Path, data: bytes, opened: Workspace, out: Path | None) -> dict
     from PIL import Image
 
     try:
-        editor = opened.editor_from_png(file)
+        editor = opened.face(png=file)
     except TlganError as error:
         if out is not None:
             raise

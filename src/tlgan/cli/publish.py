@@ -46,7 +46,7 @@ def publish(
         workflow=workflow,
         address=base_url or None,
         title=title or None,
-        stage=say,
+        progress=say,
     )
     if json:
         print_json(result.as_dict())

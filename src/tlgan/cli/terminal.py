@@ -32,12 +32,11 @@ from rich.table import Column
 from rich.text import Text
 
 from tlgan.io.streams import abandon, printable, put, write
-from tlgan.workspace.progress import Watcher
+from tlgan.progress import Progress as Work
 
 if TYPE_CHECKING:
     from tlgan.audit import ClassifierAudit, GeneratorAudit
-    from tlgan.axes import Axes
-    from tlgan.axes import Progress as LearningProgress
+    from tlgan.axes import Axes, Learned
     from tlgan.dataset.run import Result as DatasetResult
     from tlgan.evaluation import Evaluation
     from tlgan.evaluation.statistics import Estimate
@@ -131,105 +130,82 @@ class Said(logging.Handler):
         note("note", record.getMessage())
 
 
-class DownloadDisplay:
-    """A bar that appears with the first bytes; called with bytes so far and in all."""
+class Display(Work):
+    """Shows long work: a line a stage, a bar for whatever is counted, one with bytes and their speed for a download.
 
-    def __init__(self) -> None:
+    ``samples``, ``sure``: the cap of the samples, and the agreement from which an axis counts as known (None: `tlgan.axes.SURE`).
+    """
+
+    def __init__(self, samples: int = 0, sure: float | None = None) -> None:
+        self._samples, self._sure = samples, sure
         columns = TextColumn("  download"), BarColumn(bar_width=32), DownloadColumn(), TransferSpeedColumn()
-        self._bar = Progress(*columns, console=console, transient=True)
-
-    def __call__(self, done: int, total: int | None) -> None:
-        if not self._bar.task_ids:
-            self._bar.add_task("download", total=total)
-            self._bar.start()
-        self._bar.update(self._bar.task_ids[0], completed=done, total=total)
-        if done == total:
-            self.close()
-
-    def close(self) -> None:
-        """Leave the terminal as it was."""
-        if self._bar.task_ids:
-            self._bar.stop()
-
-
-@contextmanager
-def downloading() -> Iterator[DownloadDisplay]:
-    """A `DownloadDisplay` that is closed whatever happens."""
-    display = DownloadDisplay()
-    try:
-        yield display
-    finally:
-        display.close()
-
-
-class DiscoverDisplay(Watcher):
-    """Shows `discover` at work: a line a stage, and a bar of samples with how many axes are known."""
-
-    def __init__(self, max_samples: int, sure: float) -> None:
-        self._sure = sure
-        self._max = max_samples
+        self._download = Progress(*columns, console=console, transient=True)
         self._bar = Progress(
             TextColumn("  {task.description}", table_column=Column(min_width=17, no_wrap=True)),
             BarColumn(bar_width=32),
             MofNCompleteColumn(),
             TextColumn("{task.fields[speed]}"),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[known]}"),
+            TextColumn("{task.fields[words]}"),
             console=console,
-            transient=False,
         )
-        self._task: Any = None
-        self._steps: dict[str, Any] = {}
-        self._download = DownloadDisplay()
+        self._tasks: dict[str, Any] = {}
 
     def stage(self, words: str) -> None:
         """A new stage has begun."""
         say(words)
 
-    def download(self, done: int, total: int | None) -> None:
-        """Bytes of a generator have arrived."""
-        self._download(done, total)
-
-    def rows(self, n: int) -> None:
-        """More rows were painted and measured."""
-        if self._task is None:
-            self._task = self._bar.add_task("samples", total=self._max, known="", speed="")
+    def step(self, what: str, done: int, total: int | None = None, words: str = "") -> None:
+        """So much of it is done."""
+        if what == "download":
+            self._arrived(done, total)
+            return
+        if what not in self._tasks:
+            self._tasks[what] = self._bar.add_task(what, total=total, words="", speed="")
             self._bar.start()
-        self._bar.update(self._task, advance=n)
-        speed = next(task for task in self._bar.tasks if task.id == self._task).speed
-        self._bar.update(self._task, speed=f"{speed:,.0f}/s" if speed else "")
+        number = self._tasks[what]
+        if what == "samples":
+            total = self._samples or total
+            speed = next(task for task in self._bar.tasks if task.id == number).speed
+            self._bar.update(number, speed=f"{speed:,.0f}/s" if speed else "")
+        self._bar.update(number, completed=done, total=total)
+        if words:
+            self._bar.update(number, words=words)
 
-    def step(self, what: str, done: int, of: int) -> None:
-        """Of something that is counted and not sampled, `done` of `of` are there."""
-        if what not in self._steps:
-            self._steps[what] = self._bar.add_task(what, total=of, known="", speed="")
-            self._bar.start()
-        self._bar.update(self._steps[what], completed=done)
-
-    def progress(self, progress: LearningProgress) -> None:
+    def axes(self, learned: Learned) -> None:
         """A part was learned from."""
-        learnable = progress.learnable
-        known = int((learnable & (progress.agreement >= self._sure)).sum())
+        from tlgan.axes import SURE
+
+        learnable = learned.learnable
+        known = int((learnable & (learned.agreement >= (SURE if self._sure is None else self._sure))).sum())
         words = f"{known} of {int(learnable.sum())} learnable axes known"
-        if math.isfinite(progress.gained):
-            words += (
-                f"; mean R² {progress.r2.mean():.2f}, the last doubling gained {max(progress.gained, 0):.3f} at most"
-            )
-        self._bar.update(self._task, known=words)
-        if progress.sure:
-            self._bar.update(self._task, total=progress.samples)
+        if math.isfinite(learned.gained):
+            words += f"; mean R² {learned.r2.mean():.2f}, the last doubling gained {max(learned.gained, 0):.3f} at most"
+        if (number := self._tasks.get("samples")) is not None:
+            self._bar.update(number, words=words)
+            if learned.sure:
+                self._bar.update(number, total=learned.samples)
 
     def close(self) -> None:
         """Leave the terminal as it was."""
-        self._download.close()
-        if self._task is not None:
+        if self._download.task_ids:
+            self._download.stop()
+        if self._tasks:
             self._bar.stop()
+
+    def _arrived(self, done: int, total: int | None) -> None:
+        if not self._download.task_ids:
+            self._download.add_task("download", total=total)
+            self._download.start()
+        self._download.update(self._download.task_ids[0], completed=done, total=total)
+        if done == total:
+            self._download.stop()
 
 
 @contextmanager
-def discovering(max_samples: int, sure: float) -> Iterator[DiscoverDisplay]:
-    """A `DiscoverDisplay` that is closed whatever happens."""
-    display = DiscoverDisplay(max_samples, sure)
+def working(samples: int = 0, sure: float | None = None) -> Iterator[Display]:
+    """A `Display` that is closed whatever happens."""
+    display = Display(samples, sure)
     try:
         yield display
     finally:

@@ -1,20 +1,23 @@
 """Step 5, Explore: move one latent so that features do what was asked."""
 
+import warnings
+from typing import Any
+
 from .between import between
 from .canvas import Canvas
 from .edit import Edit, Reached
-from .editor import Editor
 from .effects import side_effects
 from .exact import refine
+from .face import Face
 from .outcome import outcome
-from .resolve import QUALITIES, path, resolve, resolve_all, resolved, resolving
+from .resolve import QUALITIES, path, resolve, resolve_all, resolved
 from .solve import Solution, solve
 
 __all__ = [
     "QUALITIES",
     "Canvas",
     "Edit",
-    "Editor",
+    "Face",
     "Reached",
     "Solution",
     "between",
@@ -24,7 +27,13 @@ __all__ = [
     "resolve",
     "resolve_all",
     "resolved",
-    "resolving",
     "side_effects",
     "solve",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "Editor":
+        raise AttributeError(f"module 'tlgan.editing' has no attribute '{name}'")
+    warnings.warn("tlgan.editing.Editor is now tlgan.editing.Face", DeprecationWarning, stacklevel=2)
+    return Face

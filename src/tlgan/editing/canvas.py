@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tlgan import pieces
-from tlgan.axes import LIMIT, Axes, to_response
+from tlgan.axes import LIMIT, Axes
 from tlgan.errors import TlganError
+from tlgan.extractors import as_extractor
 from tlgan.samples import Source
 
 if TYPE_CHECKING:
@@ -41,9 +42,9 @@ class Canvas:
                 f"({generator.fingerprint[:12]}): axes fit only the generator they were found on"
             )
         self.generator = generator
-        self.extractor = extractor
+        self.extractor = as_extractor(extractor)
         self.axes = axes
-        self.source = Source(generator, axes.space, axes.truncation, axes.label, resolution)
+        self.source = Source(generator, axes.space, axes.truncation, axes.label, resolution, axes.groups)
 
     @property
     def side(self) -> int:
@@ -103,12 +104,7 @@ class Canvas:
             mine = [row - first for row in rows if first <= row < last]
             if not mine:
                 continue
-            if hasattr(extractor, "logits"):
-                responses = extractor.logits(images)
-            else:
-                measured = extractor.extract(images).numpy(force=True)
-                responses = torch.from_numpy(to_response(extractor.features, measured)).float()
-            parts.append(responses[:, mine])
+            parts.append(extractor.responses(images)[:, mine])
         order = np.argsort(np.argsort(rows))  # parts come in the order of features
         place = self._clipped(torch.cat(parts, dim=1)[:, torch.from_numpy(order)], rows)
         mean, sd = (torch.from_numpy(np.ascontiguousarray(a[rows])) for a in (self.axes.mean, self.axes.sd))
@@ -126,7 +122,7 @@ class Canvas:
     def differentiable(self, rows: np.ndarray) -> bool:
         """Whether the features `rows` have gradients with respect to the latent."""
         owners = [e for e, first, last in self._owners() if any(first <= row < last for row in rows)]
-        return self._paints_gradients and all(hasattr(extractor, "logits") for extractor in owners)
+        return self._paints_gradients and all(extractor.differentiable for extractor in owners)
 
     @cached_property
     def _paints_gradients(self) -> bool:
@@ -153,9 +149,8 @@ class Canvas:
         Raises TlganError where no extractor of this canvas has an embedding.
         """
         for extractor, _, _ in self._owners():
-            if hasattr(extractor, "embedding"):
-                embedded: torch.Tensor = extractor.embedding(images)
-                return embedded
+            if extractor.embeds:
+                return extractor.embedding(images)
         raise TlganError(
             f"identity can't be seen by {self.extractor.name}: use an extractor that has an embedding, like celeba40"
         )

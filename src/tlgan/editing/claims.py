@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from tlgan.extractors.base import fingerprint_of
 from tlgan.provenance import Claim
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ def claim_of(canvas: Canvas, asked: Edit | str = "") -> Claim:
     return Claim(
         generator=_without_folders(canvas.generator.name),
         generator_sha256=canvas.axes.generator,
-        extractors=tuple((_without_folders(part.name), fingerprint_of(part)) for part in parts),
+        extractors=tuple((_without_folders(part.name), part.fingerprint) for part in parts),
         asked=asked if isinstance(asked, str) else in_words(asked),
     )
 

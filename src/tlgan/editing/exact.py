@@ -10,17 +10,16 @@ for, not a correction on top, so what an earlier look added in vain is taken bac
 harm goes back and tries a shorter one.
 
 Where generator and extractor can be differentiated, J is the gradient of the measured features. A gradient is three
-times as steep as an axis, since it follows what only this network sees; a move of gradients alone impresses it and
-nobody else. So the first picture looked at is the one that the axes lead to, `a` is their move, which anybody sees, and
-gradients correct it: the locks first gently, then firmly, as their weights grow from look to look. Every look also
-teaches J what the last step really brought (Broyden 1965). Where somebody waits and gradients are too dear, J only learns
-after the first; where there are none, `a` is 0 and J starts as the global slopes.
+times as steep as an axis, and a purely gradient-based move is adversarial: it changes this extractor's output without a
+visible change. So the iteration starts at the picture that the axes lead to, `a` is their move, which other extractors
+confirm, and gradients correct it; the weights of the locks grow from look to look. After every look J gets Broyden's
+update (1965). In quality "live" gradients are taken once and J only updated afterwards; without gradients `a` is 0 and J
+starts as the global slopes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -31,17 +30,15 @@ from .edit import Edit
 from .sight import Sight
 from .solve import TRUST, Solution, Wishes, granted, in_the_way, keep_inside, least_move, shell
 
-#: Longest change of the move in one look, in whitened latent units: how far a gradient is believed.
+#: Trust region: longest change of the move in one look, in whitened latent units.
 STEP = 2.5
-#: What locks weigh at the first look by gradients, and by how much more at every further one.
+#: Weight of locks at the first look by gradients, and the factor by which it grows at every further one.
 FIRST_WEIGHT, FIRMER = 3.0, 2.0
-#: What a miss of a target counts where one of a firm lock counts 1: there are few targets and many locks.
+#: Weight of a target's residual, relative to 1 for a hard lock's: there are few targets and many locks.
 TARGET = 4.0
-#: What was granted to less than this share is worth a word about what stands in the way.
+#: Below this share of the wishes, the solution names the locks that cost most.
 ENOUGH = 0.9
 MAX_LOOKS = 64
-
-T = TypeVar("T")
 
 
 def refine(canvas: Canvas, edit: Edit, looks: int = 3, *, gradients: int = MAX_LOOKS) -> Solution:
@@ -51,16 +48,11 @@ def refine(canvas: Canvas, edit: Edit, looks: int = 3, *, gradients: int = MAX_L
     comes back is the best of the points looked at. Raises TlganError where a feature is unknown or the identity is to be
     kept and the extractor has no embedding.
     """
-    return finished(refining(canvas, [edit], looks, gradients=gradients))[0]
+    return refine_all(canvas, [edit], looks, gradients=gradients)[0]
 
 
-def refining(
-    canvas: Canvas, edits: Sequence[Edit], looks: int = 3, *, gradients: int = MAX_LOOKS
-) -> Generator[None, None, list[Solution]]:
-    """`refine` for many edits at once, in steps: it yields after every look, so that other work can go in between.
-
-    Edits that move and lock the same features share their looks.
-    """
+def refine_all(canvas: Canvas, edits: Sequence[Edit], looks: int = 3, *, gradients: int = MAX_LOOKS) -> list[Solution]:
+    """`refine` for many edits at once; those that move and lock the same features share their looks."""
     if not 1 <= looks <= MAX_LOOKS:
         raise TlganError(f"{looks} looks were asked for: expected 1 to {MAX_LOOKS}")
     wishes = [Wishes.of(canvas.axes, edit) for edit in edits]
@@ -71,24 +63,14 @@ def refining(
     found: dict[int, Solution] = {}
     for numbers in alike.values():
         some, their = [edits[n] for n in numbers], [wishes[n] for n in numbers]
-        solutions = yield from _refining_alike(canvas, some, their, looks, gradients)
+        solutions = _refine_alike(canvas, some, their, looks, gradients)
         found |= dict(zip(numbers, solutions, strict=True))
     return [found[number] for number in range(len(edits))]
 
 
-def finished(steps: Generator[None, None, T]) -> T:
-    """What a generator of steps returns, all steps taken."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            result: T = end.value
-            return result
-
-
-def _refining_alike(
+def _refine_alike(
     canvas: Canvas, edits: list[Edit], wishes: list[Wishes], looks: int, gradients: int
-) -> Generator[None, None, list[Solution]]:
+) -> list[Solution]:
     """Edits with the same rows, side by side."""
     axes = canvas.axes
     latents = np.stack([edit.latent for edit in edits]).astype(np.float32)
@@ -96,7 +78,7 @@ def _refining_alike(
         return [Solution(latent, np.zeros(len(axes.features), dtype=np.float32)) for latent in latents]
     sight = Sight(canvas, wishes[0].rows, keep=latents if edits[0].identity else None)
     wanted = np.stack([wish.wanted for wish in wishes])
-    ends, slopes = yield from _approach(sight, latents, wanted, wishes[0].weight, looks, gradients)
+    ends, slopes = _approach(sight, latents, wanted, wishes[0].weight, looks, gradients)
     both = canvas.measure(np.concatenate([latents, ends]))
     own, reached = both[: len(ends)], both[len(ends) :] - both[: len(ends)]
     by = "gradients" if sight.differentiable and gradients else "looks"
@@ -115,7 +97,7 @@ def _approach(
     weight: np.ndarray,
     looks: int,
     gradients: int,
-) -> Generator[None, None, tuple[np.ndarray, np.ndarray]]:
+) -> tuple[np.ndarray, np.ndarray]:
     """The best latents float32 [n, d] seen on the way from `latents` [n, d], and the last slopes [n, r, d]."""
     axes = sight.canvas.axes
     start = axes.metric.whiten(latents)
@@ -152,7 +134,7 @@ def _approach(
             now, local = sight.slopes(rows)
         else:
             now, local = sight.measure(rows), slopes
-        # A gradient too: it holds where the step ended, and what was wanted bends on the way.
+        # Broyden's update for gradients too: a gradient is valid at the end of the step, and the response is nonlinear.
         local = _learned(local, point - best, now - seen)
         miss = (counts * (now - own - wanted) ** 2).sum(axis=1)
         better = miss < least
@@ -164,7 +146,6 @@ def _approach(
         least = np.minimum(miss, least)
         believed = np.where(better, np.minimum(1.5 * believed, STEP), believed / 3)
         if look < looks:
-            yield
             point = corrected(look)
     return axes.metric.colour(best).astype(np.float32), slopes
 

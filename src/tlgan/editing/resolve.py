@@ -7,7 +7,7 @@ that holds a reached latent is resolved already: nothing is computed, and nothin
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from tlgan.errors import TlganError
 
 from .canvas import Canvas
 from .edit import Edit, Reached, stacked
-from .exact import MAX_LOOKS, finished, refining
+from .exact import MAX_LOOKS, refine_all
 from .solve import Solution, promised, solve
 
 
@@ -43,19 +43,14 @@ def resolve(canvas: Canvas, edit: Edit, quality: str = "final") -> Solution:
     Raises TlganError for an unknown feature or quality, and where the identity is to be kept and the networks have no
     gradients or no embedding.
     """
-    return finished(resolving(canvas, [edit], quality))[0]
+    return resolve_all(canvas, [edit], quality)[0]
 
 
 def resolve_all(canvas: Canvas, edits: Sequence[Edit], quality: str = "final") -> list[Solution]:
     """`resolve` for many edits; exact ones that move and lock the same features share their looks."""
-    return finished(resolving(canvas, edits, quality))
-
-
-def resolving(canvas: Canvas, edits: Sequence[Edit], quality: str = "final") -> Generator[None, None, list[Solution]]:
-    """`resolve_all` in steps: it yields after every look, so that other work can go in between."""
     effort, canvas = quality_named(quality), canvas.small
     looked = [edit for edit in edits if needs_looks(edit)]
-    refined = iter((yield from refining(canvas, looked, effort.looks, gradients=effort.gradients)))
+    refined = iter(refine_all(canvas, looked, effort.looks, gradients=effort.gradients))
     return [next(refined) if needs_looks(edit) else _at_once(canvas, edit) for edit in edits]
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from tlgan.axes import Axes
-from tlgan.errors import TlganError
+from tlgan.errors import BadFile, TlganError
 from tlgan.io.foreign import json_of
 from tlgan.provenance import Claim, encode
 
@@ -175,27 +175,25 @@ def find_state(data: bytes) -> dict[str, Any] | None:
     from PIL import Image
 
     if len(data) > MAX_PNG:
-        raise TlganError(
-            f"this file has {len(data) >> 20} MB, more than the {MAX_PNG >> 20} MB of any picture saved here"
-        )
+        raise BadFile(f"this file has {len(data) >> 20} MB, more than the {MAX_PNG >> 20} MB of any picture saved here")
     if not data.startswith(b"\x89PNG\r\n\x1a\n"):
-        raise TlganError("this is not a PNG: drop a picture that was saved here")
+        raise BadFile("this is not a PNG: drop a picture that was saved here")
     try:
         with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
             image.verify()
             text = image.info.get(KEYWORD)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise TlganError(f"this PNG can't be read ({str(error)[:80]})") from error
+        raise BadFile(f"this PNG can't be read ({str(error)[:80]})") from error
     if text is None:
         return None
     if len(text) > MAX_TEXT:
-        raise TlganError(f"the state in this PNG has {len(text)} characters, more than any face needs")
+        raise BadFile(f"the state in this PNG has {len(text)} characters, more than any face needs")
     try:
         state = json_of(text)
     except ValueError as error:
-        raise TlganError("the state in this PNG is not JSON: the file was changed after it was saved") from error
+        raise BadFile("the state in this PNG is not JSON: the file was changed after it was saved") from error
     if not isinstance(state, dict):
-        raise TlganError("the state in this PNG is not an object: the file was changed after it was saved")
+        raise BadFile("the state in this PNG is not an object: the file was changed after it was saved")
     return state
 
 

@@ -13,16 +13,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tlgan.hooks import METRICS
+
 from .judging import Judge
-from .methods import Method
+from .metrics import Seen
 from .scores import Dependency, MethodScore, SliderScore
-from .statistics import bootstrap, cosine, frechet_distance
+from .statistics import Estimate, bootstrap, cosine
 
 if TYPE_CHECKING:
     from tlgan.editing import Canvas
+    from tlgan.hooks import EvaluationMethod
 
 #: Edges of the bins of measured change, in sd, in which attribute dependency is told.
 DEPENDENCY_EDGES = (0.25, 0.75, 1.25, 1.75, 2.25, 3.0)
+
+#: The metrics that every method is scored by.
+STANDARD = ("got", "error", "drift", "leak", "identity", "frechet")
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +36,7 @@ class Tried:
     """What one method made of n faces and k sliders: ``asked`` [k]; ``latents`` float32 [n, k, d]; changes along the
     ask by the extractor that made them, ``own`` [n, k, k] in sd (face, slider moved, feature); ``seconds`` of all."""
 
-    method: Method
+    method: EvaluationMethod
     asked: np.ndarray
     latents: np.ndarray
     own: np.ndarray
@@ -59,7 +65,7 @@ class Bench:
         self.signs = np.where(np.arange(len(starts)) % 2 == 0, 1.0, -1.0)
         self._before = canvas.measure(starts)[:, self.rows]
 
-    def try_out(self, method: Method, amount: float | np.ndarray) -> Tried:
+    def try_out(self, method: EvaluationMethod, amount: float | np.ndarray) -> Tried:
         """Every slider on every face, asked for ± `amount` (one number, or one for each slider)."""
         asked = np.broadcast_to(np.asarray(amount, dtype=float), (len(self.names),))
         latents, own, seconds = [], [], 0.0
@@ -86,29 +92,32 @@ class Bench:
             )
         return Verdicts(*(np.stack(part, axis=1) for part in zip(*parts, strict=True)))
 
-    def score(self, judge: Judge, tried: Tried, verdicts: Verdicts) -> MethodScore:
-        """The figures of a method before a judge."""
+    def score(self, judge: Judge, tried: Tried, verdicts: Verdicts, metrics: Sequence[str] = ()) -> MethodScore:
+        """The figures of a method before a judge; ``metrics``: names of further ones."""
         faces, sliders = verdicts.identity.shape
         metric = self.canvas.axes.metric
         norms = np.linalg.norm(metric.whiten(tried.latents), axis=-1) / metric.radius
         figures, own = Figures(verdicts.changes, tried.asked), Figures(tried.own, tried.asked)
+        seen = Seen(tried, verdicts, figures, judge)
+        got, error, drift, leak, identity, frechet = (METRICS.get(name)(seen) for name in STANDARD)
         return MethodScore(
             method=tried.method.name,
             words=tried.method.words,
             sliders=tuple(self._slider(tried, verdicts, figures, own, k) for k in range(sliders)),
-            got=bootstrap(faces, lambda rows: float(figures.got[rows].mean())),
+            got=as_estimate(got),
             spread=float(figures.got.std(axis=0).mean()),
-            error=bootstrap(faces, lambda rows: float(figures.error[rows].mean())),
-            drift=bootstrap(faces, lambda rows: float(figures.drift[rows].mean())),
-            leak=bootstrap(faces, lambda rows: float(figures.drift[rows].mean() / figures.got[rows].mean())),
+            error=as_estimate(error),
+            drift=as_estimate(drift),
+            leak=as_estimate(leak),
             own_got=float(own.got.mean()),
             own_drift=float(own.drift.mean()),
-            identity=bootstrap(faces, lambda rows: float(verdicts.identity[rows].mean())),
+            identity=as_estimate(identity),
             norm=float(norms.mean()),
             furthest=float(norms.max()),
-            frechet=frechet_distance(verdicts.embedding.reshape(faces * sliders, -1), judge.plain_embedding),
+            frechet=as_estimate(frechet).value,
             dependency=_dependency(figures.got, figures.drift, verdicts.identity),
             seconds=tried.seconds / (faces * sliders),
+            more={name: as_estimate(METRICS.get(name)(seen)) for name in metrics},
         )
 
     def _slider(self, tried: Tried, verdicts: Verdicts, figures: Figures, own: Figures, k: int) -> SliderScore:
@@ -127,6 +136,11 @@ class Bench:
             signed=tuple(verdicts.changes[:, k].mean(axis=0).tolist()),
             rescored=tuple(verdicts.rescored[:, k].mean(axis=0).tolist()),
         )
+
+
+def as_estimate(figure: Estimate | float) -> Estimate:
+    """A figure that comes without an interval has both ends at itself."""
+    return figure if isinstance(figure, Estimate) else Estimate(*[float(figure)] * 3)
 
 
 class Figures:

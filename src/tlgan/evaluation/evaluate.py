@@ -6,16 +6,17 @@ the judge says what changed: the feature itself, and everything that should not 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tlgan.errors import TlganError
+from tlgan.hooks import EVALUATION_METHODS, METRICS, EvaluationMethod
+from tlgan.progress import ProgressLike, as_progress
 
 from .bench import Bench
 from .judging import ExtractorWitness, Judge, Witness
-from .methods import Method, method_named
 from .scores import Evaluation
 from .statistics import frechet_distance
 
@@ -29,32 +30,34 @@ SEED = 2**40 + 1
 PLAIN = 2000
 FEWEST_FACES = 4
 
-#: Called with a sentence on what is being done now.
-Says = Callable[[str], None]
-
 
 def evaluate(
     canvas: Canvas,
     judge: Extractor | Witness,
     *,
     features: Sequence[str] | None = None,
-    methods: Sequence[str | Method] = ("plain", "conditioned", "joint", "exact"),
+    methods: Sequence[str | EvaluationMethod] = ("plain", "conditioned", "joint", "exact"),
     faces: int = 200,
     amount: float = 1.5,
     plain: int = PLAIN,
     seed: int = SEED,
-    says: Says = lambda words: None,
+    metrics: Sequence[str] = (),
+    progress: ProgressLike = None,
 ) -> Evaluation:
     """Try every method on `faces` fresh faces and every slider of `features` (all that both extractor and judge know
-    and that are not weak), and let the `judge` say what changed, on a scale from `plain` pictures.
+    and that are not weak), and let the `judge` say what changed, on a scale from `plain` pictures. ``metrics``: names of
+    further figures, see `tlgan.hooks.METRICS`.
 
     Raises TlganError where there is nothing to judge, or the judge lacks a feature.
     """
+    says = as_progress(progress).stage
     witness = as_witness(judge)
     names = judged_features(canvas, witness, features)
     if faces < FEWEST_FACES:
         raise TlganError(f"{faces} faces are too few for a confidence interval: give at least {FEWEST_FACES}")
-    chosen = [method if isinstance(method, Method) else method_named(method) for method in methods]
+    chosen = [EVALUATION_METHODS.get(method) if isinstance(method, str) else method for method in methods]
+    for metric in metrics:
+        METRICS.get(metric)
     says(f"{witness.name} looks at {plain:,} plain pictures")
     bench = Bench(canvas, names, canvas.sample(faces, seed=seed))
     latents = canvas.sample(plain, seed=seed, start=faces)
@@ -66,7 +69,7 @@ def evaluate(
     for method in chosen:
         says(f"{method.name}: {method.words}")
         tried = bench.try_out(method, amount)
-        scores.append(bench.score(scale, tried, bench.hear(scale, tried)))
+        scores.append(bench.score(scale, tried, bench.hear(scale, tried), metrics))
     return Evaluation(
         judge=witness.name,
         extractor=canvas.extractor.name,

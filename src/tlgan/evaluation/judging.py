@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
-from tlgan.axes import from_response, to_response
+from tlgan.axes import from_response
 from tlgan.editing.canvas import same_mirrored
 from tlgan.errors import TlganError
-from tlgan.extractors import Feature
+from tlgan.extractors import Feature, as_extractor
 
 if TYPE_CHECKING:
     import torch
@@ -76,7 +76,7 @@ class ExtractorWitness:
         self._symmetric: np.ndarray | None = None
         self.name = extractor.name
         self.features = extractor.features
-        self._extractor = extractor
+        self._extractor = as_extractor(extractor)
 
     def testify(self, latents: np.ndarray, images: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
         """Responses [n, f] and embedding [n, e] of pictures [n, C, H, W]."""
@@ -90,11 +90,8 @@ class ExtractorWitness:
         return np.where(self._symmetric, responses.mean(axis=0), straight), embedded.mean(axis=0)
 
     def _look(self, images: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-        if hasattr(self._extractor, "logits"):
-            responses = self._extractor.logits(images).double().numpy(force=True)
-        else:
-            responses = to_response(self.features, self._extractor.extract(images).numpy(force=True))
-        if not hasattr(self._extractor, "embedding"):
+        responses = self._extractor.responses(images).double().numpy(force=True)
+        if not self._extractor.embeds:
             return responses, responses
         return responses, self._extractor.embedding(images).double().numpy(force=True)
 

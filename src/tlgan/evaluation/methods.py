@@ -9,7 +9,6 @@ from typing import Literal
 import numpy as np
 
 from tlgan.editing import Canvas, Edit, resolve_all, solve
-from tlgan.errors import TlganError
 
 
 @dataclass(frozen=True)
@@ -39,21 +38,14 @@ class Method:
         return np.stack([solution.latent for solution in resolve_all(canvas, edits, self.quality)])
 
 
-METHODS = {
-    method.name: method
-    for method in (
-        Method("plain", "the axis as it is, before conditioning", "none"),
-        Method("conditioned", "the axis kept clear of the base axes", "base"),
-        Method("joint", "one linear solve with all others locked", "others"),
-        Method("exact", "look and correct, all others locked, as files are made", "others", "final"),
-        Method("exact-live", "the same as the studio shows it while somebody waits", "others", "live"),
-        Method("exact-identity", "exact, all others locked and the identity kept", "others", "final", identity=True),
-    )
-}
+PLAIN = Method("plain", "the axis as it is, before conditioning", "none")
+CONDITIONED = Method("conditioned", "the axis kept clear of the base axes", "base")
+JOINT = Method("joint", "one linear solve with all others locked", "others")
+EXACT = Method("exact", "look and correct, all others locked, as files are made", "others", "final")
+EXACT_LIVE = Method("exact-live", "the same as the studio shows it while somebody waits", "others", "live")
+EXACT_IDENTITY = Method(
+    "exact-identity", "exact, all others locked and the identity kept", "others", "final", identity=True
+)
 
-
-def method_named(name: str) -> Method:
-    """The method of that name. Raises TlganError for an unknown one."""
-    if name not in METHODS:
-        raise TlganError(f"unknown method {name!r}: expected one of {', '.join(METHODS)}")
-    return METHODS[name]
+#: Those that ship, by name; `tlgan.hooks.EVALUATION_METHODS` knows those of packages too.
+METHODS = {method.name: method for method in (PLAIN, CONDITIONED, JOINT, EXACT, EXACT_LIVE, EXACT_IDENTITY)}

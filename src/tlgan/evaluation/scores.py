@@ -5,7 +5,8 @@ Changes are in standard deviations of the judge over plain pictures, counted alo
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from .statistics import Estimate
@@ -53,7 +54,7 @@ class MethodScore:
     ``identity``: mean cosine in the judge's embedding between before and after, 0 for two strangers; ``norm``: mean
     whitened norm of the edited latents in units of the population's 99 % quantile, ``furthest`` the largest;
     ``frechet``: distance between edited and plain pictures in the judge's embedding; ``seconds``: of an edit, in
-    batches.
+    batches; ``more``: further metrics that were asked for, by name.
     """
 
     method: str
@@ -72,6 +73,7 @@ class MethodScore:
     frechet: float
     dependency: tuple[Dependency, ...]
     seconds: float
+    more: Mapping[str, Estimate] = field(default_factory=dict)
 
     def slider(self, name: str) -> SliderScore | None:
         """The score of one slider, None where it was not evaluated."""
@@ -118,6 +120,7 @@ def _method(values: dict[str, Any]) -> MethodScore:
     changed = {
         "sliders": tuple(_slider(slider) for slider in values["sliders"]),
         "dependency": tuple(Dependency(**entry) for entry in values["dependency"]),
+        "more": {name: Estimate(**value) for name, value in values.get("more", {}).items()},
     }
     return MethodScore(**(_estimates(values) | changed))
 

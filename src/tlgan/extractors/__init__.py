@@ -4,7 +4,7 @@ Any extractor trained on any data will do: one that ships with the package, a pa
 function or network.
 """
 
-from .base import DifferentiableExtractor, Extractor, Feature
+from .base import Extractor, Feature, as_extractor
 from .registry import load_extractor
 
-__all__ = ["DifferentiableExtractor", "Extractor", "Feature", "load_extractor"]
+__all__ = ["Extractor", "Feature", "as_extractor", "load_extractor"]

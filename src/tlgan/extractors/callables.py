@@ -16,15 +16,14 @@ from torch import Tensor, nn
 
 from tlgan.errors import TlganError
 
-from .base import Feature
-from .images import check_images, prepare
-from .values import check_values
+from .base import Extractor, Feature
+from .images import prepare
 
 Kind = Literal["probability", "quantity"]
 _PROBE_SIDE = 64
 
 
-class CallableExtractor:
+class CallableExtractor(Extractor):
     """An extractor around a function from pictures [n, 3, H, W] in [-1, 1] to [n, f], or to a mapping name -> [n]."""
 
     def __init__(
@@ -35,23 +34,19 @@ class CallableExtractor:
         self.name = name
         self.input_size = input_size
 
-    def extract(self, images: Tensor) -> Tensor:
-        """[n, C, H, W] in [-1, 1] -> float32 [n, f]."""
-        check_images(images)
-        with torch.no_grad():
-            values = self._values(prepare(images, self.input_size))
-        return check_values(values, len(images), self.features, self.name)
-
-    def _values(self, images: Tensor) -> Tensor:
-        return _as_table(self.function(images), len(images), [feature.name for feature in self.features], self.name)
+    def _forward(self, images: Tensor) -> Tensor:
+        names = [feature.name for feature in self.features]
+        return _as_table(self.function(prepare(images, self.input_size)), len(images), names, self.name)
 
 
 class ModuleExtractor(CallableExtractor):
     """The same around a ``torch.nn.Module``, which can be differentiated."""
 
+    differentiable = True
+
     def logits(self, images: Tensor) -> Tensor:
         """[n, C, H, W] -> [n, f], differentiable: the logit of each probability, each quantity in its unit."""
-        values = self._values(prepare(images, self.input_size))
+        values = self._forward(images)
         probability = torch.tensor([feature.kind == "probability" for feature in self.features])
         return torch.where(probability, torch.logit(values, eps=1e-6), values)
 

@@ -10,9 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .base import Feature
+from .base import Extractor, Feature
 from .images import prepare
-from .values import check_values
 
 _LIGHT = "Light and picture"
 _SIDE = 64
@@ -20,10 +19,11 @@ _WHITE = (0.95047, 1.0, 1.08883)  # CIE D65
 _XYZ_OF_RGB = ((0.4124564, 0.3575761, 0.1804375), (0.2126729, 0.7151522, 0.0721750), (0.0193339, 0.1191920, 0.9503041))
 
 
-class ColourExtractor:
+class ColourExtractor(Extractor):
     """Brightness, warmth, saturation and side light; a differentiable extractor without parameters."""
 
     name = "colour"
+    differentiable = True
     input_size = _SIDE
     features = (
         Feature("skin_brightness", "quantity", "L*", "Skin brightness", "darker", "lighter", _LIGHT),
@@ -40,14 +40,8 @@ class ColourExtractor:
         self._background = _blob(0.15, 0.04, 0.15, 0.06) + _blob(0.15, 0.96, 0.15, 0.06)
         self._left, self._right = _blob(0.56, 0.36, 0.14, 0.07), _blob(0.56, 0.64, 0.14, 0.07)
 
-    def extract(self, images: Tensor) -> Tensor:
-        """[n, C, H, W] in [-1, 1] -> float32 [n, 6], in CIELAB units."""
-        with torch.no_grad():
-            values = self.logits(images)
-        return check_values(values, len(images), self.features, self.name)
-
     def logits(self, images: Tensor) -> Tensor:
-        """[n, C, H, W] -> [n, 6], differentiable; every feature is a quantity, so these are its values."""
+        """[n, C, H, W] -> [n, 6], differentiable; every feature is a quantity, so these are its values, in CIELAB units."""
         lab = rgb_to_lab(prepare(images, _SIDE))
         lightness, chroma = lab[:, 0], (lab[:, 1:].square().sum(dim=1) + 1e-6).sqrt()
         return torch.stack(

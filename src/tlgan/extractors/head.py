@@ -23,62 +23,36 @@ from tlgan.io.consent import named_by
 from tlgan.io.files import replacing
 from tlgan.io.foreign import json_of
 
-from .base import Extractor, Feature, fingerprint_of, identity
-from .images import BATCH, check_images
+from .base import Extractor, Feature, identity
 from .registry import load_stored
-from .values import check_values
 
 METADATA_KEY = "tlgan.head"
 _SAME = 0.999  # cosine: the same network in another precision or on another processor passes, another network does not
 
 
-class LinearHead:
-    """logit = weight · embedding + bias: one probability. ``weight`` [e], ``bias`` []."""
+class LinearHead(Extractor):
+    """logit = weight · embedding + bias: one probability, differentiable where the backbone is. ``weight`` [e], ``bias`` []."""
+
+    embeds = True
 
     def __init__(
         self, backbone: Extractor, feature: Feature, weight: Tensor, bias: Tensor, name: str, fingerprint: str
     ) -> None:
         self.fingerprint = fingerprint
         self.backbone = backbone
+        self.differentiable = backbone.differentiable
         self.features = (feature,)
         self.input_size = backbone.input_size
         self.weight, self.bias = weight.float(), bias.float()
         self.name = name
 
-    def extract(self, images: Tensor) -> Tensor:
-        """[n, C, H, W] in [-1, 1] -> float32 [n, 1]."""
-        check_images(images)
-        with torch.no_grad():
-            parts = [self._read(part) for part in torch.split(images, BATCH)] or [torch.zeros(0, 1)]
-            return check_values(torch.cat(parts).sigmoid(), len(images), self.features, self.name)
-
     def embedding(self, images: Tensor) -> Tensor:
         """[n, C, H, W] -> [n, e], the backbone's."""
-        return embedding_of(self.backbone, images)
-
-    def _read(self, images: Tensor) -> Tensor:
-        return (self.embedding(images) @ self.weight + self.bias)[:, None]
-
-
-class DifferentiableHead(LinearHead):
-    """The same on a backbone that gradients can be taken through."""
+        return self.backbone.embedding(images)
 
     def logits(self, images: Tensor) -> Tensor:
-        """[n, C, H, W] -> [n, 1], differentiable."""
-        return self._read(images)
-
-
-def has_embedding(extractor: object) -> bool:
-    """Whether a head can be put on this extractor."""
-    return hasattr(extractor, "embedding")
-
-
-def embedding_of(extractor: Extractor, images: Tensor) -> Tensor:
-    """The extractor's embedding [n, e]. Raises TlganError where it has none."""
-    if not has_embedding(extractor):
-        raise TlganError(f"extractor {extractor.name!r} gives no embedding that a new feature could be read from")
-    found: Tensor = extractor.embedding(images)  # type: ignore[attr-defined]
-    return found
+        """[n, C, H, W] -> [n, 1]."""
+        return (self.embedding(images) @ self.weight + self.bias)[:, None]
 
 
 def save_head(
@@ -117,16 +91,15 @@ def load_head(ref: str | Path) -> LinearHead:
         raise TlganError(
             f"{path.name} was fitted on another version of {backbone_ref!r}: run `tlgan label` again (the clicks are kept)"
         )
-    kind = DifferentiableHead if hasattr(backbone, "logits") else LinearHead
-    known = identity(hub.sha256_of(path), fingerprint_of(backbone))
-    return kind(backbone, feature, tensors["weight"], tensors["bias"], f"{path.stem}-{known[:8]}", known)
+    known = identity(hub.sha256_of(path), backbone.fingerprint)
+    return LinearHead(backbone, feature, tensors["weight"], tensors["bias"], f"{path.stem}-{known[:8]}", known)
 
 
 def _probe(backbone: Extractor) -> Tensor:
     side = backbone.input_size or 64
     picture = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(20)) * 2 - 1
     with torch.no_grad():
-        return embedding_of(backbone, picture)[0].float().clone()
+        return backbone.embedding(picture)[0].float().clone()
 
 
 def _cosine(one: Tensor, other: Tensor) -> float:

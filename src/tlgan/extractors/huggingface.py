@@ -24,13 +24,12 @@ from tlgan.errors import TlganError
 from tlgan.io import consent, hub
 from tlgan.io.foreign import json_of
 
-from .base import Feature, identity
+from .base import Extractor, Feature, identity
 from .description import ADDED, Description, Head, feature_name, readable, unique_names
-from .images import check_images, prepare
-from .values import check_values
+from .images import prepare
 
 REPOSITORY = re.compile(r"hf:(?P<repo>[\w][\w.-]*/[\w][\w.-]*)(?:@(?P<revision>[\w./-]+))?")
-_BATCH = 32
+BATCH = 32  # pictures at a time: these networks are large
 _WANTED = ("*.json", "*.txt", "*.model", "model*.safetensors")
 
 
@@ -50,27 +49,21 @@ class Scaling:
         return (pictures - mean) / sd
 
 
-class Classifier:
+class Classifier(Extractor):
     """An image classifier of `transformers` as an extractor that can be differentiated."""
+
+    differentiable = embeds = True
+    batch = BATCH
 
     def __init__(self, model: nn.Module, scaling: Scaling, heads: Sequence[Head], ref: str, fingerprint: str) -> None:
         self.model = model.eval().requires_grad_(False)
         self.scaling = scaling
         self.heads = tuple(heads)
-        self.features: tuple[Feature, ...] = tuple(head.feature for head in heads)
-        self.input_size: int | None = scaling.size
+        self.features = tuple(head.feature for head in heads)
+        self.input_size = scaling.size
         self.name = model_name(ref, fingerprint)
         self.description = Description(kind="classifier", model=ref, heads=self.heads)
         self.fingerprint = identity(fingerprint, Description(kind="classifier", heads=self.heads).to_toml())
-
-    def extract(self, images: Tensor) -> Tensor:
-        """[n, C, H, W] in [-1, 1] -> float32 [n, f]."""
-        check_images(images)
-        probability = torch.tensor([feature.kind == "probability" for feature in self.features])
-        with torch.no_grad():
-            parts = [self.logits(part) for part in torch.split(images, _BATCH)] or [torch.zeros(0, len(self.features))]
-            raw = torch.cat(parts).float().cpu()
-        return check_values(torch.where(probability, raw.sigmoid(), raw), len(images), self.features, self.name)
 
     def logits(self, images: Tensor) -> Tensor:
         """[n, C, H, W] -> [n, f], differentiable: the logit of each probability, each quantity as it is."""

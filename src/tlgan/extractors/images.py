@@ -11,9 +11,6 @@ from torch import Tensor
 
 from tlgan.errors import TlganError
 
-#: Pictures that a small network looks at at a time: bounds memory whatever is asked, and stays in the caches.
-BATCH = 64
-
 
 def check_images(images: object) -> Tensor:
     """Return ``images`` as a floating tensor [n, C, H, W] with C 1 or 3, or raise :class:`TlganError`."""

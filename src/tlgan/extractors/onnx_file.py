@@ -20,7 +20,7 @@ from tlgan.errors import TlganError
 from tlgan.io import hub
 from tlgan.io.trial import Tried, try_onnx
 
-from .base import Feature, identity
+from .base import Extractor, Feature, identity
 from .description import (
     ADDED,
     METADATA_KEY,
@@ -32,9 +32,8 @@ from .description import (
     readable,
     unique_names,
 )
-from .images import BATCH, check_images
+from .images import check_images
 from .onnx_graph import GraphFacts, read_graph
-from .values import check_values
 
 KINDS = ("multi-label", "classes", "numbers")
 EMBEDDING = "embedding"
@@ -44,7 +43,7 @@ _IMAGENET = InputPlan(mean=(0.485, 0.456, 0.406), sd=(0.229, 0.224, 0.225))
 _DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
 
 
-class OnnxExtractor:
+class OnnxExtractor(Extractor):
     """An ONNX model as an extractor. ``file`` is the model, ``description`` everything it is run with."""
 
     def __init__(
@@ -62,17 +61,19 @@ class OnnxExtractor:
         self.name = name
         self.file = file
         self.assumed = tuple(assumed)
-        self.features: tuple[Feature, ...] = tuple(head.feature for head in description.heads)
+        self.embeds = EMBEDDING in [entry.name for entry in session.get_outputs()]
+        self.features = tuple(head.feature for head in description.heads)
         left, top, right, bottom = description.input.crop
         # The side a whole picture needs so that the part looked at has the network's size.
-        self.input_size: int | None = round(max(self._width / (right - left), self._height / (bottom - top)))
+        self.input_size = round(max(self._width / (right - left), self._height / (bottom - top)))
 
-    def extract(self, images: Tensor) -> Tensor:
-        """[n, C, H, W] in [-1, 1] -> float32 [n, f]."""
+    def embedding(self, images: Tensor) -> Tensor:
+        """[n, C, H, W] -> float32 [n, e]: the layer that the outputs are read from, where the file gives it."""
+        if not self.embeds:
+            return super().embedding(images)
         check_images(images)
-        rows = [self._values(part) for part in torch.split(images, BATCH) if len(part)]
-        values = np.concatenate(rows) if rows else np.zeros((0, len(self.features)), dtype=np.float32)
-        return check_values(torch.from_numpy(values), len(images), self.features, self.name)
+        parts = [self.outputs(part, [EMBEDDING])[0] for part in torch.split(images, self.batch)]
+        return torch.from_numpy(np.concatenate(parts))
 
     def outputs(self, images: Tensor, names: Sequence[str]) -> list[np.ndarray]:
         """The named outputs of the model for pictures [n, C, H, W], each float32 [n, k]."""
@@ -92,12 +93,12 @@ class OnnxExtractor:
             parts.append([_rows(value, len(padded), self.title)[: len(part)] for value in found])
         return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
-    def _values(self, images: Tensor) -> np.ndarray:
+    def _forward(self, images: Tensor) -> Tensor:
         heads = self.description.heads
         names = sorted({head.output or self._session.get_outputs()[0].name for head in heads})
         found = dict(zip(names, self.outputs(images, names), strict=True))
         columns = [_read(head, found[head.output or names[0]], self.title) for head in heads]
-        return np.stack(columns, axis=1).astype(np.float32)
+        return torch.from_numpy(np.stack(columns, axis=1).astype(np.float32))
 
     def _array(self, images: Tensor) -> np.ndarray:
         """Pictures as the model wants them, of its layout and type."""
@@ -116,17 +117,6 @@ class OnnxExtractor:
             scaled = scaled.permute(0, 2, 3, 1)
         array = scaled.contiguous().numpy()
         return np.asarray(np.rint(array) if self._dtype == np.uint8 else array).astype(self._dtype)
-
-
-class OnnxEmbedder(OnnxExtractor):
-    """A model that also gives the layer its outputs are read from, as one that `train-extractor` wrote does."""
-
-    def embedding(self, images: Tensor) -> Tensor:
-        """[n, C, H, W] -> float32 [n, e]."""
-        check_images(images)
-        return torch.from_numpy(
-            np.concatenate([self.outputs(part, [EMBEDDING])[0] for part in torch.split(images, BATCH)])
-        )
 
 
 def load_onnx(
@@ -169,9 +159,8 @@ def load_onnx(
     for head in heads:
         if head.output and head.output not in outputs:
             raise TlganError(f"{title} has no output {head.output!r}: it has {', '.join(outputs)}")
-    made = OnnxEmbedder if EMBEDDING in outputs else OnnxExtractor
     whole = replace(draft, heads=unique_names(heads, title))
-    return made(session, whole, f"{stem}-{draft.sha256[:8]}", file, tried, assumed)
+    return OnnxExtractor(session, whole, f"{stem}-{draft.sha256[:8]}", file, tried, assumed)
 
 
 def framed(images: Tensor, crop: tuple[float, float, float, float], height: int, width: int) -> Tensor:

@@ -1,7 +1,7 @@
 """From a reference to an extractor.
 
-The extractors that ship with the package and those of other packages are listed in the same way, as
-``name -> "module:attribute"`` of a factory, so that naming one imports nothing but itself.
+Names are those of the hook `tlgan.hooks.EXTRACTORS`; what else a reference may be (a file, a scheme, a function) is said
+here.
 """
 
 from __future__ import annotations
@@ -9,23 +9,14 @@ from __future__ import annotations
 import functools
 import importlib
 from collections.abc import Callable
-from importlib.metadata import EntryPoint
 from pathlib import Path, PurePath
 from typing import Any
 
 from tlgan.errors import TlganError
-from tlgan.io.isolation import entry_points, load
+from tlgan.hooks import EXTRACTORS
 from tlgan.io.permission import MODULE_REFERENCE, allow, import_attribute, require
 
-from .base import Extractor
-
-GROUP = "tlgan.extractors"
-
-BUILT_IN = {
-    "celeba40": "tlgan.extractors.faces:celeba40",
-    "judge40": "tlgan.extractors.faces:judge40",
-    "colour": "tlgan.extractors.colour:ColourExtractor",
-}
+from .base import Extractor, as_extractor, is_extractor
 
 #: References that name a file or a scheme: how they begin or end, and who loads them. A prefix of a sentence
 #: (`text:`) is taken off; everything else is handed on whole.
@@ -41,7 +32,7 @@ REPOSITORIES = "tlgan.extractors.huggingface:load_classifier"
 
 def known_extractors() -> tuple[str, ...]:
     """Names that :func:`load_extractor` takes: the built-in ones and those of installed packages."""
-    return tuple(sorted({*BUILT_IN, *(point.name for point in entry_points(GROUP))}))
+    return tuple(sorted(EXTRACTORS.names()))
 
 
 def load_extractor(ref: Any, **options: Any) -> Extractor:
@@ -85,15 +76,8 @@ def names_code(ref: str) -> bool:
 
 
 def _load_named(ref: str, options: dict[str, Any]) -> Extractor:
-    points: dict[str, EntryPoint] = {point.name: point for point in entry_points(GROUP)}
-    if ref in BUILT_IN:
-        return _call_factory(_builtin(BUILT_IN[ref]), options, ref)
-    if ref in points:
-        try:
-            factory = load(points[ref])
-        except (ImportError, AttributeError) as error:
-            raise TlganError(f"extractor {ref!r} of {points[ref].value} can't be imported: {error}") from error
-        return _call_factory(factory, options, ref)
+    if ref in EXTRACTORS:
+        return _call_factory(EXTRACTORS.get(ref), options, ref)
     for scheme, loader in SCHEMES.items():
         if ref.startswith(scheme):
             return _call_factory(functools.partial(_builtin(loader), ref.removeprefix(scheme)), options, ref)
@@ -105,7 +89,8 @@ def _load_named(ref: str, options: dict[str, Any]) -> Extractor:
         return _as_extractor(import_attribute(ref, "extractor"), options, described=ref)
     raise TlganError(
         f"unknown extractor {ref!r}: expected one of {', '.join(known_extractors())}, a file (.onnx, .toml), "
-        "hf:owner/repo, text:words, or module:function for your own"
+        "hf:owner/repo, text:words, or module:function for your own; an object is handed over as one: "
+        "tlgan.open(folder, extractors=[...])"
     )
 
 
@@ -128,10 +113,10 @@ def _call_factory(factory: Callable[..., Any], options: dict[str, Any], ref: str
 def _as_extractor(found: Any, options: dict[str, Any], described: str) -> Extractor:
     if isinstance(found, type) and hasattr(found, "extract"):
         return _call_factory(found, options, described)
-    if isinstance(found, Extractor):
+    if is_extractor(found):
         if options:
             raise TlganError(f"extractor {described} is already made: options {', '.join(options)} can't be applied")
-        return found
+        return as_extractor(found)
     if callable(found):
         from .callables import wrap_callable
 

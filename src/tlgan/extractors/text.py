@@ -19,41 +19,44 @@ from torch import Tensor
 
 from tlgan.errors import TlganError
 
-from .base import Feature, identity
+from .base import Extractor, Feature, identity
 from .description import ADDED, Description, Prompt, feature_name
-from .huggingface import SAFE, Scaling, folder_fingerprint, folder_of, import_transformers, line, model_name, scaling_of
-from .images import check_images
-from .values import check_values
+from .huggingface import (
+    BATCH,
+    SAFE,
+    Scaling,
+    folder_fingerprint,
+    folder_of,
+    import_transformers,
+    line,
+    model_name,
+    scaling_of,
+)
 
 DEFAULT_MODEL = "hf:openai/clip-vit-base-patch32"
 NEUTRAL = "a photo of a person"
-_BATCH = 32
 
 
-class TextPrompts:
+class TextPrompts(Extractor):
     """Sentences as probabilities; an extractor that can be differentiated."""
+
+    differentiable = embeds = True
+    batch = BATCH
 
     def __init__(self, model: _TextImageModel, prompts: Sequence[Prompt]) -> None:
         self.model = model
         self.prompts = tuple(prompts)
-        self.features: tuple[Feature, ...] = tuple(prompt.feature for prompt in prompts)
+        self.features = tuple(prompt.feature for prompt in prompts)
         names = [feature.name for feature in self.features]
         if len(set(names)) != len(names):
             raise TlganError(f"two sentences make the same name ({', '.join(names)}): word one of them otherwise")
-        self.input_size: int | None = model.scaling.size
+        self.input_size = model.scaling.size
         text = "\n".join(f"{p.text}|{p.against}" for p in prompts)
         self.name = f"text-{hashlib.sha256((model.name + text).encode()).hexdigest()[:8]}"
         self.description = Description(kind="text", model=model.ref, prompts=self.prompts)
         self.fingerprint = identity(model.fingerprint, Description(kind="text", prompts=self.prompts).to_toml())
         towards = model.embed_text([p.text for p in prompts]) - model.embed_text([p.against for p in prompts])
         self._towards = towards * model.scale  # (f, e)
-
-    def extract(self, images: Tensor) -> Tensor:
-        """[n, C, H, W] in [-1, 1] -> float32 [n, f]."""
-        check_images(images)
-        with torch.no_grad():
-            parts = [self.logits(part) for part in torch.split(images, _BATCH)] or [torch.zeros(0, len(self.features))]
-            return check_values(torch.cat(parts).sigmoid(), len(images), self.features, self.name)
 
     def logits(self, images: Tensor) -> Tensor:
         """[n, C, H, W] -> [n, f], differentiable."""

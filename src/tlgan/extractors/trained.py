@@ -1,4 +1,4 @@
-"""Networks that `train-extractor` wrote as safetensors: the same as its ONNX file, but gradients can be taken.
+"""Networks in safetensors: those of the package, and those that `train-extractor` wrote beside its ONNX file.
 
 That makes them cheap to add as sliders, and a start for further training. The metadata says which of the package's own
 architectures the numbers belong to; nothing else in the file is looked at.
@@ -17,32 +17,36 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from tlgan.errors import TlganError
+from tlgan.errors import BadFile
 from tlgan.io import hub
 from tlgan.io.files import replacing
 from tlgan.io.foreign import json_of
 
-from . import head
+from . import head, reader
+from .attributes import AGE, CELEBA_ATTRIBUTES
 from .base import Extractor, Feature, identity
-from .images import BATCH, check_images, prepare
+from .images import prepare
 from .networks import ARCHITECTURES, folded
-from .values import check_values
 
 METADATA_KEY = "tlgan.trained"
+PACKAGED_KEY = "tlgan.extractor"  # the same in the package's own networks, whose features are named only
+_KNOWN = {feature.name: feature for feature in (*CELEBA_ATTRIBUTES, AGE)}
+_EXPECTED = "expected a file written by `tlgan train-extractor`, `tlgan label` or recipes/train_celeba40.py"
 
 
-class TrainedNetwork:
-    """A network of :data:`~tlgan.extractors.networks.ARCHITECTURES` with features of its own.
+class TrainedNetwork(Extractor):
+    """A network of :data:`~tlgan.extractors.networks.ARCHITECTURES` with its features.
 
     ``groups``: runs of columns that share one softmax, as (first, last + 1); all other probabilities have a logit each.
     """
+
+    differentiable = embeds = True
 
     def __init__(
         self,
         module: nn.Module,
         features: Sequence[Feature],
         groups: Sequence[tuple[int, int]],
-        architecture: str,
         input_size: int,
         name: str,
         fingerprint: str = "",
@@ -52,27 +56,21 @@ class TrainedNetwork:
         self._network: Any = folded(self.module)
         self.features = tuple(features)
         self.groups = tuple((int(first), int(stop)) for first, stop in groups)
-        self.architecture = architecture
-        self.input_size: int | None = input_size
+        self.input_size = input_size
         self.name = name
-        self._probability = torch.tensor([feature.kind == "probability" for feature in self.features])
-
-    def extract(self, images: Tensor) -> Tensor:
-        """[n, C, H, W] in [-1, 1] -> float32 [n, f]."""
-        check_images(images)
-        with torch.inference_mode():
-            parts = [self.logits(part) for part in torch.split(images, BATCH)] or [torch.zeros(0, len(self.features))]
-            raw = torch.cat(parts)
-            values = torch.where(self._probability.to(raw.device), raw.sigmoid(), raw)
-        return check_values(values, len(images), self.features, self.name).clone()
 
     def logits(self, images: Tensor) -> Tensor:
         """[n, C, H, W] -> [n, f], differentiable: the logit of each probability, each quantity in its unit."""
         return marginal_logits(self._network(self._prepare(images)), self.groups)
 
     def embedding(self, images: Tensor) -> Tensor:
-        """[n, C, H, W] -> [n, e], differentiable."""
+        """[n, C, H, W] -> [n, e], differentiable: the pooled layer that the outputs are read from."""
         found: Tensor = self._network.embed(self._prepare(images))
+        return found
+
+    def maps(self, images: Tensor) -> Tensor:
+        """[n, C, H, W] -> [n, c, h, w], differentiable: the last maps of a residual network, before they are pooled."""
+        found: Tensor = self._network.blocks(self._network.stem(self._prepare(images)))
         return found
 
     def _prepare(self, images: Tensor) -> Tensor:
@@ -81,6 +79,8 @@ class TrainedNetwork:
 
 def marginal_logits(raw: Tensor, groups: Sequence[tuple[int, int]]) -> Tensor:
     """Raw outputs [n, f] with every softmax group's columns as the logit of that class against all others."""
+    if not groups:
+        return raw
     columns = list(raw.unbind(dim=1))
     for first, stop in groups:
         for column in range(first, stop):
@@ -110,27 +110,42 @@ def save_trained(
 
 
 def load_safetensors(ref: str | Path) -> Extractor:
-    """An extractor from a safetensors file: a trained network, or a head made by clicks. TlganError for any other."""
+    """An extractor from a safetensors file: a trained network, a head made by clicks, or a reader of directions. TlganError for any other."""
     path = Path(ref)
-    expected = "expected a file written by `tlgan train-extractor` or `tlgan label`"
+    metadata = _metadata(path)
+    if head.METADATA_KEY in metadata:
+        return head.load_head(path)
+    if reader.METADATA_KEY in metadata:
+        return reader.load_reader(path)
+    return load_network(path)
+
+
+def load_network(path: Path, name: str = "") -> TrainedNetwork:
+    """The network in `path`, known as `name`: by default the file's own with a part of its fingerprint.
+
+    Features are described in the file, or named as in `attributes`. Raises BadFile for any other file.
+    """
+    metadata = _metadata(path)
+    try:
+        text = metadata.get(METADATA_KEY) or metadata[PACKAGED_KEY]
+        description = json_of(text)
+        features = [_KNOWN[f] if isinstance(f, str) else Feature(**f) for f in description["features"]]
+        network = ARCHITECTURES[description["architecture"]](len(features))
+        with safe_open(path, framework="pt") as file:
+            state = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118 - not a mapping
+        network.load_state_dict(state, strict=True)
+        groups = [(int(first), int(stop)) for first, stop in description.get("groups", ())]
+        size = int(description["input_size"])
+    except (ArithmeticError, ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise BadFile(f"{path} does not describe an extractor known here ({reason}): {_EXPECTED}") from error
+    known = "" if name else identity(text, hub.sha256_of(path))
+    return TrainedNetwork(network, features, groups, size, name or f"{path.stem}-{known[:8]}", known)
+
+
+def _metadata(path: Path) -> dict[str, str]:
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            if head.METADATA_KEY in metadata:
-                return head.load_head(path)
-            description = json_of(metadata[METADATA_KEY])
-            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a mapping
-        features = tuple(Feature(**feature) for feature in description["features"])
-        groups = [(int(first), int(stop)) for first, stop in description["groups"]]
-        network = ARCHITECTURES[description["architecture"]](len(features))
-        network.load_state_dict(state, strict=True)
-        size = int(description["input_size"])
+            return dict(file.metadata() or {})
     except (OSError, SafetensorError) as error:
-        raise TlganError(f"{path} can't be read as safetensors ({error}): {expected}") from error
-    except (ArithmeticError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise TlganError(f"{path} does not describe an extractor known here ({reason}): {expected}") from error
-    known = identity(metadata[METADATA_KEY], hub.sha256_of(path))
-    return TrainedNetwork(
-        network, features, groups, description["architecture"], size, f"{path.stem}-{known[:8]}", fingerprint=known
-    )
+        raise BadFile(f"{path} can't be read as safetensors ({error}): {_EXPECTED}") from error

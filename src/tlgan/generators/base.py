@@ -36,6 +36,7 @@ class Generator(Protocol):
     channels: int  # 3, or 1
     spaces: tuple[str, ...]  # ("z",) or ("z", "w", "w+")
     label_dim: int  # 0 where the generator takes no class label
+    truncation: float  # psi that `sample` and `map` use where none is given; `load_generator` may set it
     differentiable: bool  # do gradients flow from pictures to latents?
 
     def sample(
@@ -97,6 +98,7 @@ class LatentGenerator(ABC):
     head: PictureHead | None = None  # paints what is asked for at its resolution or below
     assumed: tuple[str, ...] = ()  # options, as "key=value", that the file leaves open and that were taken by custom
     given: Mapping[str, Any] = MappingProxyType({})  # the options it was loaded with
+    ref = ""  # what it was loaded from, where it was
 
     def __init__(
         self,
@@ -238,6 +240,11 @@ class LatentGenerator(ABC):
     def style_maps(self) -> list[Tensor]:
         """The weights [channels, w_dim] of the affine maps through which w alone enters the layers, in their order; none
         where an architecture has no w or does not say."""
+        return []
+
+    def first_maps(self) -> list[Tensor]:
+        """The weights [outputs, latent_dim] through which z alone enters a generator without w; none where an architecture
+        does not say."""
         return []
 
     # -- what an architecture says -----------------------------------------------------------------------------

@@ -6,14 +6,13 @@ import re
 import warnings
 from collections.abc import Mapping
 from contextlib import nullcontext
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tlgan.errors import AssumedWarning, TlganError
+from tlgan.errors import AssumedWarning, NeedsTrust, TlganError
+from tlgan.hooks import GENERATOR_FORMATS, GeneratorFile, UnrecognisedFile
 from tlgan.io import consent, hub
-from tlgan.io.isolation import entry_points, load
 
 from .base import Generator, LatentGenerator
 from .blueprint import Blueprint
@@ -27,7 +26,6 @@ from .formats.kinds import blueprint_of, build, is_black_box, set_options
 from .formats.own import load_own, names_code
 from .nets.dcgan import planned
 
-ENTRY_POINTS = "tlgan.generators"
 _HF_REPOSITORY = re.compile(r"hf:[\w][\w.-]*/[\w][\w.-]*(?P<revision>@[\w./-]+)?")
 # no damage that is known ends in these; what isn't known still ends in one line
 DAMAGE = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
@@ -75,7 +73,7 @@ def load_generator(
         name = _name_of(ref)
         generator = _load(path, name, device=device, network=network, trust=trust, recorded=recorded, **options)
     if isinstance(generator, LatentGenerator):
-        generator.given = chosen_options(network, options)
+        generator.given, generator.ref = chosen_options(network, options), str(ref)
         if generator.assumed and known_model(str(ref)) is None:
             warnings.warn(
                 f"{generator.name}: the file doesn't say everything about its layers; assumed "
@@ -84,8 +82,6 @@ def load_generator(
                 stacklevel=2,
             )
     if truncation is not None:
-        if not isinstance(generator, LatentGenerator):
-            raise TlganError(f"{generator.name} is of a third party's kind, which takes no default truncation")
         generator.truncation = float(truncation)
     model = known_model(str(ref))
     if model is not None and model.head_file is not None and isinstance(generator, LatentGenerator):
@@ -206,38 +202,76 @@ def _from_hub_repository(ref: str, revision: str, progress: hub.Progress | None)
 def _load(
     path: Path, name: str, *, device: str, network: str | None, trust: bool, recorded: str, **options: Any
 ) -> Generator:
+    """Every format is shown the file, those that are built in first, until one takes it."""
+    checkpoint, unread = None, None
     try:
         checkpoint = read_checkpoint(path)
-    except TlganError:
-        generator = _from_plugin_file(path, device=device, network=network, **options)
-        if generator is None:
-            raise
-        return generator
-    common: dict[str, Any] = {"name": name, "device": device}
-    if is_black_box(checkpoint):
-        return _load_graph(checkpoint, trust, chosen_options(network, options), common)
-    try:
-        blueprint = describe(checkpoint, network)
-    except TlganError:
-        generator = _from_plugin_file(path, device=device, network=network, **options)
-        if generator is None:
-            raise
-        return generator
-    try:
-        generator = build(blueprint, **common, **options)
     except TlganError as error:
-        raise TlganError(f"{path.name} can't be used: {error}") from error
+        unread = error
+    file, given = GeneratorFile(path, name, checkpoint, trust, recorded), chosen_options(network, options)
+    for format_name in GENERATOR_FORMATS.names():
+        try:
+            found = GENERATOR_FORMATS.get(format_name)(file, device=device, **given)
+        except UnrecognisedFile as error:
+            unread = unread or error
+            continue
+        if found is not None:
+            return _built(found, file, device)
+    raise unread or UnrecognisedFile(f"{path.name} is of no kind of generator that is known")
+
+
+def _built(found: Generator | Blueprint, file: GeneratorFile, device: str) -> Generator:
+    return build(found, name=file.name, device=device) if isinstance(found, Blueprint) else found
+
+
+def read_tensors(file: GeneratorFile | str, *, device: str = "cpu", **given: Any) -> Generator | None:
+    """The built-in format of files that hold tensors of a network known here."""
+    if isinstance(file, str) or file.checkpoint is None or is_black_box(file.checkpoint):
+        return None
+    options = dict(given)
+    network = options.pop("network", None)
+    try:
+        blueprint = blueprint_of_file(file.checkpoint, network)
+    except TlganError as error:
+        raise UnrecognisedFile(str(error)) from error
+    try:
+        generator = build(blueprint, name=file.name, device=device, **options)
+    except TlganError as error:
+        raise TlganError(f"{file.path.name} can't be used: {error}") from error
     except DAMAGE as error:
-        raise TlganError(f"{path.name} can't be used: it is damaged ({type(error).__name__})") from error
-    if recorded and recorded == with_options(hub.sha256_of(path), chosen_options(network, options)):
-        generator.fingerprint = recorded
+        raise TlganError(f"{file.path.name} can't be used: it is damaged ({type(error).__name__})") from error
+    if file.recorded and file.recorded == with_options(hub.sha256_of(file.path), given):
+        generator.fingerprint = file.recorded
     return generator
 
 
+def read_graph(file: GeneratorFile | str, *, device: str = "cpu", **given: Any) -> Generator | None:
+    """The built-in format of files that bring their own graph."""
+    if isinstance(file, str) or file.checkpoint is None or not is_black_box(file.checkpoint):
+        return None
+    return _load_graph(file.checkpoint, file.trust, given, {"name": file.name, "device": device})
+
+
 def describe(checkpoint: Checkpoint, network: str | None) -> Blueprint:
+    """The blueprint of a file; where no built-in kind knows it, that of an installed format that makes one."""
+    try:
+        return blueprint_of_file(checkpoint, network)
+    except TlganError:
+        file = GeneratorFile(checkpoint.path, checkpoint.path.stem, checkpoint)
+        for entry in GENERATOR_FORMATS.installed():
+            found = GENERATOR_FORMATS.get(entry.name)(file, **chosen_options(network, {}))
+            if isinstance(found, Blueprint):
+                return found
+        raise
+
+
+def blueprint_of_file(checkpoint: Checkpoint, network: str | None) -> Blueprint:
     """`blueprint_of`, with one line for whatever damage it does not foresee."""
     try:
         return blueprint_of(checkpoint, network)
+    except TlganError as error:
+        name = checkpoint.path.name
+        raise error if name in str(error) else TlganError(f"{name} can't be used: {error}") from error
     except DAMAGE as error:
         raise TlganError(f"{checkpoint.path.name} can't be used: it is damaged ({type(error).__name__})") from error
 
@@ -269,7 +303,7 @@ def _load_graph(checkpoint: Checkpoint, trust: bool, chosen: dict[str, Any], com
 def _load_code(checkpoint: Checkpoint, trust: bool, **options: Any) -> Generator:
     kind = "TorchScript" if checkpoint.container == "torchscript" else "torch.export"
     if not trust:
-        raise TlganError(f"{checkpoint.path.name} is {kind}, which can hold code: load it with trust if you trust it")
+        raise NeedsTrust(f"{checkpoint.path.name} is {kind}, which can hold code: load it with trust if you trust it")
     from .formats.wrapped import load_exported, load_torchscript
 
     read = load_torchscript if checkpoint.container == "torchscript" else load_exported
@@ -288,29 +322,12 @@ def _name_of(ref: str | Path) -> str:
     )
 
 
-# -- kinds of third parties ------------------------------------------------------------------------------------
-
-
-def _from_plugin_scheme(ref: str, **options: Any) -> Generator | None:
-    """`name:rest` goes to the entry point of that name."""
+def _from_plugin_scheme(ref: str, *, device: str, network: str | None, **options: Any) -> Generator | None:
+    """`name:rest` goes to the format of that name, where a package brings one."""
     scheme, colon, rest = ref.partition(":")
-    for entry in entry_points(ENTRY_POINTS) if colon else []:
-        if entry.name == scheme:
-            generator = _call(entry, rest, **options)
-            if generator is None:
-                raise TlganError(f"{ref}: the kind {entry.name} makes no generator of that")
-            return generator
-    return None
-
-
-def _from_plugin_file(path: Path, **options: Any) -> Generator | None:
-    """A file that no built-in kind knows is shown to every entry point until one takes it."""
-    return next(
-        (made for entry in entry_points(ENTRY_POINTS) if (made := _call(entry, path, **options)) is not None), None
-    )
-
-
-def _call(entry: EntryPoint, what: str | Path, **options: Any) -> Generator | None:
-    given = {key: value for key, value in options.items() if value is not None}
-    generator: Generator | None = load(entry)(what, **given)
-    return generator
+    if not colon or scheme in GENERATOR_FORMATS.built_in or scheme not in GENERATOR_FORMATS:
+        return None
+    found = GENERATOR_FORMATS.get(scheme)(rest, device=device, **chosen_options(network, options))
+    if found is None:
+        raise TlganError(f"{ref}: the kind {scheme} makes no generator of that")
+    return _built(found, GeneratorFile(Path(rest), _name_of(rest)), device)

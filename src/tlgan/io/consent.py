@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
-from tlgan.errors import TlganError
+from tlgan.errors import Refused
 
 Ask = Callable[[str], bool]
 
@@ -58,16 +58,16 @@ def by_file() -> bool:
 
 
 def check(ref: str) -> None:
-    """Raise TlganError where a file names `ref` and no person agrees to fetch it."""
+    """Raise Refused where a file names `ref` and no person agrees to fetch it."""
     naming = _naming.get()
     if naming is None or naming.agreed or ref in _agreed:
         return
     if _ask is not None and _ask(f"{naming.file} asks to fetch {ref}"):
         _agreed.add(ref)
         return
-    raise TlganError(
+    raise Refused(
         f"{naming.file} asks to fetch {ref}, which you have not named and which is not in the cache: nothing was "
-        "sent; if you want that, run the same command with --yes (in Python: open_workspace(..., fetch=True))"
+        "sent; if you want that, run the same command with --yes (in Python: tlgan.open(..., fetch=True))"
     )
 
 

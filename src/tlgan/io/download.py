@@ -23,7 +23,7 @@ from pathlib import Path
 import httpx
 from filelock import FileLock, Timeout
 
-from tlgan.errors import TlganError
+from tlgan.errors import Refused, TlganError
 
 from .foreign import json_of
 
@@ -99,7 +99,7 @@ def check_public(url: str, *, resolve: bool = True) -> str:
     addresses = [str(entry[4][0]).partition("%")[0] for entry in found]
     for address in addresses:
         if not _is_public(address):
-            raise TlganError(
+            raise Refused(
                 f"{url} leads to {address}, inside this machine or its network: a file may not ask for that; "
                 "if you want it, name the address yourself on the command line"
             )

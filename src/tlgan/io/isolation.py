@@ -6,16 +6,19 @@ Every child process, and every search for a program, a module or an entry point,
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import importlib.util
 import os
+import pickle
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint as EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +136,78 @@ def isolated(script: str, task: str, *, variables: Sequence[str], seconds: float
     return done.returncode, done.stdout, done.stderr
 
 
+class Worker:
+    """A child process that answers questions, one at a time, in the order in which they are asked."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process, self._turn = process, threading.Lock()
+
+    def ask(self, question: Any) -> Any:
+        """The answer. Raises what the child raised, and RuntimeError where the child ended."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        with self._turn:
+            try:
+                pickle.dump(question, self._process.stdin)
+                self._process.stdin.flush()
+                answer, raised = pickle.load(self._process.stdout)
+            except (EOFError, OSError, pickle.UnpicklingError) as error:
+                raise RuntimeError(f"a process that helped has ended (exit code {self._process.poll()})") from error
+        if raised is not None:
+            raise raised
+        return answer
+
+    def stop(self) -> None:
+        """End the child; who waits for an answer gets RuntimeError."""
+        self._process.kill()
+
+
+@contextmanager
+def worker(module: str, task: bytes) -> Iterator[Worker]:
+    """A child process of this Python in which ``module.start(task)`` of this package makes what answers questions.
+
+    Only bytes that this process pickled itself go to it, and it can import what this process can. What it prints goes
+    to standard error; it is ended with the context, and by itself where this process is gone.
+    """
+    command = [sys.executable, "-P", os.path.abspath(__file__), module]
+    environment = _environment() | {"PYTHONPATH": os.pathsep.join(entry for entry in sys.path if os.path.isabs(entry))}
+    streams: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with tempfile.TemporaryDirectory(prefix="tlgan-") as folder:
+        process = subprocess.Popen(command, cwd=folder, env=environment, **streams)
+        try:
+            assert process.stdin is not None
+            process.stdin.write(len(task).to_bytes(8, "little") + task)
+            process.stdin.flush()
+            yield Worker(process)
+        finally:
+            process.kill()
+            with process:
+                pass
+
+
+def _serve(module: str) -> None:
+    """The child's side of `worker`."""
+    asked, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints is no answer
+    task = asked.read(int.from_bytes(asked.read(8), "little"))
+    failed: Exception | None = None
+    try:
+        answer_to = importlib.import_module(module).start(pickle.loads(task))
+    except Exception as error:
+        failed = error
+    while True:
+        try:
+            question = pickle.load(asked)
+        except EOFError:
+            return
+        try:
+            said = (None, failed) if failed else (answer_to(question), None)
+        except Exception as error:
+            said = (None, error)
+        pickle.dump(said, answers)
+        answers.flush()
+
+
 def site_of(name: str) -> str | None:
     """The folder that an installed package is imported from; nothing is imported."""
     with installed_only():
@@ -174,3 +249,7 @@ def _environment() -> dict[str, str]:
 def _absolute(path: str) -> str:
     """A search path without its relative and empty entries."""
     return os.pathsep.join(entry for entry in path.split(os.pathsep) if os.path.isabs(entry))
+
+
+if __name__ == "__main__":
+    _serve(sys.argv[1])

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tlgan.errors import TlganError
+from tlgan.errors import BadFile, TlganError
 
 from . import hub, isolation, trial_child
 from .files import replacing
@@ -76,7 +76,7 @@ def try_onnx(
         return Tried(sha256, known)
     answer = _child(path, title, asked)
     if problem := answer.get("problem"):
-        raise TlganError(f"{title} {problem}")
+        raise BadFile(f"{title} {problem}")
     data = _data(path, answer["data"])
     with suppress(TlganError, OSError):  # a cache that can't be written only costs time
         note.parent.mkdir(parents=True, exist_ok=True)
@@ -109,9 +109,9 @@ def _in_here(path: Path, title: str) -> list[str]:
     try:
         return trial_child.data_files(onnx.load(str(path), load_external_data=False), path.parent)
     except trial_child.Refused as error:
-        raise TlganError(f"{title} {error}") from error
+        raise BadFile(f"{title} {error}") from error
     except Exception as error:  # protobuf's errors are its own
-        raise TlganError(f"{title} can't be read as an ONNX model: {' '.join(str(error).split())[:200]}") from error
+        raise BadFile(f"{title} can't be read as an ONNX model: {' '.join(str(error).split())[:200]}") from error
 
 
 def _child(path: Path, title: str, asked: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The sliders of one photograph: `ws.invert("photo.jpg").set(smiling=1).save("out.jpg")`.
 
-All that an `Editor` does is done to the inverted latent; pictures are the photograph with what changed laid back.
+All that an `Face` does is done to the inverted latent; pictures are the photograph with what changed laid back.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Self
 
 import numpy as np
 
-from tlgan.editing import Canvas, Edit, Editor
+from tlgan.editing import Canvas, Edit, Face
 from tlgan.editing.claims import claim_of
 from tlgan.errors import TlganError
 
@@ -23,8 +23,8 @@ from .state import Inversion
 from .warping import warp
 
 
-class PhotographEditor(Editor):
-    """One photograph and what is asked of it; a value, as `Editor` is.
+class PhotographEditor(Face):
+    """One photograph and what is asked of it; a value, as `Face` is.
 
     Raises TlganError where the inversion belongs to another photograph or generator.
     """

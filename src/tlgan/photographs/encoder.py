@@ -1,16 +1,12 @@
-"""From a small picture to a latent at once: linear regression, repeated on what is still missing.
+"""From a small picture to a latent at once: linear regression on what describes the picture already.
 
 A network trained from nothing needs hours on a GPU. What a picture looks like is described already: by its pixels, and
 by the last convolution of `celeba40`, which learned from photographs. Ridge regression from these to w needs some
-thousand pictures that the generator makes itself. What was found is then painted, and the same map is applied to the
-*difference* of the two descriptions, as in supervised descent (Xiong and De la Torre, CVPR 2013).
-`recipes/encoder.py` fits it.
+thousand pictures that the generator makes itself. `recipes/encoder.py` fits it.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +21,6 @@ from tlgan.io.files import replacing
 FORMAT = "tlgan.photograph-encoder"
 #: Side of the pictures that are described, and of their pixels that count; pixels.
 SIDE, PIXELS = 128, 16
-
-Paint = Callable[[Tensor], Tensor]  # w [n, d] -> pictures [n, 3, SIDE, SIDE]
 
 
 class Description:
@@ -46,31 +40,20 @@ class Description:
 
 
 class Encoder:
-    """Pictures to w for the generator whose fingerprint is ``generator``: offset + (numbers @ inner) @ outer, and then
-    ``repeats`` times ``share`` of what that map says of the difference. ``inner`` [size, k], ``outer`` [k, d], ``offset``
-    [d]."""
+    """Pictures to w for the generator whose fingerprint is ``generator``: offset + (numbers @ inner) @ outer, ``inner``
+    [size, k], ``outer`` [k, d], ``offset`` [d]."""
 
-    def __init__(
-        self, inner: Tensor, outer: Tensor, offset: Tensor, generator: str, *, repeats: int = 0, share: float = 0.5
-    ) -> None:
+    def __init__(self, inner: Tensor, outer: Tensor, offset: Tensor, generator: str) -> None:
         self.inner, self.outer, self.offset = inner, outer, offset
         self.generator = generator
-        self.repeats, self.share = repeats, share
         self._describe: Description | None = None
 
     @torch.inference_mode()
-    def __call__(self, images: Tensor, paint: Paint) -> Tensor:
-        """Pictures [n, 3, h, w] in [-1, 1] -> w [n, d]; `paint` paints w at `SIDE` pixels."""
+    def __call__(self, images: Tensor) -> Tensor:
+        """Pictures [n, 3, h, w] in [-1, 1] -> w [n, d]."""
         self._describe = self._describe or Description()
-        return self.found(self._describe(F.interpolate(images, size=SIDE, mode="area")), self._describe, paint)
-
-    def found(self, described: Tensor, describe: Callable[[Tensor], Tensor], paint: Paint) -> Tensor:
-        """w [n, d] of pictures that are described already [n, size]."""
-        latents = self.offset + described @ self.inner @ self.outer
-        for _ in range(self.repeats):
-            missing = described - describe(paint(latents))
-            latents = latents + self.share * (missing @ self.inner @ self.outer)
-        return latents
+        described = self._describe(F.interpolate(images, size=SIDE, mode="area"))
+        return self.offset + described @ self.inner @ self.outer
 
     def save(self, path: Path) -> None:
         """Write it as safetensors: the large map in 8 bits with a scale a column, whole or not at all."""
@@ -82,12 +65,11 @@ class Encoder:
             "outer": (scale[:, None] * self.outer).half(),
             "offset": self.offset.float(),
         }
-        about = {"generator": self.generator, "repeats": self.repeats, "share": self.share}
         metadata = {
             "format": FORMAT,
             "version": "1",
             "written_by": f"tlgan {__version__}",
-            "about": json.dumps(about),
+            "generator": self.generator,
         }
         with replacing(path) as temporary:
             save_file({name: value.contiguous() for name, value in tensors.items()}, temporary, metadata)
@@ -103,10 +85,7 @@ def load_encoder(path: Path) -> Encoder:
             tensors: dict[str, Any] = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
         if metadata.get("format") != FORMAT:
             raise TlganError(f"{path} is no encoder of photographs: expected a file that recipes/encoder.py wrote")
-        about = json.loads(metadata["about"])
-        repeats, share = int(about["repeats"]), float(about["share"])
-        parts = (tensors[part] for part in ("inner", "outer", "offset"))
-        return Encoder(*parts, str(about["generator"]), repeats=repeats, share=share)
+        return Encoder(tensors["inner"], tensors["outer"], tensors["offset"], metadata["generator"])
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         line = str(error).partition("\n")[0][:120]
         raise TlganError(f"{path} can't be read as an encoder of photographs: {line}") from error

@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,12 +23,14 @@ from torch.nn import functional as F
 from tlgan.axes.metric import Metric
 from tlgan.errors import TlganError
 from tlgan.generators import Generator
+from tlgan.io.isolation import installed_only
 
 from .identity import Identity
 
 #: Largest side in pixels of pictures that are compared; whole pictures are averaged down to it.
 COMPARED = 256
 _SMALL = 128
+_DIAGONAL = 200  # numbers of a latent from which on the search keeps a variance each and no correlations
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,8 @@ class Plan:
     ``features`` (an extractor's embedding), ``identity`` (where weights for it are there), ``shared`` and ``layers``
     (the prior on u and on the offsets)."""
 
-    small: int = 120
-    whole: int = 4
+    small: int = 80
+    whole: int = 2
     rate: float = 0.2
     whole_rate: float = 0.03
     apart: float = 0.25
@@ -76,11 +79,6 @@ class Inverter:
         identity: Identity | None = None,
         options: dict[str, Any] | None = None,
     ) -> None:
-        if not generator.differentiable:
-            raise TlganError(
-                f"{generator.name} has no gradients, and photographs are inverted by gradients: use the generator's "
-                "own weights in place of an exported file"
-            )
         self.generator = generator
         self.space = space
         self.layers = generator.num_ws if space == "w" and "w+" in generator.spaces else 0
@@ -100,6 +98,9 @@ class Inverter:
         ``target`` [1, 3, s, s] in [-1, 1]; ``weight`` [1, 1, s, s] what its pixels count, 1 on average; ``start`` a
         latent [d] or [layers, d] to begin with, None: the population's mean.
         """
+        if not self.generator.differentiable:
+            yield from self._search(target, weight, plan, start)
+            return
         begun, dim = time.monotonic(), len(self._mean)
         shared = torch.zeros(dim)
         offsets = torch.zeros(max(1, self.layers), dim)
@@ -120,7 +121,7 @@ class Inverter:
             if self.layers:
                 groups.append({"params": [offsets], "lr": plan.apart * rate})
             optimizer = torch.optim.Adam(groups, betas=(0.9, 0.95))
-            schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda at, n=count: _cycle(at / n))
+            schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, partial(_cycle, count=count))
             best_loss = np.inf  # losses of different pictures don't compare
             for step in range(count):
                 latent = self._latent(shared, offsets)
@@ -144,6 +145,39 @@ class Inverter:
                 shared.copy_(white.mean(dim=0))
                 offsets.copy_(white - white.mean(dim=0))
 
+    def _search(self, target: Tensor, weight: Tensor, plan: Plan, start: np.ndarray | None) -> Iterator[Found]:
+        """The same without gradients: CMA-ES (Hansen, 2016) on the latent that all layers share; a step is a population."""
+        with installed_only():
+            try:
+                import cma
+            except ImportError as error:
+                raise TlganError(
+                    f"{self.generator.name} has no gradients, so a photograph has to be searched for: install the library for "
+                    "it with pip install 'tlgan[search]', or use the generator's own weights in place of an exported file"
+                ) from error
+        begun, dim = time.monotonic(), len(self._mean)
+        compare = self._comparison(target, weight, self.small_side, plan)
+        first = torch.zeros(dim)
+        if start is not None:
+            first = ((torch.from_numpy(start).float().reshape(-1, dim) - self._mean) @ self._inverse.T).mean(dim=0)
+        options = {"seed": 1, "verbose": -9, "CMA_diagonal": dim > _DIAGONAL}
+        strategy = cma.CMAEvolutionStrategy(first.double().numpy(), 0.5, options)
+        best, best_loss = self._latent(first, torch.zeros(1, dim)), np.inf
+        for step in range(plan.small):
+            asked, losses = strategy.ask(), []
+            for white in asked:
+                shared = torch.from_numpy(np.asarray(white)).float()
+                latent = self._latent(shared, torch.zeros(max(1, self.layers), dim))
+                with torch.no_grad():
+                    loss = compare(self._paint(latent, self.small_side)) + plan.shared * shared.square().mean()
+                losses.append(float(loss))
+                if losses[-1] < best_loss:
+                    best, best_loss = latent, losses[-1]
+            strategy.tell(asked, losses)
+            row = best if self.layers else best[0]
+            seconds = time.monotonic() - begun
+            yield Found(row.numpy().astype(np.float32), best_loss, step + 1, plan.small, seconds, "search")
+
     def _latent(self, shared: Tensor, offsets: Tensor) -> Tensor:
         """[layers, d], or [1, d] where there are none."""
         white = shared + (offsets - offsets.mean(dim=0)) if self.layers else shared[None]
@@ -165,7 +199,7 @@ class Inverter:
         coarse = F.avg_pool2d(wanted, 4), F.avg_pool2d(counts, 4)
         with torch.no_grad():
             embedded = self._embed(wanted) if self._embed and plan.features else None
-            spread = embedded.std().clamp_min(1e-6) if embedded is not None else None
+            spread = embedded.std().clamp_min(1e-6) if embedded is not None else 1.0
             who = self._identity(wanted) if self._identity and plan.identity else None
 
         def compare(painted: Tensor) -> Tensor:
@@ -182,6 +216,7 @@ class Inverter:
         return compare
 
 
-def _cycle(at: float) -> float:
-    """Share of the largest rate at a share of the way: up over a twentieth, then down along a cosine."""
-    return min(1.0, (at + 0.01) / 0.05) * (0.05 + 0.95 * 0.5 * (1 + np.cos(np.pi * at)))
+def _cycle(step: int, *, count: int) -> float:
+    """Share of the largest rate: up over a twentieth of the steps, then down along a cosine."""
+    at = step / count
+    return float(min(1.0, (at + 0.01) / 0.05) * (0.05 + 0.95 * 0.5 * (1 + np.cos(np.pi * at))))

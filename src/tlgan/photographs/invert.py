@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 from tlgan.errors import TlganError
 
 from .alignment import ALIGNMENTS, boxed
-from .encoder import SIDE, Encoder, load_encoder
+from .encoder import Encoder, load_encoder
 from .finding import choose_face
 from .inversion import COMPARED, Found, Inverter, Plan
 from .pasting import face_mask
@@ -22,8 +22,6 @@ from .state import Inversion
 from .warping import warp
 
 if TYPE_CHECKING:
-    import torch
-
     from tlgan.editing import Canvas
 
     from .identity import Identity
@@ -39,6 +37,7 @@ def place(
     *,
     face: int | None = None,
     box: tuple[float, float, float] | None = None,
+    note: Callable[[str], None] = lambda words: None,
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """The square [2, 3] of a photograph that a generator takes, and the face's hull [n, 2] in it, or None.
 
@@ -50,7 +49,12 @@ def place(
         return boxed(photograph.picture, box), None
     if alignment not in ALIGNMENTS:
         raise TlganError(f"alignment {alignment!r} is unknown: expected {' or '.join(sorted(ALIGNMENTS))}")
-    found, _ = choose_face(photograph.picture, face)
+    found, count = choose_face(photograph.picture, face)
+    if count > 1 and face is None:
+        left, top, right, bottom = found.box
+        note(
+            f"{count} faces were found: the largest is taken, around {(left + right) / 2:.0f},{(top + bottom) / 2:.0f}"
+        )
     square = ALIGNMENTS[alignment](found)
     return square, (found.part("oval") - square[:, 2]) @ np.linalg.inv(square[:, :2]).T
 
@@ -72,18 +76,19 @@ def inverting(
 
     begun = time.monotonic()
     axes, source = canvas.axes, canvas.source
+    if axes.groups:
+        raise TlganError(
+            "photographs can't be inverted in a workspace of axes by layers: use one that was discovered in w "
+            "(tlgan discover without --space w+)"
+        )
     side = min(COMPARED, max(canvas.generator.resolution, 64))
     cut = warp(photograph.picture, square, side)
     target = torch.from_numpy(cut).permute(2, 0, 1)[None].clamp(0, 255) / 127.5 - 1
     start = None
     if encode and (encoder := encoder_for(canvas.generator.fingerprint)) is not None:
-
-        def paint(latents: torch.Tensor) -> torch.Tensor:
-            return canvas.generator.synthesize(latents, space=axes.space, resolution=SIDE).clamp(-1, 1)
-
-        start = encoder(target, paint)[0].numpy()
+        start = encoder(target)[0].numpy()
         yield Found(start, np.inf, 0, plan.small + plan.whole, time.monotonic() - begun, "encoder")
-    embedders = [part for part in getattr(canvas.extractor, "parts", (canvas.extractor,)) if hasattr(part, "embedding")]
+    embedders = [part for part in getattr(canvas.extractor, "parts", (canvas.extractor,)) if part.embeds]
     options: dict[str, object] = {"label": source.labels(1)}
     if axes.space == "z" and source.truncation != 1.0:
         options["truncation"] = source.truncation

@@ -56,7 +56,7 @@ def change_of(inverted: np.ndarray, edited: np.ndarray, crop: np.ndarray) -> np.
     strength = _blurred(_small(np.abs(change).max(axis=-1)), 0.008 * SIDE)
     replaced = np.clip((strength - _REPLACED[0]) / (_REPLACED[1] - _REPLACED[0]), 0.0, 1.0)
     if not replaced.any():
-        return change
+        return np.asarray(change)
     side = len(change)
     missed = crop.astype(np.float32) - inverted
     coarse = np.stack([_large(_blurred(_small(missed[..., k]), _FINE * SIDE), side) for k in range(3)], axis=-1)

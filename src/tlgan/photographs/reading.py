@@ -67,8 +67,8 @@ def read_photograph(source: str | Path | bytes) -> Photograph:
                     f"{name} has {width} x {height} pixels ({width * height / 1e6:.0f} million): photographs up to "
                     f"{MAX_PIXELS // 10**6} million are read; make it smaller first"
                 )
-            if getattr(image, "n_frames", 1) > 1:
-                raise TlganError(f"{name} holds {image.n_frames} pictures, an animation or pages: expected one")
+            if (frames := getattr(image, "n_frames", 1)) > 1:
+                raise TlganError(f"{name} holds {frames} pictures, an animation or pages: expected one")
             if image.mode not in _MODES:
                 raise TlganError(
                     f"{name} has {image.mode} pixels (print colours or more than 8 bits): save it as 8-bit RGB first"

@@ -39,7 +39,7 @@ class Inversion:
     def save(self, path: str | Path) -> Path:
         """Write it, whole or not at all, as .safetensors or .npz. Raises TlganError for another ending."""
         path = Path(path)
-        tensors = {"latent": self.latent.astype(np.float32), "square": self.square.astype(np.float64)}
+        tensors: dict[str, Any] = {"latent": self.latent.astype(np.float32), "square": self.square.astype(np.float64)}
         if self.hull is not None:
             tensors["hull"] = self.hull.astype(np.float64)
         about = {
@@ -58,7 +58,7 @@ class Inversion:
         with replacing(path) as temporary:
             if path.suffix == ".npz":
                 with temporary.open("wb") as file:
-                    np.savez(file, about=np.frombuffer(json.dumps(about).encode(), np.uint8), **tensors)  # type: ignore[arg-type]
+                    np.savez(file, about=np.frombuffer(json.dumps(about).encode(), np.uint8), **tensors)
             else:
                 from safetensors.numpy import save_file
 

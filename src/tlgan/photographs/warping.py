@@ -85,13 +85,13 @@ def unwarp(change: np.ndarray, square: np.ndarray, shape: tuple[int, int]) -> tu
     grid = torch.from_numpy(2 * unit - 1).float()[None]
     read = F.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=False)
     inside = ((unit >= 0) & (unit <= 1)).all(axis=-1)
-    return read[0].permute(1, 2, 0).numpy() * inside[..., None], place
+    return np.asarray(read[0].permute(1, 2, 0).numpy() * inside[..., None]), place
 
 
 def _mirrored(first: int, last: int, length: int) -> np.ndarray:
     """Rows `first` to `last` of a line of `length`, mirrored at its ends as often as needed."""
     at = np.arange(first, last) % (2 * length)
-    return np.where(at < length, at, 2 * length - 1 - at)
+    return np.asarray(np.where(at < length, at, 2 * length - 1 - at))
 
 
 def _outside(low: np.ndarray, high: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
@@ -100,4 +100,4 @@ def _outside(low: np.ndarray, high: np.ndarray, shape: tuple[int, int]) -> np.nd
     for axis, length in enumerate(shape):
         at = np.arange(low[axis], high[axis])
         away.append(np.maximum(np.maximum(-at, at - (length - 1)), 0).astype(np.float32))
-    return np.maximum(away[1][:, None], away[0][None])
+    return np.asarray(np.maximum(away[1][:, None], away[0][None]))

@@ -1,7 +1,8 @@
 """Step 3, Generate: many (latent, features, thumbnail) rows, resumable, in constant memory."""
 
 from .draw import draw, paint_rows, thumbnails
-from .measure import measure_part, measured
+from .measure import first_pictures, measure_part, measured
+from .memory import Samples, sample
 from .nearest import nearest
 from .recipe import Recipe
 from .source import Source
@@ -10,13 +11,16 @@ from .store import SampleStore, features_of, latents_of
 __all__ = [
     "Recipe",
     "SampleStore",
+    "Samples",
     "Source",
     "draw",
     "features_of",
+    "first_pictures",
     "latents_of",
     "measure_part",
     "measured",
     "nearest",
     "paint_rows",
+    "sample",
     "thumbnails",
 ]

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from contextlib import closing
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -26,11 +27,14 @@ if TYPE_CHECKING:
 
     from tlgan.extractors import Extractor
     from tlgan.generators import Generator
+    from tlgan.hooks import SamplingEngine
 
 #: A part that is not full yet is written when the rows it has and its file has not took longer than this.
 KEEP_SECONDS = 15.0
 #: called with the number of rows just painted
 OnRows = Callable[[int], None]
+#: latents by space (float32 [rows, d]), features float32 [rows, f], thumbnails uint8 [rows, s, s, C]
+Painted: TypeAlias = tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]
 
 
 def draw(
@@ -42,25 +46,37 @@ def draw(
     enough: Callable[[np.ndarray, np.ndarray], bool],
     piece: int | None = None,
     on_rows: OnRows | None = None,
+    engine: SamplingEngine | None = None,
 ) -> int:
     """Draw the rows that `store` lacks, up to row `stop` or until `enough`; return how many rows it then holds.
 
     Rows are painted `piece` at a time (None: a part at a time), from wherever the store ends. `enough(latents float32
     [rows, d], features float32 [rows, f])` sees every new piece and says whether to stop there. A part is written when
-    it is full, and on the way once the rows that a kill would lose took more than `KEEP_SECONDS`.
+    it is full, and on the way once the rows that a kill would lose took more than `KEEP_SECONDS`. ``engine``: where
+    rows are painted, None for this process.
     """
+    from .engines import Job, Local
+
     recipe = store.recipe
     row = store.rows()
-    with _PartInHand(store, row) as part:
-        while row < stop:
-            room = recipe.part_rows - row % recipe.part_rows
-            rows = min(piece or room, room, stop - row)
-            latents, features, pictures = paint_rows(generator, extractor, recipe, row, rows, on_rows)
+    pieces = _pieces(row, stop, recipe.part_rows, piece)
+    painted = (engine or Local()).paint(Job(generator, extractor, recipe, on_rows), pieces)
+    with _PartInHand(store, row) as part, closing(painted):
+        for latents, features, pictures in painted:
             part.add(latents, features, pictures)
-            row += rows
+            row += len(features)
             if enough(latents[recipe.space], features):
                 break
     return row
+
+
+def _pieces(row: int, stop: int, part_rows: int, piece: int | None) -> Iterator[tuple[int, int]]:
+    """(start, rows) from `row` to `stop`, none of which crosses the end of a part."""
+    while row < stop:
+        room = part_rows - row % part_rows
+        rows = min(piece or room, room, stop - row)
+        yield row, rows
+        row += rows
 
 
 class _PartInHand:
@@ -125,13 +141,14 @@ def paint_rows(
     start: int,
     rows: int,
     on_rows: OnRows | None = None,
-) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+) -> Painted:
     """Paint and measure rows [start, start + rows).
 
     Returns latents by space (float32 [rows, d]), features float32 [rows, f] and thumbnails uint8 [rows, h, w, C].
     """
     source = Source.of(generator, recipe)
-    latents = {space: points.numpy() for space, points in source.sample(rows, seed=recipe.seed, start=start).items()}
+    drawn = source.sample(rows, seed=recipe.seed, start=start, mixed=recipe.space == "w+")
+    latents = {space: points.numpy() for space, points in drawn.items()}
     features: list[np.ndarray] = []
     pictures: list[np.ndarray] = []
     for images in source.pictures(latents[recipe.space]):

@@ -81,6 +81,14 @@ def pictures(
         yield from _painted(generator, store, number)
 
 
+def first_pictures(store: SampleStore, n: int) -> torch.Tensor:
+    """The kept pictures of the first `n` rows, or of as many as there are, float32 [n, C, h, w] in [-1, 1]."""
+    import torch
+
+    encoded = [cell for table in store.read(["thumbnail"], stop=n) for cell in table["thumbnail"].to_pylist()]
+    return _decoded(encoded) if encoded else torch.zeros(0, 3, 1, 1)
+
+
 def thumbnails_serve(generator: Generator, store: SampleStore, extractors: list[Extractor]) -> bool:
     """Whether the kept pictures are as large as every extractor looks at (or as the pictures were painted)."""
     painted = store.recipe.resolution or generator.resolution
@@ -99,6 +107,12 @@ def _kept(store: SampleStore, number: int) -> Iterator[torch.Tensor]:
                 waiting = ahead.submit(_decoded, batch)
                 yield images
             yield waiting.result()
+
+
+def kept_pictures(store: SampleStore, count: int) -> Iterator[torch.Tensor]:
+    """The kept pictures of the first `count` samples, float32 [n, C, s, s] in [-1, 1] each."""
+    for table in store.read(["thumbnail"], stop=count):
+        yield _decoded(table["thumbnail"].to_pylist())
 
 
 def _painted(generator: Generator, store: SampleStore, number: int) -> Iterator[torch.Tensor]:

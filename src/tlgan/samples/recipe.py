@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, fields
 
-from tlgan.errors import TlganError
+from tlgan.errors import BadFile
 from tlgan.io.foreign import json_of
 
 
@@ -22,7 +22,8 @@ class Recipe:
     of that space; ``seed`` and ``truncation``: of the latents; ``label``: class index for a conditional generator;
     ``extractors`` and ``features``: what measured the pictures; ``thumbnail``: side of the kept pictures, pixels;
     ``part_rows``: rows in one file, the most that a killed run can lose; ``resolution``: side of the painted pictures,
-    None for what the generator paints; ``head``: fingerprint of the picture head that paints so small, empty without one.
+    None for what the generator paints; ``head``: fingerprint of the picture head that paints so small, empty without one; ``groups``: of layers in w+, see `Source`: rows
+    are then mixed draws.
     """
 
     generator: str
@@ -37,6 +38,7 @@ class Recipe:
     part_rows: int = 1000
     resolution: int | None = None
     head: str = ""
+    groups: tuple[int, ...] = ()
 
     def to_json(self) -> str:
         """As one line of JSON, the form in which a part file carries it."""
@@ -52,6 +54,7 @@ class Recipe:
                 raise ValueError("other fields")
             values["extractors"] = tuple(values["extractors"])
             values["features"] = tuple(values["features"])
+            values["groups"] = tuple(values.get("groups", ()))
             recipe = cls(**values)
             if not all(type(size) is int and size > 0 for size in (recipe.latent_dim, recipe.part_rows)):
                 raise ValueError("sizes that are none")
@@ -59,7 +62,7 @@ class Recipe:
                 raise ValueError("names that are none")
             return recipe
         except (KeyError, ValueError, TypeError) as error:
-            raise TlganError("these samples carry no readable recipe: expected a part file written by tlgan") from error
+            raise BadFile("these samples carry no readable recipe: expected a part file written by tlgan") from error
 
     def difference(self, other: Recipe) -> str:
         """The first field in which two recipes draw other rows, in words; empty where the rows are the same."""

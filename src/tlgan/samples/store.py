@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tlgan.errors import TlganError
+from tlgan.errors import BadFile, TlganError
 from tlgan.io.files import replacing, sweep, to_read, to_write
 
 from .recipe import Recipe
@@ -103,7 +103,7 @@ class SampleStore:
     def part(self, number: int) -> pa.Table:
         """All rows of part `number`, with the columns that `to_table` gives its recipe."""
         table = next(self.read(None, start=number * self.recipe.part_rows))
-        spaces = [name for name in ("z", "w") if name in table.column_names]
+        spaces = [name for name in ("z", "w", "w+") if name in table.column_names]
         table = table.select(["index", *spaces, *self.recipe.features, "thumbnail"])
         return table.replace_schema_metadata({_METADATA_KEY: self.recipe.to_json().encode()})
 
@@ -128,7 +128,7 @@ class SampleStore:
         import pyarrow as pa
 
         table = next(self.read(None, start=number * self.recipe.part_rows, stop=(number + 1) * self.recipe.part_rows))
-        kept = {name: table[name] for name in table.column_names if name in ("index", "z", "w")}
+        kept = {name: table[name] for name in table.column_names if name in ("index", "z", "w", "w+")}
         for name in self.recipe.features:
             kept[name] = pa.array(np.asarray(columns[name], dtype=np.float32)) if name in columns else table[name]
         kept["thumbnail"] = table["thumbnail"]
@@ -210,9 +210,9 @@ def features_of(table: pa.Table, names: Sequence[str]) -> np.ndarray:
     return np.stack([np.asarray(table[name], dtype=np.float32) for name in names], axis=1)
 
 
-def _unreadable(path: Path, error: Exception) -> TlganError:
+def _unreadable(path: Path, error: Exception) -> BadFile:
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return TlganError(
+    return BadFile(
         f"{path} can't be read as a part of these samples ({reason}): "
         "delete that file and run `tlgan discover` again; only its rows are drawn anew"
     )

@@ -1,5 +1,5 @@
 """Your own labels: from labelled pictures to an extractor, with early stopping, a model card, and ONNX out."""
 
-from .train import Trained, TrainingWatcher, train_extractor
+from .train import Trained, train_extractor
 
-__all__ = ["Trained", "TrainingWatcher", "train_extractor"]
+__all__ = ["Trained", "train_extractor"]

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from tlgan.errors import TlganError
 from tlgan.extractors import load_extractor
-from tlgan.extractors.head import embedding_of, has_embedding
 from tlgan.extractors.networks import ARCHITECTURES
 
 from .targets import Target
@@ -56,11 +55,12 @@ class FrozenBackbone(nn.Module):
     def __init__(self, extractor: Any, size: int, outputs: int) -> None:
         super().__init__()
         self.extractor = extractor
-        self.head = nn.Linear(embedding_of(extractor, torch.zeros(1, 3, size, size)).shape[1], outputs)
+        self.head = nn.Linear(extractor.embedding(torch.zeros(1, 3, size, size)).shape[1], outputs)
 
     def embed(self, x: Tensor) -> Tensor:
         """[n, 3, size, size] -> [n, e]."""
-        return embedding_of(self.extractor, x).float()
+        found: Tensor = self.extractor.embedding(x)
+        return found.float()
 
     def forward(self, x: Tensor) -> Tensor:
         """[n, 3, size, size] -> [n, outputs]."""
@@ -76,7 +76,7 @@ def start_from(backbone: str, size: int) -> Start:
     if backbone == SCRATCH:
         return Start(SCRATCH, None, DEFAULT_ARCHITECTURE, size or 64)
     extractor = load_extractor(backbone)
-    if not has_embedding(extractor):
+    if not extractor.embeds:
         raise TlganError(
             f"{backbone} gives no embedding to start from: expected celeba40, a .safetensors or hf:owner/repo"
         )

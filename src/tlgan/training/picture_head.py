@@ -9,7 +9,7 @@ kill; the features that the pairs keep there (a megabyte a pair for 512 channels
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from tlgan.extractors import Extractor
 from tlgan.generators import LatentGenerator
 from tlgan.generators.picture_head import SCALE, HeadNetwork, TrainedHead, bfloat16_is_quick
 from tlgan.io.files import replacing
+from tlgan.progress import Progress, ProgressLike, as_progress
 
 from .loop import read_checkpoint, write_checkpoint
 
@@ -35,9 +36,6 @@ _AVERAGE = 0.998  # of the parameters, over steps (Polyak)
 _TRUNCATIONS = (1.0, 0.85, 0.7)  # psi of the pairs, with the shares below
 _SHARES = (0.3, 0.45, 0.25)
 _MIXED = 0.2  # of the pairs take their later layers from another latent (style mixing)
-
-#: called with what is done, how much of it there is, and how much in all
-OnStep = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ def train_head(
     folder: str | Path,
     recipe: HeadRecipe = HeadRecipe(),
     *,
-    on_step: OnStep | None = None,
+    progress: ProgressLike = None,
 ) -> tuple[TrainedHead, HeadQuality]:
     """A head for `generator`, trained in `folder`, and how good it is.
 
@@ -83,13 +81,14 @@ def train_head(
             f"{generator.name} can't have a picture head: that needs features of {recipe.side} px and pictures of more "
             f"than {SCALE * recipe.side} px, it has features of {have} and pictures of {generator.resolution} px"
         )
-    measures = [part for part in getattr(extractor, "parts", (extractor,)) if hasattr(part, "logits")]
-    tell = on_step or (lambda what, done, of: None)
+    parts = [] if extractor is None else getattr(extractor, "parts", (extractor,))
+    measures = [part for part in parts if part.differentiable]
+    progress = as_progress(progress)
     pairs = Pairs(folder, generator.fingerprint, recipe)
     for part in pairs.missing():
         pairs.paint(part, generator, measures)
-        tell("pairs painted", min((part + 1) * _PART, recipe.pairs), recipe.pairs)
-    head = TrainedHead(_train(pairs, generator, measures, tell), generator.fingerprint).to(generator.device)
+        progress.step("pairs painted", min((part + 1) * _PART, recipe.pairs), recipe.pairs)
+    head = TrainedHead(_train(pairs, generator, measures, progress), generator.fingerprint).to(generator.device)
     quality = _quality(head, pairs, measures)
     pairs.drop_features()
     return head, quality
@@ -198,7 +197,7 @@ def _latents(generator: LatentGenerator, recipe: HeadRecipe, rng: np.random.Gene
     return torch.where(later[..., None], other[:, None], w[:, None])
 
 
-def _train(pairs: Pairs, generator: LatentGenerator, measures: list[Any], tell: OnStep) -> HeadNetwork:
+def _train(pairs: Pairs, generator: LatentGenerator, measures: list[Any], progress: Progress) -> HeadNetwork:
     recipe = pairs.recipe
     torch.manual_seed(recipe.seed)
     features, latents, _, _ = pairs.rows(np.arange(1))
@@ -232,7 +231,7 @@ def _train(pairs: Pairs, generator: LatentGenerator, measures: list[Any], tell: 
         with torch.no_grad():
             for name, value in network.state_dict().items():
                 average[name].lerp_(value, 1 - share)
-        tell("steps of the head", step + 1, recipe.steps)
+        progress.step("steps of the head", step + 1, recipe.steps)
         if (step + 1) % _KEEP == 0 or step + 1 == recipe.steps:
             kept = {
                 "network": network.state_dict(),
@@ -257,7 +256,7 @@ def _loss(painted: Tensor, wanted: Tensor, logits: Tensor, measures: list[Any], 
         measured = torch.cat([measure.logits(painted) for measure in measures], dim=1)
         loss = loss + 0.06 * F.smooth_l1_loss(measured / spread, logits / spread)
     for measure in measures:
-        if hasattr(measure, "embedding"):
+        if measure.embeds:
             with torch.no_grad():
                 embedded = measure.embedding(wanted)
             loss = loss + 0.06 * (measure.embedding(painted) - embedded).abs().mean() / embedded.std().clamp_min(1e-6)

@@ -24,6 +24,7 @@ from tlgan.extractors.trained import save_trained
 from tlgan.io.files import appearing, discard, replacing, sweep, to_write
 from tlgan.io.lock import locked
 from tlgan.io.step import Step, finish
+from tlgan.progress import Progress, ProgressLike, as_progress
 
 from .augment import ROOM, plain_view, random_view
 from .card import write_card
@@ -41,19 +42,6 @@ _BATCH = 64  # pictures a step; fewer where there are fewer than six times as ma
 _LOOK = 256  # pictures at a time when nothing is learned
 FEW = 3000  # labelled pictures under which all of a network moves freely
 FAMILIAR = 0.6  # mean held-out AUC of a linear probe from which a backbone counts as knowing these pictures
-
-
-class TrainingWatcher:
-    """What a caller may want to hear; every method may be overridden, none has to be."""
-
-    def stage(self, words: str) -> None:
-        """A new stage has begun."""
-
-    def decoded(self, done: int, total: int) -> None:
-        """So many pictures have been read."""
-
-    def step(self, done: int, total: int, loss: float, held_out: float) -> None:
-        """So many steps are done; the losses on training pictures and on those set aside."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +77,7 @@ def train_extractor(
     steps: int = 0,
     flip: bool = True,
     seed: int = 0,
-    watcher: TrainingWatcher | None = None,
+    progress: ProgressLike = None,
 ) -> Trained:
     """Train an extractor on labelled pictures, and write it as ONNX (and safetensors), with a model card beside it.
 
@@ -103,37 +91,37 @@ def train_extractor(
     from, before any training.
     """
     started = time.perf_counter()
-    watcher = watcher or TrainingWatcher()
+    progress = as_progress(progress)
     out = Path(out)
     if out.suffix != ".onnx":
         raise TlganError(f"the result is an ONNX file, and {out} is not named as one: give a name that ends in .onnx")
     check_onnx()
-    watcher.stage("reading the labels")
+    progress.stage("reading the labels")
     labelled = read_labelled(images, labels)
     targets = read_targets(labelled.columns, only=only, skip=skip, kinds=kinds)
     work = out.with_name(f"{out.stem}.work")
     for path in (out, out.with_suffix(".safetensors"), out.with_suffix(".md"), work):
         to_write(out.parent, path.name)
     job = _job(labelled, targets, {"backbone": backbone, "size": size, "steps": steps, "flip": flip, "seed": seed})
-    with locked(work.with_name(f".{work.name}.lock"), watcher.stage):
+    with locked(work.with_name(f".{work.name}.lock"), progress.stage):
         _claim(work, job)
-        watcher.stage(f"reading {len(labelled.names):,} pictures")
+        progress.stage(f"reading {len(labelled.names):,} pictures")
         side = round((size or _size_of(backbone)) * ROOM)
-        chunks, bad = decode(labelled, side, work, lambda done: watcher.decoded(done, len(labelled.names)))
+        chunks, bad = decode(labelled, side, work, lambda done: progress.step("pictures", done, len(labelled.names)))
         if bad:
-            watcher.stage(f"{unreadable(labelled, bad)}; going on without")
+            progress.stage(f"{unreadable(labelled, bad)}; going on without")
         rows = np.setdiff1d(np.arange(len(labelled.names)), bad)
         split = split_rows(targets, rows, seed=seed)
         data = _Data(chunks, torch.from_numpy(np.stack([target.values for target in targets], axis=1)))
         start, why = _choose(backbone, size, data, split, targets, seed)
-        watcher.stage(f"training {why}")
-        network, course = _train(start, data, split, targets, steps, flip, seed, work, watcher)
-        watcher.stage("measuring on pictures it has not seen")
+        progress.stage(f"training {why}")
+        network, course = _train(start, data, split, targets, steps, flip, seed, work, progress)
+        progress.stage("measuring on pictures it has not seen")
         output, values = _outputs(network, data, split.test, start.size), data.values[torch.from_numpy(split.test)]
         table = figures(output.numpy(), values.numpy(), targets)
         network = _in_units(network, targets)
         features, groups = _features(targets)
-        watcher.stage(f"writing {out}")
+        progress.stage(f"writing {out}")
         weights = out.with_suffix(".safetensors") if start.architecture else None
         card = out.with_suffix(".md")
         facts = _facts(labelled, split, bad, start, why, course)
@@ -202,7 +190,7 @@ def _train(
     flip: bool,
     seed: int,
     work: Path,
-    watcher: TrainingWatcher,
+    progress: Progress,
 ) -> tuple[nn.Module, Course]:
     torch.manual_seed(seed)
     network = start.build(_width(targets)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -231,7 +219,9 @@ def _train(
         held_out,
         plan,
         work / "checkpoint.pt",
-        watcher.step,
+        lambda done, total, loss, held_out: progress.step(
+            "steps", done, total, f"loss {loss:.4f}, on pictures set aside {held_out:.4f}"
+        ),
     )
 
 

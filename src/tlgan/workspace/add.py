@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,14 +25,15 @@ from tlgan.errors import TlganError
 from tlgan.extractors import load_extractor
 from tlgan.extractors.combined import CombinedExtractor
 from tlgan.io.step import Step
+from tlgan.progress import Progress, ProgressLike, as_progress
 from tlgan.samples import SampleStore, Source, measured
 
-from .adopt import adopt
-from .progress import Watcher
+from .adopt import adopt, adopt_loaded
 from .settings import AXES_FILE, REPORT_FILE, located
 from .workspace import Workspace, open_workspace, recorded_extractors, writing_into
 
 if TYPE_CHECKING:
+    from tlgan.axes.directions import Directions
     from tlgan.extractors import Extractor
 
 Method = Literal["auto", "samples", "gradients"]
@@ -43,8 +44,10 @@ _BATCH = 24
 
 @dataclass(frozen=True)
 class Added:
-    """What `add_extractor` did: the new sliders' names and how good they are, how they were found, and at what cost."""
+    """What `add_extractor` did: the grown workspace, the new sliders' names and how good they are, how they were found,
+    and at what cost."""
 
+    workspace: Workspace
     extractor: str
     features: tuple[str, ...]
     method: str
@@ -56,10 +59,14 @@ class Added:
     weak: tuple[bool, ...]
     seconds: float
 
+    def as_dict(self) -> dict[str, Any]:
+        """For programs: all but the workspace."""
+        return {entry.name: getattr(self, entry.name) for entry in fields(self) if entry.name != "workspace"}
+
 
 def add_extractor(
     workspace: Workspace | str | Path,
-    ref: str = "",
+    extractor: str | Extractor | Callable[..., Any] = "",
     *,
     texts: Sequence[str] = (),
     model: str = "",
@@ -68,63 +75,68 @@ def add_extractor(
     size: int = 0,
     make: Callable[[Step], str] | None = None,
     method: Method = "auto",
+    directions: Directions | None = None,
     sure: float = SURE,
-    watcher: Watcher | None = None,
+    progress: ProgressLike = None,
 ) -> Added:
     """Add an extractor's features to a workspace as sliders.
 
-    ``ref`` or ``texts`` name the extractor, and ``labels``, ``kind``, ``size`` and ``model`` say more of it (`adopt`);
-    ``make(step)`` writes it into the workspace, in place of both, and returns the reference to store.
+    ``extractor`` is one, loaded, or its reference; ``texts`` are sentences in its place; ``labels``, ``kind``, ``size``
+    and ``model`` say more of it (`adopt`). ``make(step)`` writes it into the workspace, in place of both, and returns the reference to store.
+    ``directions``: moves for the new features, in place of what regression finds, see `add_directions`.
     ``method``: "samples", "gradients", or "auto" for the cheaper one. ``sure``: split-half cosine at which an axis
     counts as known. Raises TlganError where the workspace has no samples or has a feature of that name already.
     """
     started = time.perf_counter()
-    watcher = watcher or Watcher()
+    progress = as_progress(progress)
     workspace = workspace if isinstance(workspace, Workspace) else open_workspace(workspace)
-    with writing_into(workspace.path, watcher.stage), Step(workspace.path) as step:
-        workspace.refresh()
+    with writing_into(workspace.path, progress.stage), Step(workspace.path) as step:
+        workspace = workspace.refreshed()
         old = workspace.axes
-        watcher.stage(f"loading {ref or ('the text-image model' if texts else 'what was learned')}")
-        if make is not None:
+        if not isinstance(extractor, str):
+            stored, added = adopt_loaded(step.path, load_extractor(extractor))
+        elif make is not None:
             stored = make(step)
-            extractor = load_extractor(located(stored, step.stage))
+            added = load_extractor(located(stored, step.stage))
         else:
-            told: Any = {"texts": texts, "model": model, "labels": labels, "kind": kind, "size": size}
-            stored, extractor = adopt(workspace.path, ref, step=step, **told)
+            progress.stage(f"loading {extractor or 'the text-image model'}")
+            described: Any = {"texts": texts, "model": model, "labels": labels, "kind": kind, "size": size}
+            stored, added = adopt(workspace.path, extractor, step=step, **described)
         if stored in workspace.settings.extractors:
             raise TlganError(f"{workspace.path} has this extractor already ({stored}): there is nothing to add")
-        clash = [feature.name for feature in extractor.features if feature.name in old.names]
+        clash = [feature.name for feature in added.features if feature.name in old.names]
         if clash:
             raise TlganError(
                 f"{workspace.path} has a slider {clash[0]!r} already: give the new one another name (in a TOML beside "
                 "the model, or other words), or add it to another workspace"
             )
-        grown = _grown(workspace, stored, extractor)
-        watcher.stage(
-            f"measuring {', '.join(feature.name for feature in extractor.features)} on the samples that are there"
+        grown = _grown(workspace, stored, added)
+        progress.stage(
+            f"measuring {', '.join(feature.name for feature in added.features)} on the samples that are there"
         )
-        search = _Search(grown, extractor, len(old.features), sure, watcher)
+        search = _Search(grown, added, len(old.features), sure, progress)
         search.run(method)
         axes = extended(old, search.axes())
+        if directions is not None:
+            from .unnamed import along
+
+            axes = along(grown, axes, directions)
         if axes.effects is not None:
-            watcher.stage("moving the new sliders to see what else changes")
-            added = side_effects(
-                Canvas(grown.generator, grown.extractor, axes, resolution=grown.settings.resolution),
-                axes.names[len(old.features) :],
-            )
-            axes = replace(axes, effects=np.concatenate([axes.effects[: len(old.features)], added]))
-        grown.axes = axes
+            progress.stage("moving the new sliders to see what else changes")
+            canvas = Canvas(grown.generator, grown.extractor, axes, resolution=grown.settings.resolution)
+            effects = side_effects(canvas, axes.names[len(old.features) :])
+            axes = replace(axes, effects=np.concatenate([axes.effects[: len(old.features)], effects]))
+        grown = grown.changed(axes=axes)
         axes.save(step.path(AXES_FILE))
         grown.save_settings(step)
         if (workspace.path / REPORT_FILE).exists():
-            watcher.stage("writing the report")
+            progress.stage("writing the report")
             from .report import write_report
 
             write_report(grown, step)
-    workspace.settings, workspace.extractor, workspace.axes = grown.settings, grown.extractor, axes
-    workspace.__dict__.pop("canvas", None)
     new = slice(len(old.features), None)
     return Added(
+        workspace=grown,
         extractor=stored,
         features=axes.names[new],
         method=search.method,
@@ -142,17 +154,15 @@ def _grown(workspace: Workspace, ref: str, extractor: Extractor) -> Workspace:
     """The workspace with one extractor more, not yet written."""
     settings = replace(workspace.settings, extractors=(*workspace.settings.extractors, ref))
     combined = CombinedExtractor([*workspace.extractor.parts, extractor])
-    grown = Workspace(workspace.path, recorded_extractors(settings, combined))
-    grown.generator = workspace.generator
-    grown.extractor = combined
-    return grown
+    settings = recorded_extractors(settings, combined)
+    return workspace.changed(settings=settings, extractor=combined, generator=workspace.generator)
 
 
 class _Search:
     """The axes of all features from as many rows (and gradients of the new ones) as they need."""
 
-    def __init__(self, workspace: Workspace, extractor: Extractor, first: int, sure: float, watcher: Watcher) -> None:
-        self.workspace, self.extractor, self.first, self.sure, self.watcher = workspace, extractor, first, sure, watcher
+    def __init__(self, workspace: Workspace, extractor: Extractor, first: int, sure: float, progress: Progress) -> None:
+        self.workspace, self.extractor, self.first, self.sure, self.report = workspace, extractor, first, sure, progress
         self.store: SampleStore = workspace.samples
         self.held = self.store.rows()
         if not self.held:
@@ -176,13 +186,13 @@ class _Search:
         for latents, values in self._pieces():
             self.learner.add(latents, values)
             self.rows += len(latents)
-            self.watcher.rows(len(latents))
+            self.report.step("samples", self.rows, self.held)
             if self.rows < asked:
                 continue
             if self.learner.shrunk:  # which takes a second or two
                 asked = min(self.rows + self.rows // 5, self.held)
             progress = self.learner.progress(self.sure, first=self.first)
-            self.watcher.progress(progress)
+            self.report.axes(progress)
             if not compared:
                 compared = True
                 if self._prefer_gradients(method, time.perf_counter() - started, progress.r2[self.first :]):
@@ -196,16 +206,7 @@ class _Search:
 
     def axes(self) -> Any:
         """Axes of all features; the new ones' slopes from gradients where those were taken."""
-        settings = self.workspace.settings
-        axes = self.learner.axes(
-            generator=self.workspace.generator.fingerprint,
-            space=settings.space,
-            base=settings.base or (),
-            seed=settings.seed,
-            truncation=settings.psi,
-            label=settings.label,
-            extractors=settings.extractors,
-        )
+        axes = self.learner.axes(generator=self.workspace.generator.fingerprint, **self.workspace.settings.origin)
         if self._slopes is not None:
             return with_slopes(axes, self.learner, self._slopes, self._agreement, self.first)
         return axes
@@ -218,7 +219,9 @@ class _Search:
     def _prefer_gradients(self, method: Method, seconds: float, r2: np.ndarray) -> bool:
         """Compare what is left to do both ways, in seconds of this machine."""
         generator, settings = self.workspace.generator, self.workspace.settings
-        if not self.plain or not differentiable(generator, self.extractor, seed=settings.seed, label=settings.label):
+        if not self.plain or not differentiable(
+            Source(generator, label=settings.label), self.extractor, seed=settings.seed
+        ):
             if method == "gradients":
                 raise TlganError(
                     "gradients can't be used here: they need a differentiable extractor and generator, and latents in z"
@@ -241,12 +244,11 @@ class _Search:
 
     def _gradient_stream(self) -> Iterator[np.ndarray]:
         settings = self.workspace.settings
-        return mean_gradients(
-            self.workspace.generator, self.extractor, seed=settings.seed, label=settings.label, batch=_BATCH
-        )
+        source = Source(self.workspace.generator, label=settings.label)
+        return mean_gradients(source, self.extractor, seed=settings.seed, batch=_BATCH)
 
     def _average_gradients(self) -> None:
-        self.watcher.stage("averaging gradients")
+        self.report.stage("averaging gradients")
         self.method = "gradients"
         while True:
             self.gradients = len(self._taken) * _BATCH

@@ -5,9 +5,10 @@ or found about them, so that the reference in `tlgan.toml` alone brings them bac
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tlgan.errors import TlganError
@@ -41,8 +42,6 @@ def adopt(
     the files are a part of that, and there with it.
     """
     from tlgan.extractors import load_extractor
-    from tlgan.extractors.described import load_described
-    from tlgan.extractors.onnx_file import OnnxExtractor
 
     folder = Path(folder)
     place = step.path if step else lambda name: to_write(folder, name)
@@ -64,9 +63,17 @@ def adopt(
     if ref.endswith(".safetensors") and path.is_file():
         copy = _copied(place, path, f"{extractor.name}.safetensors")
         return f"{EXTRACTORS_FOLDER}/{copy.name}", extractor
-    if not ref.endswith((".onnx", ".toml")) or not hasattr(extractor, "description"):
-        return ref, extractor
-    description = extractor.description
+    return adopt_loaded(place, extractor) if ref.endswith((".onnx", ".toml")) else (ref, extractor)
+
+
+def adopt_loaded(place: Callable[[str], Path], extractor: Extractor) -> tuple[str, Extractor]:
+    """The reference to store for a loaded extractor, and the extractor: with its file where it is read from one, else its name."""
+    from tlgan.extractors.described import load_described
+    from tlgan.extractors.onnx_file import OnnxExtractor
+
+    description = getattr(extractor, "description", None)
+    if description is None:
+        return extractor.name, extractor
     if isinstance(extractor, OnnxExtractor) and Path(description.model).is_file():
         copy = (_whole if extractor.needs_data else _copied)(place, extractor.file, f"{extractor.name}.onnx")
         description = replace(description, model=copy.name, sha256=sha256_of(copy))
@@ -83,11 +90,12 @@ def adopt_all(
     labels: str | Path | Sequence[str] | None = None,
     kind: str = "",
     size: int = 0,
+    loaded: Mapping[str, Extractor] = MappingProxyType({}),
     step: Step | None = None,
 ) -> tuple[str, ...]:
     """References to store for several extractors: files are adopted, names stay names, and sentences come last.
 
-    ``labels``, ``kind`` and ``size`` are of the one ONNX file among them; ``step`` as for `adopt`.
+    ``loaded``: extractors that are loaded already, by name. ``labels``, ``kind`` and ``size`` are of the one ONNX file among them; ``step`` as for `adopt`.
     """
     from tlgan.extractors.registry import names_code
     from tlgan.io.permission import allow
@@ -99,7 +107,9 @@ def adopt_all(
         raise TlganError(f"--labels, --kind and --size are of one ONNX file; {len(models)} were given")
     stored = []
     for ref in refs:
-        if ref in models and said:
+        if ref in loaded:
+            stored.append(adopt_loaded(step.path if step else lambda name: to_write(folder, name), loaded[ref])[0])
+        elif ref in models and said:
             stored.append(adopt(folder, ref, labels=labels, kind=kind, size=size, step=step)[0])
         elif ref.endswith(_FILES) and Path(located(ref, folder)).is_file():
             stored.append(adopt(folder, ref, step=step)[0])

@@ -7,37 +7,33 @@ is that of a run that was never cut off.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tlgan.axes import SURE, AxisLearner, population, priors
+from tlgan.axes.directions import Labelled, axes_by
+from tlgan.axes.layers import groups_of, layer_effects
 from tlgan.axes.learner import FIRST
 from tlgan.editing import Canvas, side_effects
 from tlgan.errors import TlganError
+from tlgan.hooks import AXIS_METHODS, SAMPLING_ENGINES, SamplingEngine
 from tlgan.io.files import to_write
 from tlgan.io.step import Step, held, is_ours
+from tlgan.progress import Progress, ProgressLike, as_progress
 from tlgan.samples import Source, draw, measure_part
 
 from .adopt import adopt_all
-from .progress import Watcher
-from .settings import (
-    AXES_FILE,
-    DEFAULT_EXTRACTORS,
-    EXTRACTORS_FOLDER,
-    PREVIEW_FILE,
-    PREVIEW_WORK,
-    SETTINGS_FILE,
-    Settings,
-)
+from .settings import AXES_FILE, EXTRACTORS_FOLDER, PREVIEW_FILE, PREVIEW_WORK, SETTINGS_FILE, Settings
 from .whole import WHOLE, corrected
-from .workspace import IN_MEMORY, Workspace, open_workspace, recorded_extractors, remember, settle, writing_into
+from .workspace import Workspace, open_workspace, recorded_extractors, remember, settle, writing_into
 
 if TYPE_CHECKING:
-    from tlgan.extractors.combined import CombinedExtractor
+    from tlgan.axes import Axes
+    from tlgan.extractors import Extractor
     from tlgan.generators import Generator
     from tlgan.samples import Recipe
     from tlgan.training.picture_head import HeadRecipe
@@ -55,113 +51,124 @@ def discover(
     labels: str | Path | Sequence[str] | None = None,
     kind: str = "",
     size: int = 0,
-    watcher: Watcher | None = None,
+    progress: ProgressLike = None,
     sure: float = SURE,
     trust: bool = False,
-    load: Callable[[Settings], tuple[Generator, CombinedExtractor]] | None = None,
-    preview: HeadRecipe | None = None,
     generator: Generator | None = None,
+    loaded: Mapping[str, Extractor] | None = None,
+    preview: HeadRecipe | None = None,
+    engine: str | SamplingEngine = "local",
 ) -> Workspace:
     """Make or continue the workspace in folder `path`, up to its axes and its report.
 
     ``texts``, ``model``, ``labels``, ``kind`` and ``size`` say more of the extractors, as for `adopt_all`. ``preview``:
     train a head that paints small pictures first, and keep it in the workspace; samples are then painted small, and the
     axes corrected on some whole pictures, as for a generator that comes with a head. ``sure``: split-half cosine at
-    which every learnable axis counts as known. ``generator``: the
-    network itself, where no reference leads to it; ``load`` replaces the loading of both networks by reference. ``trust``: the generator's file may hold code.
+    which every learnable axis counts as known. ``generator`` and ``loaded`` (extractors by reference) are used in place
+    of what the settings name, for networks that only exist in memory. ``engine``: where samples are painted, an engine or
+    its name, see `tlgan.hooks.SAMPLING_ENGINES`. ``trust``: the generator's file may hold code.
     Raises TlganError where the folder holds a workspace of something else, and whatever loading the networks raises.
     """
-    watcher = watcher or Watcher()
+    progress, loaded = as_progress(progress), dict(loaded or {})
     path = Path(path)
+    working: SamplingEngine = SAMPLING_ENGINES.make(engine) if isinstance(engine, str) else engine
+    if settings.method:
+        AXIS_METHODS.make(settings.method)  # an unknown one is told before anything is drawn
     check_free(path)
-    with writing_into(path, watcher.stage), Step(path) as step:
+    with writing_into(path, progress.stage), Step(path) as step:
         check_free(path)
-        if load is None:
-            told: Any = {"texts": texts, "model": model, "labels": labels, "kind": kind, "size": size}
-            settings = replace(settings, extractors=adopt_all(path, settings.extractors, step=step, **told))
+        described: Any = {"texts": texts, "model": model, "labels": labels, "kind": kind, "size": size}
+        kept = adopt_all(path, settings.extractors, loaded=loaded, step=step, **described)
+        loaded = {new: loaded[ref] for ref, new in zip(settings.extractors, kept, strict=False) if ref in loaded}
+        settings = replace(settings, extractors=kept)
         old = open_workspace(path).settings if held(path, SETTINGS_FILE).exists() else None
         if old is not None:
             given = settings.options or old.options
             settings = replace(settings, sha256=old.sha256, accepted=old.accepted, options=given)
-        workspace = Workspace(
-            path, settings, trust=trust, on_download=watcher.download, staged=step.stage, generator=generator
-        )
-        watcher.stage(f"loading generator {settings.generator} and extractors {', '.join(settings.extractors)}")
-        if load is not None:
-            workspace.generator, workspace.extractor = load(settings)
-        if load is not None or generator is not None:
+        progress.stage(f"loading generator {settings.generator} and extractors {', '.join(settings.extractors)}")
+        workspace = Workspace(path, settings, loaded=loaded, trust=trust, progress=progress, staged=step.stage)
+        if generator is not None:
+            workspace = workspace.changed(generator=workspace.prepared(generator))
             remember(workspace.generator)
         if preview is not None:
-            _train_preview(workspace, preview, watcher)
+            workspace = workspace.changed(generator=_with_preview(workspace, preview, progress))
         names = tuple(feature.name for feature in workspace.extractor.features)
-        workspace.settings = settle(settings, workspace.generator, names)
+        if old is not None and not settings.groups:
+            settings = replace(settings, groups=old.groups)
+        settings = settle(settings, workspace.generator, names)
+        workspace = workspace.changed(settings=settings)
+        if settings.space == "w+" and not settings.groups:
+            workspace = workspace.changed(settings=replace(settings, groups=_groups(workspace, progress)))
         if old is not None:
-            _check_same(old, workspace)
-        workspace.settings = recorded_extractors(workspace.settings, workspace.extractor)
+            workspace = _continued(old, workspace)
+        workspace = workspace.changed(settings=recorded_extractors(workspace.settings, workspace.extractor))
         workspace.save_settings(step)
         if not held(path, AXES_FILE).exists():
             step.take()  # samples that are drawn from here on belong to these settings
-        _find_axes(workspace, watcher, sure)
-        watcher.stage("writing the report")
+        workspace = workspace.changed(axes=_fitted(workspace, progress, sure, working))
+        distance = _distances(workspace)
+        workspace = workspace.changed(settings=replace(workspace.settings, distance=distance))
+        workspace.save_settings(step)
+        progress.stage("writing the report")
         from .report import write_report
 
         workspace.axes.save(step.path(AXES_FILE))
         write_report(workspace, step)
-    return workspace
+    return workspace.changed(staged=None)
 
 
-def discover_generator(
-    generator: Generator | str | Path,
-    path: str | Path,
-    *,
-    extractors: Sequence[str] = DEFAULT_EXTRACTORS,
-    watcher: Watcher | None = None,
-    sure: float = SURE,
-    trust: bool = False,
-    **settings: Any,
-) -> Workspace:
-    """`discover` as one writes it in Python: `tlgan.discover(generator, "faces", extractors=["colour"])`.
-
-    ``generator``: one at hand, as `wrap_generator` makes it, or a reference as `load_generator` takes it; ``settings``:
-    the further fields of `Settings`. A workspace of a generator at hand is opened again with
-    `open_workspace(path, generator=generator)`.
-    """
-    at_hand = None if isinstance(generator, str | Path) else generator
-    ref = str(generator) if at_hand is None else f"{IN_MEMORY}{at_hand.name}"
-    given = getattr(at_hand, "given", {}) if at_hand is not None else {}
-    try:
-        chosen = Settings(ref, extractors=tuple(extractors), **{"options": dict(given), **settings})
-    except TypeError as error:
-        known = ", ".join(field.name for field in fields(Settings) if field.name not in ("generator", "sha256"))
-        raise TlganError(f"{', '.join(settings)}: expected settings among {known}") from error
-    return discover(path, chosen, watcher=watcher, sure=sure, trust=trust, generator=at_hand)
-
-
-def _find_axes(workspace: Workspace, watcher: Watcher, sure: float) -> None:
-    learner = learn(workspace, watcher, sure)
-    watcher.stage("fitting the axes")
-    chosen = workspace.settings
-    workspace.axes = learner.axes(
-        generator=workspace.generator.fingerprint,
-        space=chosen.space,
-        base=chosen.base or (),
-        seed=chosen.seed,
-        truncation=chosen.psi,
-        label=chosen.label,
-        extractors=chosen.extractors,
+def _groups(workspace: Workspace, progress: Progress) -> tuple[int, ...]:
+    """The groups of layers, found by measurement."""
+    settings = workspace.settings
+    source = Source(workspace.generator, "w", settings.psi, settings.label, settings.resolution)
+    progress.stage("changing one layer at a time to see which belong together")
+    effects = layer_effects(
+        source, workspace.extractor, seed=settings.seed, on_layer=lambda done, of: progress.step("layers", done, of)
     )
-    canvas = Canvas(workspace.generator, workspace.extractor, workspace.axes, resolution=chosen.resolution)
+    groups = groups_of(effects)
+    progress.stage(f"{len(groups)} groups of layers begin at {', '.join(map(str, groups))} of {len(effects)}")
+    return groups
+
+
+def _fitted(workspace: Workspace, progress: Progress, sure: float, engine: SamplingEngine) -> Axes:
+    learner = learn(workspace, progress, sure, engine)
+    progress.stage("fitting the axes")
+    chosen = workspace.settings
+    axes = learner.axes(generator=workspace.generator.fingerprint, **chosen.origin)
+    if chosen.method:
+        progress.stage(f"finding directions by {chosen.method}")
+        axes = axes_by(AXIS_METHODS.make(chosen.method), labelled(workspace, axes))
+
+    def sampled() -> Canvas:
+        return Canvas(workspace.generator, workspace.extractor, axes, resolution=chosen.resolution)
+
     if _painted_by_head(workspace):
-        watcher.stage(f"painting {WHOLE} whole pictures to correct what small ones miss")
-        workspace.axes = corrected(workspace.axes, canvas, workspace.canvas, watcher)
-        del workspace.canvas
-        canvas = Canvas(workspace.generator, workspace.extractor, workspace.axes, resolution=chosen.resolution)
-    watcher.stage("moving every slider to see what else changes")
-    workspace.axes = replace(workspace.axes, effects=side_effects(canvas), effects_by=workspace.extractor.name)
+        progress.stage(f"painting {WHOLE} whole pictures to correct what small ones miss")
+        axes = corrected(axes, sampled(), Canvas(workspace.generator, workspace.extractor, axes), progress)
+    progress.stage("moving every slider to see what else changes")
+    return replace(axes, effects=side_effects(sampled()), effects_by=workspace.extractor.name)
 
 
-def _train_preview(workspace: Workspace, recipe: HeadRecipe, watcher: Watcher) -> None:
-    """Train the head of small pictures into the workspace, unless it is there or the generator comes with one."""
+def _distances(workspace: Workspace) -> tuple[tuple[str, float], ...]:
+    """How far the first sampled pictures are from what each extractor was trained on, where that is known."""
+    from tlgan.extractors import home
+    from tlgan.samples import first_pictures
+
+    images = first_pictures(workspace.samples, home.PICTURES)
+    found = ((part.name, home.distance(part, images)) for part in workspace.extractor.parts)
+    return tuple((name, value) for name, value in found if value is not None)
+
+
+def labelled(workspace: Workspace, axes: Axes, limit: int | None = None) -> Labelled:
+    """The samples of a workspace, at most `limit` of them, as axis methods see them."""
+    store = workspace.samples
+    latents, values = (np.concatenate(parts) for parts in zip(*store.read_arrays(stop=limit), strict=True))
+    source = Source.of(workspace.generator, store.recipe)
+    return Labelled(axes, latents, values, source, tuple(workspace.extractor.parts))
+
+
+def _with_preview(workspace: Workspace, recipe: HeadRecipe, progress: Progress) -> Generator:
+    """The generator with a head of small pictures: trained into the workspace, unless it is there or comes with it."""
     from tlgan.generators import LatentGenerator
     from tlgan.training.picture_head import train_head
 
@@ -169,14 +176,14 @@ def _train_preview(workspace: Workspace, recipe: HeadRecipe, watcher: Watcher) -
     if not isinstance(generator, LatentGenerator):
         raise TlganError(f"{generator.name} can't have small pictures of its own: its kind has no features to read")
     if generator.head is not None:
-        return
-    watcher.stage(f"training small pictures: {recipe.pairs:,} whole pictures, then {recipe.steps:,} steps")
+        return generator
+    progress.stage(f"training small pictures: {recipe.pairs:,} whole pictures, then {recipe.steps:,} steps")
     work = to_write(workspace.path, PREVIEW_WORK)
-    head, quality = train_head(generator, workspace.extractor, work, recipe, on_step=watcher.step)
+    head, quality = train_head(generator, workspace.extractor, work, recipe, progress=progress)
     head.save(to_write(workspace.path, PREVIEW_FILE))
     agreed = f", labels correlate {np.mean(list(quality.correlation.values())):.3f}" if quality.correlation else ""
-    watcher.stage(f"small pictures are {quality.grey:.1f} grey levels off whole ones{agreed}")
-    workspace.generator = generator.with_head(head)
+    progress.stage(f"small pictures are {quality.grey:.1f} grey levels off whole ones{agreed}")
+    return generator.with_head(head)
 
 
 def _painted_by_head(workspace: Workspace) -> bool:
@@ -184,7 +191,9 @@ def _painted_by_head(workspace: Workspace) -> bool:
     return head is not None and side is not None and side <= head.resolution
 
 
-def learn(workspace: Workspace, watcher: Watcher, sure: float = SURE) -> AxisLearner:
+def learn(
+    workspace: Workspace, progress: Progress, sure: float = SURE, engine: SamplingEngine | None = None
+) -> AxisLearner:
     """Draw and learn until every learnable axis is known or the cap is reached; parts already drawn count."""
     settings, store = workspace.settings, workspace.samples
     source = Source.of(workspace.generator, store.recipe)
@@ -197,21 +206,26 @@ def learn(workspace: Workspace, watcher: Watcher, sure: float = SURE) -> AxisLea
     held = store.rows()
     measured = store.measured()
     if measured < held:
-        watcher.stage(f"measuring the {held - measured:,} samples that an added extractor has not seen")
+        progress.stage(f"measuring the {held - measured:,} samples that an added extractor has not seen")
         for number in range(measured // store.recipe.part_rows, -(-held // store.recipe.part_rows)):
             measure_part(workspace.generator, workspace.extractor, store, number)
     if held:
-        watcher.stage(f"learning from the {held:,} samples that are already there")
+        progress.stage(f"learning from the {held:,} samples that are already there")
         for latents, values in store.read_arrays():
             learner.add(latents, values)
-        watcher.rows(held)
+        progress.step("samples", held, settings.max_samples)
     if held and (held >= settings.max_samples or _asked(held, learner, store.recipe)):
-        progress = learner.progress(sure)
-        watcher.progress(progress)
-        if progress.sure or held >= settings.max_samples:
+        learned = learner.progress(sure)
+        progress.axes(learned)
+        if learned.sure or held >= settings.max_samples:
             return learner
-    watcher.stage(f"drawing, painting and measuring samples{_hint(workspace)}")
-    rows = held
+    progress.stage(f"drawing, painting and measuring samples{_hint(workspace)}")
+    rows = painted = held
+
+    def count(more: int) -> None:
+        nonlocal painted
+        painted += more
+        progress.step("samples", painted, settings.max_samples)
 
     def enough(latents: np.ndarray, values: np.ndarray) -> bool:
         nonlocal rows
@@ -219,9 +233,9 @@ def learn(workspace: Workspace, watcher: Watcher, sure: float = SURE) -> AxisLea
         rows += len(latents)
         if rows < settings.max_samples and not _asked(rows, learner, store.recipe):
             return False
-        progress = learner.progress(sure)
-        watcher.progress(progress)
-        return progress.sure
+        learned = learner.progress(sure)
+        progress.axes(learned)
+        return learned.sure
 
     draw(
         workspace.generator,
@@ -230,7 +244,8 @@ def learn(workspace: Workspace, watcher: Watcher, sure: float = SURE) -> AxisLea
         stop=settings.max_samples,
         enough=enough,
         piece=PIECE if learner.shrunk else None,
-        on_rows=watcher.rows,
+        on_rows=count,
+        engine=engine,
     )
     return learner
 
@@ -242,6 +257,9 @@ def _asked(rows: int, learner: AxisLearner, recipe: Recipe) -> bool:
     """
     if not learner.shrunk:
         return rows % recipe.part_rows == 0
+    if recipe.groups:  # in some thousand dimensions the question takes longer than the samples: at every doubling
+        first = FIRST * len(recipe.groups)
+        return rows >= first and rows % (first * 2 ** int(np.log2(rows / first))) == 0
     return rows >= FIRST and rows % (PIECE * 2 ** int(np.log2(rows / FIRST))) == 0
 
 
@@ -265,8 +283,8 @@ def check_free(path: Path) -> None:
         raise TlganError(f"{path} holds other things and is not a workspace: name a new or empty folder")
 
 
-def _check_same(old: Settings, workspace: Workspace) -> None:
-    """A workspace is continued only as what it is; the cap may grow and the base axes may change."""
+def _continued(old: Settings, workspace: Workspace) -> Workspace:
+    """The workspace, which is continued only as what it is; the cap may grow and the base axes may change."""
     new = workspace.settings
     if old.sha256 != new.sha256:
         raise TlganError(
@@ -274,9 +292,8 @@ def _check_same(old: Settings, workspace: Workspace) -> None:
         )
     if set(new.extractors) < set(old.extractors):  # some were added since, and stay
         new = replace(new, extractors=old.extractors)
-        workspace.settings, workspace.named_by = new, workspace.path / SETTINGS_FILE
-        del workspace.extractor
-    for name in ("space", "truncation", "label", "extractors", "seed", "resolution"):
+        workspace = workspace.changed(settings=new, named_by=workspace.path / SETTINGS_FILE, extractor=None)
+    for name in ("space", "groups", "truncation", "label", "extractors", "seed", "resolution"):
         before, now = getattr(old, name), getattr(new, name)
         if before != now:
             raise TlganError(
@@ -285,7 +302,7 @@ def _check_same(old: Settings, workspace: Workspace) -> None:
             )
     # The same generator under a path that leads somewhere is where it lies now.
     moved = new.generator != old.generator and Path(new.generator).is_file()
-    workspace.settings = new if moved else replace(new, generator=old.generator)
+    return workspace.changed(settings=new if moved else replace(new, generator=old.generator))
 
 
 def _words(value: object) -> str:

@@ -30,8 +30,8 @@ FORMAT = 1
 BY_HAND = "conditioned"
 
 
-def keep(workspace: Workspace, evaluation: Evaluation, step: Step) -> None:
-    """Write `evaluation.json`, and what the judge saw into the axes' table of side effects, as a part of `step`."""
+def keep(workspace: Workspace, evaluation: Evaluation, step: Step) -> Workspace:
+    """Write `evaluation.json`, and the measured side effects into the axes, as a part of `step`; the workspace with them."""
     document = {
         "format": FORMAT,
         "axes": {name: slope_digest(workspace.axes, name) for name in evaluation.features},
@@ -40,9 +40,9 @@ def keep(workspace: Workspace, evaluation: Evaluation, step: Step) -> None:
     with replacing(step.path(FILE)) as temporary:
         temporary.write_text(json.dumps(document, indent=1), encoding="utf-8")
     if any(score.method == BY_HAND for score in evaluation.methods):
-        workspace.axes = with_effects(workspace.axes, evaluation)
+        workspace = workspace.changed(axes=with_effects(workspace.axes, evaluation))
         workspace.axes.save(step.path("axes.safetensors"))
-        workspace.__dict__.pop("canvas", None)
+    return workspace
 
 
 def kept(workspace: Workspace) -> Evaluation | None:

@@ -30,10 +30,11 @@ def _moved(opened: Workspace, ref: str, accept: bool) -> Workspace:
     settings = replace(opened.settings, generator=from_anywhere(ref))
     if accept:
         from tlgan.generators import load_generator
+        from tlgan.samples import Source
 
         found = load_generator(settings.generator, trust=opened.trust, recorded=settings.sha256, **settings.options)
         needed = opened.axes.directions.shape[1]
-        has = found.w_dim if settings.space == "w" else found.latent_dim
+        has = Source(found, settings.space, groups=settings.groups).latent_dim
         if has != needed:
             raise TlganError(
                 f"{ref} has {has} latents in {settings.space}, the axes of {opened.path} have {needed}: it is another network"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import itertools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +12,8 @@ import numpy as np
 
 from tlgan.editing.claims import claim_of
 from tlgan.evaluation.evaluate import SEED
-from tlgan.evaluation.methods import METHODS, Method
 from tlgan.evaluation.scores import Evaluation, MethodScore
+from tlgan.hooks import EVALUATION_METHODS, EvaluationMethod
 from tlgan.provenance import Claim, encode
 
 if TYPE_CHECKING:
@@ -45,18 +47,30 @@ class Strip:
     pictures: list[list[str]]
 
 
-def evaluation_section(canvas: Canvas, evaluation: Evaluation) -> dict[str, Any]:
-    """What the template needs: the evaluation, matrices by method, the chart's lines, and pictures."""
+def evaluation_section(
+    canvas: Canvas, evaluation: Evaluation, methods: Mapping[str, EvaluationMethod] | None = None
+) -> dict[str, Any]:
+    """What the template needs: the evaluation, matrices by method, the chart's lines, and pictures by the ``methods`` of
+    those names, or by those that the hook knows."""
     labels = [
         canvas.axes.features[row].label or canvas.axes.names[row] for row in canvas.axes.indices(evaluation.features)
     ]
+    at_hand = dict(methods or {})
+    names = [score.method for score in evaluation.methods]
+    at_hand |= {
+        name: EVALUATION_METHODS.get(name) for name in names if name not in at_hand and name in EVALUATION_METHODS
+    }
+    known = [name for name in names if name in at_hand]
     return {
         "evaluation": evaluation,
+        "shown": known,
+        "unknown": [name for name in names if name not in at_hand],
+        "more": list(dict.fromkeys(name for score in evaluation.methods for name in score.more)),
         "labels": labels,
         "matrices": [(score, _matrix(score)) for score in evaluation.methods],
-        "lines": [_line(score, ink) for score, ink in zip(evaluation.methods, INKS * len(METHODS), strict=False)],
+        "lines": [_line(score, ink) for score, ink in zip(evaluation.methods, itertools.cycle(INKS), strict=False)],
         "chart": (CHART_WIDTH, CHART_HEIGHT, CHART_SPAN, CHART_RISE),
-        "strips": _strips(canvas, evaluation, labels),
+        "strips": _strips(canvas, evaluation, labels, [at_hand[name] for name in known]),
     }
 
 
@@ -82,9 +96,8 @@ def _line(score: MethodScore, ink: str) -> Line:
     return Line(score.method, ink, " ".join(points))
 
 
-def _strips(canvas: Canvas, evaluation: Evaluation, labels: list[str]) -> list[Strip]:
+def _strips(canvas: Canvas, evaluation: Evaluation, labels: list[str], methods: list[EvaluationMethod]) -> list[Strip]:
     """Painted again rather than kept: faces and methods are known, so the pictures are those that were judged."""
-    methods: list[Method] = [METHODS[score.method] for score in evaluation.methods if score.method in METHODS]
     starts = canvas.sample(FACES, seed=SEED)
     claim = claim_of(canvas)
     before = [data_url(small(picture), claim) for picture in canvas.paint(starts)]

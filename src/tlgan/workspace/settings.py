@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tlgan.errors import TlganError
+from tlgan.errors import BadFile
 from tlgan.generators.options import checked_options
 from tlgan.io.foreign import toml_of
 from tlgan.io.step import held
@@ -29,13 +30,16 @@ class Settings:
 
     ``generator``: reference as `load_generator` takes it; ``sha256``: its fingerprint, checked at every opening;
     ``accepted``: fingerprints of other files that a person has said hold the same network;
-    ``space``: "z", "w" or "" for the better one there is; ``truncation`` (None: what suits the generator, else
+    ``space``: "z", "w", "w+" or "" for the better one of z and w; ``truncation`` (None: what suits the generator, else
     1) and ``label`` of the sampled pictures;
     ``extractors``: references as `load_extractor` takes them, or files inside the workspace; ``extractor_sha256``: pairs
     of a reference and its fingerprint, of those that are read from files, checked at every opening; ``seed`` of the samples and
     ``max_samples`` their cap; ``resolution``: side of the sampled pictures, None for what the generator paints;
     ``options``: of the generator, as `load_generator` takes them (`network`, `activation`, `picture_range` ...);
-    ``base``: axes that every other axis is kept clear of (None: male and young, where there are such features).
+    ``distance``: pairs of an extractor and how far the pictures are from those it was trained on (`extractors.home`);
+    ``base``: axes that every other axis is kept clear of (None: male and young, where there are such features);
+    ``groups``: in w+ the first layer of each group with a w of its own, () to find them by measurement; ``method``: that
+    found the axes, as `tlgan.hooks.AXIS_METHODS` knows it, "" for regression.
     """
 
     generator: str
@@ -51,6 +55,22 @@ class Settings:
     accepted: tuple[str, ...] = ()
     extractor_sha256: tuple[tuple[str, str], ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    distance: tuple[tuple[str, float], ...] = ()
+    groups: tuple[int, ...] = ()
+    method: str = ""
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """What axes are told of where they were found."""
+        return {
+            "space": self.space,
+            "base": self.base or (),
+            "seed": self.seed,
+            "truncation": self.psi,
+            "label": self.label,
+            "extractors": self.extractors,
+            "groups": self.groups,
+        }
 
     @property
     def psi(self) -> float:
@@ -72,6 +92,8 @@ class Settings:
         generator["space"], generator["truncation"] = self.space, self.psi
         if self.label is not None:
             generator["label"] = self.label
+        if self.groups:
+            generator["groups"] = list(self.groups)
         if self.options:
             generator["options"] = {
                 key: list(value) if isinstance(value, tuple) else value for key, value in self.options.items()
@@ -83,13 +105,17 @@ class Settings:
             known = tomlkit.inline_table()
             known.update(self.extractor_sha256)
             extractors["sha256"] = known
+        if self.distance:
+            far = tomlkit.inline_table()
+            far.update({name: round(value, 3) for name, value in self.distance})
+            extractors["distance"] = far
         document["extractors"] = extractors
         samples = tomlkit.table()
         samples["seed"], samples["max"] = self.seed, self.max_samples
         if self.resolution is not None:
             samples["resolution"] = self.resolution
         document["samples"] = samples
-        document["axes"] = {"base": list(self.base or ())}
+        document["axes"] = {"base": list(self.base or ())} | ({"method": self.method} if self.method else {})
         return tomlkit.dumps(document)
 
     @classmethod
@@ -98,7 +124,7 @@ class Settings:
         try:
             document = toml_of(text)
         except ValueError as error:
-            raise TlganError(f"{where} is not TOML: {error}") from error
+            raise BadFile(f"{where} is not TOML: {error}") from error
         table = _Reader(document, where)
         return cls(
             generator=table.get("generator", "ref", str),
@@ -113,8 +139,23 @@ class Settings:
             max_samples=table.get("samples", "max", int, 20_000),
             base=tuple(table.get("axes", "base", list, [])),
             resolution=table.get("samples", "resolution", int, None),
+            groups=layer_groups(table.get("generator", "groups", list, [], each=int), where),
+            method=table.get("axes", "method", str, ""),
             options=checked_options(table.get("generator", "options", Mapping, {}), f"{where}: generator.options"),
+            distance=tuple(
+                (str(name), float(value))
+                for name, value in table.get("extractors", "distance", Mapping, {}).items()
+                if isinstance(value, int | float)
+            ),
         )
+
+
+def layer_groups(given: Sequence[int], where: str) -> tuple[int, ...]:
+    """First layers of groups, checked: from 0 upwards, each once. Raises TlganError otherwise."""
+    groups = tuple(given)
+    if groups and (groups[0] != 0 or any(b <= a for a, b in itertools.pairwise(groups))):
+        raise BadFile(f"{where}: generator.groups is {list(groups)}: expected first layers like [0, 4, 8]")
+    return groups
 
 
 def generator_ref(ref: str, folder: Path) -> str:
@@ -144,14 +185,14 @@ class _Reader:
         self.document = document
         self.where = where
 
-    def get(self, table: str, key: str, kind: Any, default: Any = ...) -> Any:
+    def get(self, table: str, key: str, kind: Any, default: Any = ..., each: type = str) -> Any:
         value = self.document.get(table, {})
         value = value.get(key, default) if isinstance(value, Mapping) else default
         if value is ...:
-            raise TlganError(f"{self.where} has no entry {table}.{key}: write it, or discover again")
+            raise BadFile(f"{self.where} has no entry {table}.{key}: write it, or discover again")
         ok = value is default or (isinstance(value, kind) and not (isinstance(value, bool) and kind is not bool))
         if ok and kind in (list, dict):
-            ok = all(isinstance(entry, str) for entry in (value.values() if kind is dict else value))
+            ok = all(isinstance(entry, each) for entry in (value.values() if kind is dict else value))
         if not ok:
-            raise TlganError(f"{self.where}: {table}.{key} is {value!r}, which is not what belongs there")
+            raise BadFile(f"{self.where}: {table}.{key} is {value!r}, which is not what belongs there")
         return value

@@ -44,6 +44,8 @@ def about(settings: Settings, axes: Axes) -> dict[str, str]:
     words = {
         "Generator": _GENERATORS.get(settings.generator, f"{settings.generator}: see its publisher for data and terms")
     }
+    if far := foreign(settings):
+        words["Not at home"] = "; ".join(far)
     for ref in settings.extractors:
         words[f"Extractor {ref}"] = _EXTRACTORS.get(ref, "see its publisher for data and terms")
     if ties := strongest_ties(axes):
@@ -53,6 +55,13 @@ def about(settings: Settings, axes: Axes) -> dict[str, str]:
         "and don't judge real people by what an extractor says"
     )
     return words
+
+
+def foreign(settings: Settings) -> list[str]:
+    """A line for each extractor to which the pictures look like nothing it was trained on."""
+    from tlgan.extractors import home
+
+    return [line for name, value in settings.distance if (line := home.words(name, value))]
 
 
 def strongest_ties(axes: Axes, count: int = 5) -> list[str]:

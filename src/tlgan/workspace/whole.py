@@ -14,11 +14,11 @@ import numpy as np
 
 from tlgan.axes import WEAK_R2, Axes
 from tlgan.axes.estimate import Z95, r2_errors
+from tlgan.progress import Progress
 
 if TYPE_CHECKING:
     from tlgan.editing import Canvas
 
-    from .progress import Watcher
 
 #: Latents that are painted both ways.
 WHOLE = 96
@@ -26,7 +26,7 @@ _PIECE = 8  # painted between two reports of progress
 _FIRST = 2**40  # index of the first of them in the stream of a seed: no sample is drawn so far on
 
 
-def corrected(axes: Axes, small: Canvas, whole: Canvas, watcher: Watcher, *, count: int = WHOLE) -> Axes:
+def corrected(axes: Axes, small: Canvas, whole: Canvas, progress: Progress, *, count: int = WHOLE) -> Axes:
     """The axes as they are on whole pictures, with what they explain there.
 
     ``small`` and ``whole`` paint the same latents. For every feature the response on whole pictures is regressed on the
@@ -40,7 +40,7 @@ def corrected(axes: Axes, small: Canvas, whole: Canvas, watcher: Watcher, *, cou
         latents.append(rows)
         seen.append(_responses(small, rows))
         true.append(_responses(whole, rows))
-        watcher.step("whole pictures", start + len(rows), count)
+        progress.step("whole pictures", start + len(rows), count)
     return _along_line(axes, np.concatenate(latents), np.concatenate(seen), np.concatenate(true))
 
 

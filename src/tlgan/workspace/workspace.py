@@ -7,11 +7,11 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import shlex
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -20,11 +20,12 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from tlgan.errors import AssumedWarning, TlganError
+from tlgan.errors import AssumedWarning, BadFile, TlganError
 from tlgan.io.consent import named_by
 from tlgan.io.files import replacing, sweep, to_read
 from tlgan.io.lock import LOCK, locked
 from tlgan.io.step import Step, finish, held
+from tlgan.progress import Progress, ProgressLike, as_progress
 
 from .settings import (
     AXES_FILE,
@@ -40,11 +41,10 @@ from .settings import (
 
 if TYPE_CHECKING:
     from tlgan.axes import Axes
-    from tlgan.editing import Canvas, Editor
+    from tlgan.editing import Canvas, Face
     from tlgan.extractors import Extractor
     from tlgan.extractors.combined import CombinedExtractor
     from tlgan.generators import Generator
-    from tlgan.io.hub import Progress
     from tlgan.photographs import Found, PhotographEditor, Plan
     from tlgan.samples import Recipe, SampleStore
 
@@ -61,9 +61,10 @@ def remember(generator: Generator) -> None:
 
 
 class Workspace:
-    """A generator, its extractors, the samples drawn and the axes found, opened from a folder.
+    """A generator, its extractors, the samples drawn and the axes found: a folder, as it was when it was opened.
 
-    Networks are loaded when first asked for.
+    A record: nothing in it changes. What is not given is read from the folder when it is first asked for. `add` and
+    `changed` return a new one.
     """
 
     def __init__(
@@ -71,27 +72,40 @@ class Workspace:
         path: str | Path,
         settings: Settings,
         *,
+        generator: Generator | None = None,
+        extractor: CombinedExtractor | None = None,
+        axes: Axes | None = None,
+        loaded: Mapping[str, Extractor] | None = None,
         trust: bool = False,
         fetch: bool = False,
         named_by: Path | None = None,
-        on_download: Progress | None = None,
+        progress: Progress | None = None,
         staged: Path | None = None,
-        generator: Generator | None = None,
     ) -> None:
-        """``trust`` lets a generator's file hold code (TorchScript); it is never read from the folder, which may come
-        from a stranger. ``named_by``: the file that the settings were read from, if any; what it names is fetched
-        only with ``fetch`` or where a person agrees. ``on_download(done, total)`` hears of bytes as a generator is
-        fetched. ``staged``: a folder with files of extractors that are not in their place yet.
-        ``generator``: the network itself, for one that no reference leads to."""
+        """``generator``, ``extractor``, ``axes``: what is loaded already; ``loaded``: single extractors that are, by
+        reference. ``trust`` lets a generator's file hold code (TorchScript); it is never read from the folder, which may
+        come from a stranger. ``named_by``: the file that the settings were read from, if any; what it names is fetched
+        only with ``fetch`` or where a person agrees. ``progress`` is told of downloads. ``staged``: a folder with files
+        of extractors that are not in their place yet."""
         self.path = Path(path)
         self.settings = settings
+        self.loaded = dict(loaded or {})
         self.trust = trust
         self.fetch = fetch
         self.named_by = named_by
-        self.on_download = on_download
+        self.progress = progress
         self.staged = staged
-        self._given = generator
-        self._loaded: dict[str, Extractor] = {}  # by reference, since before others wrote into the folder
+        known = {"generator": generator, "extractor": extractor, "axes": axes}
+        self.__dict__.update({name: value for name, value in known.items() if value is not None})
+
+    def changed(self, **parts: Any) -> Workspace:
+        """This workspace with other parts, named as in the constructor; None for one that is to be read again.
+
+        Networks that are loaded stay loaded.
+        """
+        mine = {name: getattr(self, name) for name in ("settings", "loaded", "trust", "fetch", "named_by", "progress")}
+        mine |= {name: self.__dict__.get(name) for name in ("generator", "extractor", "axes")}
+        return Workspace(self.path, **{**mine, "staged": self.staged, **parts})
 
     @property
     def name(self) -> str:
@@ -102,10 +116,13 @@ class Workspace:
     def generator(self) -> Generator:
         """The trained generator. Raises TlganError where the reference now leads to another one."""
         ref, expected = generator_ref(self.settings.generator, self.path), self.settings.sha256
-        generator = self._given if self._given is not None else _in_memory.get(expected)
-        if generator is None:
-            generator = self._from_reference(ref, expected)
+        return self.prepared(_in_memory.get(expected) or self._from_reference(ref, expected))
+
+    def prepared(self, generator: Generator) -> Generator:
+        """A loaded generator as this workspace paints with it. Raises TlganError where it was made with another one."""
+        expected = self.settings.sha256
         if expected and generator.fingerprint in self.settings.accepted:
+            generator = copy(generator)
             generator.fingerprint = expected
         if expected and generator.fingerprint != expected:
             raise TlganError(
@@ -123,7 +140,7 @@ class Workspace:
 
         if ref.startswith(IN_MEMORY):
             raise TlganError(
-                f"workspace {self.path} was made from a generator in memory: open it with tlgan.open_workspace("
+                f"workspace {self.path} was made from a generator in memory: open it with tlgan.open("
                 f"{str(self.path)!r}, generator=...), or give its file or module:function to tlgan move-generator"
             )
         try:
@@ -134,7 +151,7 @@ class Workspace:
                     ref,
                     device=_best_device(),
                     trust=self.trust,
-                    progress=self.on_download,
+                    progress=self.progress,
                     recorded=expected,
                     **self.settings.options,
                 )
@@ -157,16 +174,14 @@ class Workspace:
     @cached_property
     def extractor(self) -> CombinedExtractor:
         """All extractors of the workspace as one."""
-        from tlgan.extractors.base import fingerprint_of
-
         with named_by(self.named_by, agreed=self.fetch):
             folders = [folder for folder in (self.staged, self.path) if folder is not None]
-            loaded = load_extractors(self.settings.extractors, *folders, trust=self.trust, loaded=self._loaded)
+            loaded = load_extractors(self.settings.extractors, *folders, trust=self.trust, loaded=self.loaded)
         recorded = dict(self.settings.extractor_sha256)
         for ref, part in zip(self.settings.extractors, loaded.parts, strict=True):
-            if recorded.get(ref) not in (None, fingerprint_of(part)):
+            if recorded.get(ref) not in (None, part.fingerprint):
                 raise TlganError(
-                    f"extractor {ref} is another one ({fingerprint_of(part)[:12]}) than workspace {self.path} was made "
+                    f"extractor {ref} is another one ({part.fingerprint[:12]}) than workspace {self.path} was made "
                     f"with ({recorded[ref][:12]}): put the old one back, or discover into another folder (-o)"
                 )
         return loaded
@@ -200,7 +215,7 @@ class Workspace:
     @property
     def recipe(self) -> Recipe:
         """What determines every sample row."""
-        from tlgan.samples import Recipe, SampleStore
+        from tlgan.samples import Recipe, SampleStore, Source
 
         generator, extractor = self.generator, self.extractor
         painted = self.settings.resolution or generator.resolution
@@ -213,7 +228,7 @@ class Workspace:
         return Recipe(
             generator=generator.fingerprint,
             space=self.settings.space,
-            latent_dim=generator.w_dim if self.settings.space == "w" else generator.latent_dim,
+            latent_dim=Source(generator, self.settings.space, groups=self.settings.groups).latent_dim,
             seed=self.settings.seed,
             extractors=tuple(part.name for part in extractor.parts),
             features=tuple(feature.name for feature in extractor.features),
@@ -223,6 +238,7 @@ class Workspace:
             part_rows=part_rows,
             resolution=self.settings.resolution,
             head=head.fingerprint if head is not None and painted <= head.resolution else "",
+            groups=self.settings.groups,
         )
 
     @property
@@ -232,25 +248,40 @@ class Workspace:
 
         return SampleStore(to_read(self.path, SAMPLES_FOLDER), self.recipe)
 
-    def editor(self, seed: int | None = None, *, latent: np.ndarray | None = None) -> Editor:
-        """The sliders of face number `seed`, or of a given latent [d] in the space of the axes."""
-        from tlgan.editing import Edit, Editor
+    def face(self, seed: int | None = None, *, latent: np.ndarray | None = None, png: str | Path | None = None) -> Face:
+        """A face and its sliders: draw number `seed`, a latent of shape (d,) in the space of the axes, or one saved as PNG,
+        with its sliders as they stood.
 
-        if (seed is None) == (latent is None):
-            raise TlganError("an editor needs either a seed or a latent, and not both")
-        start = self.canvas.start(seed) if seed is not None else np.asarray(latent, dtype=np.float32)
-        return Editor(self.canvas, Edit(start, seed=seed))
-
-    def editor_from_png(self, path: str | Path) -> Editor:
-        """The sliders of a face saved as PNG, as they stood. Raises TlganError where the file holds no such face."""
-        from tlgan.editing import Editor
+        Raises TlganError where not exactly one of them is given, and where the PNG holds no face of this generator.
+        """
+        from tlgan.editing import Edit, Face
         from tlgan.editing.state import from_json, read_png
 
-        try:
-            data = Path(path).read_bytes()
-        except OSError as error:
-            raise TlganError(f"{path} can't be read: {error.strerror or error}") from error
-        return Editor(self.canvas, from_json(read_png(data), self.axes))
+        if sum(given is not None for given in (seed, latent, png)) != 1:
+            raise TlganError("a face starts from one thing: give a seed, a latent or a png")
+        if png is not None:
+            return Face(self.canvas, from_json(read_png(_read(Path(png))), self.axes))
+        start = self.canvas.start(seed) if seed is not None else np.asarray(latent, dtype=np.float32)
+        return Face(self.canvas, Edit(start, seed=seed))
+
+    def add(self, extractor: str | Extractor | Callable[..., Any] = "", **options: Any) -> Workspace:
+        """This workspace with the sliders of one extractor more, from the samples that are there; this one stays as it is.
+
+        ``options``: as for `add_extractor`. The folder is changed in one step, at the end.
+        """
+        from .add import add_extractor
+
+        return add_extractor(self, extractor, **options).workspace
+
+    def editor(self, seed: int | None = None, *, latent: np.ndarray | None = None) -> Face:
+        """Deprecated: `face` is the same."""
+        warnings.warn("Workspace.editor is now Workspace.face", DeprecationWarning, stacklevel=2)
+        return self.face(seed, latent=latent)
+
+    def editor_from_png(self, path: str | Path) -> Face:
+        """Deprecated: `face(png=path)` is the same."""
+        warnings.warn("Workspace.editor_from_png is now Workspace.face(png=...)", DeprecationWarning, stacklevel=2)
+        return self.face(png=path)
 
     def invert(
         self,
@@ -258,6 +289,7 @@ class Workspace:
         *,
         face: int | None = None,
         box: tuple[float, float, float] | None = None,
+        alignment: str | None = None,
         plan: Plan | None = None,
         inversion: str | Path | None = None,
         watch: Callable[[Found], object] | None = None,
@@ -266,7 +298,8 @@ class Workspace:
         """The sliders of a photograph: its face is found and inverted, see `tlgan.photographs`.
 
         ``face`` counts from 1, from left to right, where several are in it; ``box``: the square (left, top, side) in
-        pixels, for what is no face; ``plan``: how long to optimise; ``inversion``: a file of `save_inversion`, in place
+        pixels, for what is no face; ``alignment``: how the generator's training pictures were cropped around a face, "ffhq" or
+        "celeba", None for what the list of known generators says; ``plan``: how long to optimise; ``inversion``: a file of `save_inversion`, in place
         of all that. ``watch(found)`` hears of every step: what it raises as KeyboardInterrupt ends with the best so far.
         ``note`` hears what was decided. Raises TlganError with what is missing.
         """
@@ -276,11 +309,17 @@ class Workspace:
         read = photographs.read_photograph(photograph)
         if inversion is not None:
             return photographs.PhotographEditor.of(self.canvas, read, photographs.load_inversion(inversion))
-        known = known_model(self.settings.generator)
-        alignment = known.alignment if known is not None and box is None else ""
-        square, hull = photographs.place(read, alignment, face=face, box=box)
+        if alignment is None:
+            known = known_model(self.settings.generator)
+            alignment = known.alignment if known is not None else ""
+            if not alignment and box is None:
+                note(
+                    "how this generator's training pictures were cropped is not known, so the square in the middle is taken: "
+                    "for faces say ffhq or celeba, or give the square"
+                )
+        square, hull = photographs.place(read, alignment if box is None else "", face=face, box=box, note=note)
         identity = None
-        if alignment == "ffhq":
+        if alignment == "ffhq" and hull is not None:
             identity, missing = photographs.identity_or_none()
             if missing:
                 note(f"inverted without the network that keeps who it is: {missing}")
@@ -299,11 +338,6 @@ class Workspace:
             raise TlganError("a plan of no steps finds nothing where there is no encoder: expected at least 1 step")
         kept = photographs.inversion_of(self.canvas, read, found, square, hull, alignment)
         return photographs.PhotographEditor.of(self.canvas, read, kept)
-
-    def widget(self, *args: Any, **options: Any) -> Any:
-        """Deprecated: `tlgan.widget(workspace, ...)` is the same."""
-        warnings.warn("Workspace.widget is now tlgan.widget(workspace, ...)", DeprecationWarning, stacklevel=2)
-        return importlib.import_module("tlgan").widget(self, *args, **options)
 
     @property
     def about(self) -> dict[str, str]:
@@ -359,23 +393,30 @@ class Workspace:
         with replacing(step.path(SETTINGS_FILE)) as temporary:
             temporary.write_text(self.settings.to_toml(), encoding="utf-8")
 
-    def refresh(self) -> None:
-        """Take over what other writers made of the folder since it was opened; networks that stay are not loaded again."""
-        settings = open_workspace(self.path).settings
-        if settings.extractors != self.settings.extractors and (loaded := self.__dict__.pop("extractor", None)):
-            self._loaded = dict(zip(self.settings.extractors, loaded.parts, strict=True))
-        self.settings = settings
-        for derived in ("axes", "canvas"):
-            self.__dict__.pop(derived, None)
+    def refreshed(self) -> Workspace:
+        """The folder as other writers have made it since it was opened; networks that stay are not loaded again."""
+        settings, extractor, loaded = open_workspace(self.path).settings, self.__dict__.get("extractor"), self.loaded
+        if extractor is not None and settings.extractors != self.settings.extractors:
+            loaded = loaded | dict(zip(self.settings.extractors, extractor.parts, strict=True))
+            extractor = None
+        return self.changed(settings=settings, extractor=extractor, loaded=loaded, axes=None)
 
 
 def open_workspace(
-    path: str | Path, *, trust: bool = False, fetch: bool = False, generator: Generator | None = None
+    path: str | Path,
+    *,
+    generator: Generator | None = None,
+    extractors: Sequence[Extractor] = (),
+    trust: bool = False,
+    fetch: bool = False,
+    progress: ProgressLike = None,
 ) -> Workspace:
-    """Open a workspace folder. Raises TlganError where it is none.
+    """Open a workspace folder.
 
-    `trust` and `generator` as for `Workspace`; `fetch`: what `tlgan.toml` names may be fetched, wherever on the internet
-    it is.
+    ``generator``, ``extractors``: loaded ones in place of those that `tlgan.toml` names, for what only exists in memory;
+    ``trust``: what the workspace names may be code (TorchScript, Python functions); ``fetch``: it may be fetched,
+    wherever on the internet it is. Raises TlganError where the folder is no workspace, or what is given is not what it was
+    made with.
     """
     path = Path(path)
     file = held(path, SETTINGS_FILE)
@@ -395,7 +436,23 @@ def open_workspace(
     except (OSError, UnicodeDecodeError) as error:
         raise TlganError(f"{file} can't be read: {error}") from error
     settings = Settings.from_toml(text, str(file))
-    return Workspace(path, settings, trust=trust, fetch=fetch, named_by=file, generator=generator)
+    loaded = {extractor.name: extractor for extractor in extractors}
+    for name in loaded:
+        if name not in settings.extractors:
+            raise TlganError(
+                f"workspace {path} was made with extractors {', '.join(settings.extractors)}, not with {name}: give "
+                "those, or add the new one (`add`)"
+            )
+    told = as_progress(progress)
+    opened = Workspace(path, settings, loaded=loaded, trust=trust, fetch=fetch, named_by=file, progress=told)
+    return opened if generator is None else opened.changed(generator=opened.prepared(generator))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BadFile(f"{path} can't be read: {error.strerror or error}") from error
 
 
 @contextmanager
@@ -423,9 +480,7 @@ def load_extractors(
 
 def recorded_extractors(settings: Settings, extractor: CombinedExtractor) -> Settings:
     """The settings with the fingerprints of the extractors in use."""
-    from tlgan.extractors.base import fingerprint_of
-
-    known = ((ref, fingerprint_of(part)) for ref, part in zip(settings.extractors, extractor.parts, strict=True))
+    known = ((ref, part.fingerprint) for ref, part in zip(settings.extractors, extractor.parts, strict=True))
     return replace(settings, extractor_sha256=tuple((ref, sha256) for ref, sha256 in known if sha256))
 
 
@@ -440,12 +495,17 @@ def settle(settings: Settings, generator: Generator, feature_names: tuple[str, .
     from tlgan.generators import known_model
 
     space = settings.space or ("w" if "w" in generator.spaces else "z")
-    if space not in generator.spaces or space == "w+":
-        choices = " or ".join(repr(s) for s in generator.spaces if s != "w+")
+    if space not in generator.spaces:
+        choices = " or ".join(map(repr, generator.spaces))
         raise TlganError(f"{generator.name} has no axes in space {space!r}: choose {choices}")
     if settings.resolution is not None and not 1 <= settings.resolution <= generator.resolution:
         raise TlganError(
             f"resolution {settings.resolution} is out of range: {generator.name} paints 1 to {generator.resolution} px"
+        )
+    if settings.groups and (space != "w+" or settings.groups[-1] >= generator.num_ws):
+        raise TlganError(
+            f"groups of layers {list(settings.groups)} don't fit space {space!r} of {generator.name}: they are for w+, and "
+            f"it has {generator.num_ws} layers"
         )
     head = getattr(generator, "head", None)
     resolution = settings.resolution or (head.resolution if head is not None else None)

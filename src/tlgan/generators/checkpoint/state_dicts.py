@@ -132,7 +132,7 @@ def reshaped(record: TensorRecord, *shape: int) -> TensorRecord:
 def taken(state: State, name: str) -> TensorRecord:
     """The tensor of that name; an error where the file lacks it."""
     if name not in state:
-        raise TlganError(f"tensor {name} is missing")
+        raise TlganError(f"tensor {name} is missing: the file is not whole, or of another version of its code")
     return state[name]
 
 

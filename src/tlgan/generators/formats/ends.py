@@ -167,7 +167,8 @@ def pictures(raw: Any, n: int, layout: str = "") -> Tensor | None:
         raw = raw.permute(0, 3, 1, 2)
     if raw.shape[1] not in PICTURE_CHANNELS or min(raw.shape[2:]) < _SMALLEST:
         return None
-    return raw.float()
+    found: Tensor = raw.float()
+    return found
 
 
 def chosen_output(outputs: Mapping[str, Any], n: int, file: str, wanted: str | None) -> str:

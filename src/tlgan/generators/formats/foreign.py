@@ -109,7 +109,9 @@ class ForeignGenerator(LatentGenerator):
         else:
             short = -latents.shape[0] % self.fixed_rows
             padded = torch.cat([latents, latents.new_zeros(short, latents.shape[1])])
-            labels = None if label is None else torch.cat([label, label[:1].expand(short, -1)]).split(self.fixed_rows)
+            labels = (
+                None if label is None else torch.split(torch.cat([label, label[:1].expand(short, -1)]), self.fixed_rows)
+            )
             parts = enumerate(torch.split(padded, self.fixed_rows))
             images = torch.cat([self._painted(part, labels[k] if labels else None) for k, part in parts])
             images = images[: latents.shape[0]]

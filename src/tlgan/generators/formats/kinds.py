@@ -16,8 +16,8 @@ from tlgan.generators.nets.biggan import BigGAN, is_biggan, read_biggan
 from tlgan.generators.nets.dcgan import DCGAN, is_dcgan, read_dcgan
 from tlgan.generators.nets.fastgan import FastGAN, is_fastgan, read_fastgan
 from tlgan.generators.nets.genforce import is_genforce, read_genforce
-from tlgan.generators.nets.lucidrains import Lucidrains, is_lucidrains, read_lucidrains
 from tlgan.generators.nets.lightweight import LightweightGAN, is_lightweight, read_lightweight
+from tlgan.generators.nets.lucidrains import Lucidrains, is_lucidrains, read_lucidrains
 from tlgan.generators.nets.mobilestylegan import MobileStyleGAN
 from tlgan.generators.nets.mobilestylegan_ir import is_mobilestylegan, read_mobilestylegan
 from tlgan.generators.nets.mobilestylegan_state import is_mobilestylegan_state, read_mobilestylegan_state
@@ -74,8 +74,9 @@ ARCHITECTURES: dict[str, Architecture] = {
 }
 
 _EXPECTED = (
-    "expected a pg-GAN, StyleGAN2-ADA or StyleGAN3 pickle, a rosinality StyleGAN2, the state_dict of a DCGAN, ONNX, "
-    "OpenVINO IR, TorchScript, or a file made by `tlgan convert`"
+    "expected one of the families of docs/generators.md (pg-GAN, StyleGAN to StyleGAN3 and their relatives, BigGAN, DCGANs), ONNX, "
+    "OpenVINO IR, TorchScript, or a file made by `tlgan convert`; any other can be exported with "
+    "torch.onnx.export(netG, z, 'generator.onnx') where it runs, or wrapped in Python with tlgan.wrap_generator"
 )
 
 

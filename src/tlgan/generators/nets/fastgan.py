@@ -1,6 +1,6 @@
-"""FastGAN (Liu et al., 2021) as Projected GANs use it (Sauer et al., 2021): small skip-layer generators.
+"""FastGAN (Liu et al., 2021), and as Projected GANs use it (Sauer et al., 2021): small skip-layer generators.
 
-z, brought to a mean square of one, becomes a 4x4 picture of features; blocks double it, with gated linear units; features of
+z, in Projected GANs brought to a mean square of one, becomes a 4x4 picture of features; blocks double it, with gated linear units; features of
 4 to 32 px excite the channels of those sixteen times larger. Every weight is divided by its spectral norm, which
 follows from the vectors kept beside it; noise is drawn anew for each picture, so a fixed one of ours takes its place.
 """
@@ -8,7 +8,7 @@ follows from the vectors kept beside it; noise is drawn anew for each picture, s
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -38,15 +38,12 @@ def is_fastgan(state: State) -> bool:
 
 def read_fastgan(state: State) -> Blueprint:
     """The blueprint of the generator of a snapshot, or of its `state_dict`."""
-    if f"{_PREFIX}init.init.0.weight_orig" not in state:
-        raise TlganError(
-            "it is a FastGAN of the first code, whose last activation depends on the size it was trained for and is not in the "
-            "file: export it to ONNX where it runs, with torch.onnx.export(netG, z, 'generator.onnx')"
-        )
+    first = f"{_PREFIX}init.init.0.weight_orig" not in state
+    prefix = "" if first else _PREFIX
     tensors = {
-        name.removeprefix(_PREFIX): record
+        name.removeprefix(prefix): record
         for name, record in state.items()
-        if name.startswith(_PREFIX) and not re.search(r"num_batches_tracked$", name)
+        if name.startswith(prefix) and not name.endswith("num_batches_tracked")
     }
     side = max((side for side in _SIDES if any(name.startswith(f"feat_{side}.") for name in tensors)), default=0)
     if side == 256 and "to_big.weight_orig" in tensors and len(tensors["to_big.weight_orig"].shape) == 4:
@@ -54,7 +51,11 @@ def read_fastgan(state: State) -> Blueprint:
         width = tensors["to_big.weight_orig"].shape[1]
         outputs = {s: _width(tensors, s) for s in (256, 128)}
         side = next((s for s in (256, 128) if outputs[s] == width), side)
-    return Blueprint("fastgan", {"resolution": side}, tensors, {"format": "FastGAN (Projected GAN)"})
+    blueprint = Blueprint("fastgan", {"resolution": side}, tensors, {"format": "FastGAN (Projected GAN)"})
+    if first:
+        blueprint.options["normalize_z"], blueprint.source["format"] = False, "FastGAN"
+        blueprint.assume(FastGAN, output="tanh" if side == 1024 else "none")
+    return blueprint
 
 
 def _width(tensors: State, side: int) -> int:
@@ -150,10 +151,16 @@ def _block(blueprint: Blueprint, side: int, inner: int, device: str) -> list[_La
 
 
 class FastGAN(LatentGenerator):
-    """z [n, latent_dim], and a class where it was trained with some -> pictures."""
+    """z [n, latent_dim], and a class where it was trained with some -> pictures. `output` ("none" or "tanh") is what the first
+    code applies last: tanh at 1024 px alone."""
+
+    load_options: ClassVar = ("output",)
 
     def __init__(self, blueprint: Blueprint, *, name: str, fingerprint: str, device: str = "cpu") -> None:
-        resolution = blueprint.reader().whole("resolution", 128, 1024)
+        options = blueprint.reader()
+        resolution = options.whole("resolution", 128, 1024)
+        self._normalize = options.truth("normalize_z", True)
+        self._tanh = options.choice("output", ("none", "tanh"), "none") == "tanh"
         self._init = spectral(blueprint, "init.init.0", 1, device)
         if self._init.ndim != 4 or self._init.shape[2:] != (4, 4) or self._init.shape[1] % 2:
             raise TlganError(f"tensor init.init.0.weight_orig is {list(self._init.shape)}: expected [z, even, 4, 4]")
@@ -185,7 +192,9 @@ class FastGAN(LatentGenerator):
             raise TlganError(
                 f"tensor to_big.weight_orig is {list(self._to_rgb.shape)}: expected [1 or 3, {channels}, 3, 3]"
             )
-        self._rgb_bias = blueprint.load("to_big.bias", len(self._to_rgb)).to(device)
+        self._rgb_bias: Tensor | None = None
+        if self._normalize:  # the first code has none
+            self._rgb_bias = blueprint.load("to_big.bias", len(self._to_rgb)).to(device)
         super().__init__(
             name=name,
             fingerprint=fingerprint,
@@ -203,7 +212,8 @@ class FastGAN(LatentGenerator):
         embedded = None
         if self._embedding is not None and label is not None:
             embedded = self._embedding[label.argmax(dim=1)]
-        x = F.conv_transpose2d(normalize_2nd_moment(latents)[:, :, None, None], self._init)
+        z = normalize_2nd_moment(latents) if self._normalize else latents
+        x = F.conv_transpose2d(z[:, :, None, None], self._init)
         x = F.glu(self._init_norm(x, None), dim=1)
         by_side = {4: x}
         for larger in (larger for larger in self._blocks if larger <= side):
@@ -222,4 +232,5 @@ class FastGAN(LatentGenerator):
         self, latents: Tensor, *, label: Tensor | None, noise: str, resolution: int | None, **options: Any
     ) -> Tensor:
         x = self._features(latents, label=label, noise=noise, side=self.resolution)
-        return F.conv2d(x, self._to_rgb, self._rgb_bias, padding=1)
+        x = F.conv2d(x, self._to_rgb, self._rgb_bias, padding=1)
+        return torch.tanh(x) if self._tanh else x

@@ -139,6 +139,9 @@ class PGGAN(LatentGenerator):
 
     # -- painting ----------------------------------------------------------------------------------------------
 
+    def first_maps(self) -> list[Tensor]:
+        return [self._dense[: self.latent_dim].T]
+
     def _paint(
         self,
         latents: Tensor,

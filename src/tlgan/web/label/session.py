@@ -19,7 +19,7 @@ import numpy as np
 from tlgan.errors import TlganError
 from tlgan.extractors import Feature, load_extractor
 from tlgan.extractors.description import ADDED, feature_name
-from tlgan.extractors.head import embedding_of, has_embedding, save_head
+from tlgan.extractors.head import save_head
 from tlgan.io.files import replacing, sweep, to_read, to_write
 from tlgan.io.foreign import json_of
 from tlgan.io.lock import LOCK, locked
@@ -43,7 +43,7 @@ _LARGEST = 512  # pixels of a picture on the page
 FALLBACK = "celeba40"
 
 
-class Session:
+class LabelSession:
     """The clicks on one question. Every method may be called from any thread."""
 
     def __init__(
@@ -59,7 +59,7 @@ class Session:
         self.name = feature_name(name or self.question)
         if (self.workspace.path / PENDING).exists():
             with writing_into(self.workspace.path):  # what was cut off, perhaps this very slider, gets its place
-                self.workspace.refresh()
+                self.workspace = self.workspace.refreshed()
         if self.name in self.workspace.axes.names:
             raise TlganError(
                 f"{self.workspace.path} has a slider {self.name!r} already: ask for something else, or give another --name"
@@ -97,7 +97,7 @@ class Session:
                     if done >= len(self.latents):
                         return
                     with torch.no_grad():
-                        rows = embedding_of(self.backbone, images).float().cpu().numpy()
+                        rows = self.backbone.embedding(images).float().cpu().numpy()
                     self._learn_rows(done, rows[: len(self.latents) - done])
                     done += len(images)
 
@@ -196,6 +196,7 @@ class Session:
                 return stored
 
             added = self._add(make)
+            self.workspace = added.workspace
             self.result = {
                 "name": self.name,
                 "clicks": len(self.learner.answers),
@@ -213,7 +214,7 @@ class Session:
         """The new slider at work on one face, as one PNG. Raises TlganError before there is one."""
         if self.result is None:
             raise TlganError("there is no slider yet")
-        row = np.concatenate(list(self.workspace.editor(seed=7).strip(self.name, steps, span)), axis=1)
+        row = np.concatenate(list(self.workspace.face(seed=7).strip(self.name, steps, span)), axis=1)
         return encode(row.squeeze(), self._claim, sign=False)
 
     # -- keeping -----------------------------------------------------------------------------------------------
@@ -230,13 +231,13 @@ class Session:
     def _backbone(self, ref: str) -> tuple[str, Extractor]:
         if ref:
             extractor = load_extractor(located(ref, self.workspace.path))
-            if not has_embedding(extractor):
+            if not extractor.embeds:
                 raise TlganError(
                     f"{ref} gives no embedding to read a new feature from: leave it out, or name {FALLBACK}"
                 )
             return ref, extractor
         for known, part in zip(self.workspace.settings.extractors, self.workspace.extractor.parts, strict=False):
-            if has_embedding(part) and not known.startswith(f"{EXTRACTORS_FOLDER}/"):
+            if part.embeds and not known.startswith(f"{EXTRACTORS_FOLDER}/"):
                 return known, part
         return FALLBACK, load_extractor(FALLBACK)
 

@@ -1,4 +1,4 @@
-"""The label page: a few verbs over HTTP around one `Session`, guarded as the studio is."""
+"""The label page: a few verbs over HTTP around one `LabelSession`, guarded as the studio is."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from tlgan.web.server.guard import LOOPBACK, Guard
 from tlgan.web.server.outside import Outside
 from tlgan.workspace import Workspace
 
-from .session import Session
+from .session import LabelSession
 
 PAGE = Path(__file__).parent / "page"
 MESSAGE_BYTES = 1000
 
 
 def create_app(
-    session: Session,
+    session: LabelSession,
     *,
     hosts: Collection[str] | None = LOOPBACK,
     token: str | None = None,
@@ -102,7 +102,7 @@ def label(
     outside: Outside | None = None,
 ) -> dict[str, Any] | None:
     """Open the page for one question until it is interrupted; what came of it (None: clicks, but no slider yet)."""
-    session = Session(workspace, question, name=name, extractor=extractor)
+    session = LabelSession(workspace, question, name=name, extractor=extractor)
     server.serve(
         session, host=host, port=port, open_browser=open_browser, outside=outside, make_app=create_app, name="label"
     )
@@ -110,7 +110,7 @@ def label(
 
 
 @contextmanager
-def running(session: Session, *, port: int = 0) -> Iterator[str]:
+def running(session: LabelSession, *, port: int = 0) -> Iterator[str]:
     """The page in a thread of its own: `with running(session) as address:`."""
     with server.running(session, port=port, make_app=create_app) as address:
         yield address

@@ -105,8 +105,10 @@ def probe(latent: np.ndarray, picture: np.ndarray) -> dict[str, Any]:
 
 
 def searched(workspace: Workspace) -> np.ndarray:
-    """Positions of the first sampled faces as int8 [n, f], in `STEPS`; no rows where the samples are gone."""
+    """Positions of the first sampled faces as int8 [n, f], in `STEPS`; no rows where the samples are gone, or in w+."""
     axes = workspace.axes
+    if axes.groups:  # these samples are mixed draws, and the page draws ordinary ones from a row's number
+        return np.zeros((0, len(axes.features)), dtype=np.int8)
     blocks = [values for _, values in workspace.samples.read_arrays(stop=SEARCHED)]
     if not blocks:
         return np.zeros((0, len(axes.features)), dtype=np.int8)

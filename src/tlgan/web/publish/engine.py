@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tlgan.progress import ProgressLike, as_progress
 from tlgan.web.server import wire
 from tlgan.web.server.describe import provenance
 
 from . import data, page, runtime, words
 from .files import SiteFiles
-from .networks import Networks, Stage, export_networks
+from .networks import Networks, export_networks
 
 if TYPE_CHECKING:
     from tlgan.workspace import Workspace
@@ -43,15 +44,15 @@ def build_engine(
     resolution: int | None = None,
     whole: bool = False,
     runtimes: Sequence[str] = RUNTIMES,
-    stage: Stage | None = None,
+    progress: ProgressLike = None,
 ) -> Engine:
     """Export and try the networks of `workspace`, and collect the rest.
 
     ``resolution``: side of the pictures, by default that of the generator's picture head, where it has one, else its own;
-    ``whole``: a network for whole pictures too, where those are smaller; ``stage`` hears what is going on. Raises TlganError where a network can't be
+    ``whole``: a network for whole pictures too, where those are smaller. Raises TlganError where a network can't be
     exported or does something else than the original, and where the runtime can't be fetched.
     """
-    tell = stage or (lambda words: None)
+    tell = as_progress(progress).stage
     files = SiteFiles()
     tell("collecting the browser's runtime")
     for name in runtime.FILES:

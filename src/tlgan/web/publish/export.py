@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tlgan.errors import TlganError
+from tlgan.samples import Source
 
 if TYPE_CHECKING:
     import onnx
@@ -53,21 +54,19 @@ def export_generator(generator: Generator, axes: Axes, resolution: int | None = 
         _strip(model)
         return model
 
-    def paint(latents: Tensor) -> Tensor:
-        label = label_of(generator, axes)
-        return generator.synthesize(latents, space=axes.space, label=label, resolution=resolution)
-
-    return _export(paint, axes.latent_dim, "latents", "images", what=generator.name, inside=generator)
+    source = Source(generator, axes.space, axes.truncation, axes.label, resolution, axes.groups)
+    return _export(source.synthesize, axes.latent_dim, "latents", "images", what=generator.name, inside=generator)
 
 
 def export_mapping(generator: Generator, axes: Axes) -> onnx.ModelProto | None:
-    """`z` [n, latent_dim] -> `w` [n, w_dim], truncated and labelled as the samples were; None where axes live in z."""
+    """`z` [n, latent_dim] -> `w` [n, w_dim], in w+ once for each group, truncated and labelled as the samples were; None where axes live in z."""
     if axes.space == "z":
         return None
     psi = None if axes.truncation == 1.0 else axes.truncation
 
     def mapped(z: Tensor) -> Tensor:
-        return generator.map(z, label=label_of(generator, axes), truncation=psi)
+        w = generator.map(z, label=label_of(generator, axes), truncation=psi)
+        return w.repeat(1, max(len(axes.groups), 1))  # in w+ every group of layers has the same
 
     return _export(mapped, generator.latent_dim, "z", "w", what=f"the mapping of {generator.name}")
 
@@ -80,7 +79,7 @@ def export_extractor(extractors: list[Extractor], shape: tuple[int, int, int]) -
     import torch
 
     def look(images: Tensor) -> Tensor:
-        return torch.cat([part.logits(images) for part in extractors], dim=1)  # type: ignore[attr-defined]
+        return torch.cat([part.logits(images) for part in extractors], dim=1)
 
     names = ", ".join(part.name for part in extractors)
     return _export(look, shape, "images", "responses", what=f"the extractor {names}")
@@ -89,11 +88,6 @@ def export_extractor(extractors: list[Extractor], shape: tuple[int, int, int]) -
 def label_of(generator: Generator, axes: Axes) -> int | None:
     """The class that the workspace paints, the first one where it names none; None for a generator without classes."""
     return (axes.label or 0) if generator.label_dim else None
-
-
-def exportable(extractor: Extractor) -> bool:
-    """Whether the extractor is a function of tensors (it has `logits`), and so can be traced."""
-    return hasattr(extractor, "logits")
 
 
 def halved(model: onnx.ModelProto, bits: int = HALF_BITS) -> onnx.ModelProto:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 #: fewest that do.
 ROUNDED = (6, 7)
 
-Stage = Callable[[str], None]
-
 
 @dataclass
 class Networks:
@@ -41,7 +39,7 @@ class Networks:
     probe: dict[str, Any] = field(default_factory=dict)
 
 
-def export_networks(workspace: Workspace, side: int, tell: Stage, *, whole: bool = False) -> Networks:
+def export_networks(workspace: Workspace, side: int, tell: Callable[[str], None], *, whole: bool = False) -> Networks:
     """Export, try and choose the precision of every network; ``whole``: one for whole pictures too."""
     axes, generator, canvas = workspace.axes, workspace.generator, workspace.canvas
     if not 1 <= side <= generator.resolution:
@@ -84,7 +82,7 @@ def export_networks(workspace: Workspace, side: int, tell: Stage, *, whole: bool
         found.checks.append(check)
 
     parts = workspace.extractor.parts
-    traced = [part for part in parts if export.exportable(part)]
+    traced = [part for part in parts if part.differentiable]
     for part in parts:
         if part not in traced:
             found.notes.append(
@@ -132,12 +130,11 @@ def _pictures(workspace: Workspace, latents: np.ndarray, side: int) -> np.ndarra
     """Pictures float32 [n, C, H, W], the larger side `side`, by the original generator."""
     import torch
 
-    parts = []
+    source, parts = replace(workspace.canvas.source, resolution=side), []
     with torch.inference_mode():
         for k in range(0, len(latents), 8):
             rows = torch.from_numpy(np.ascontiguousarray(latents[k : k + 8]))
-            label = export.label_of(workspace.generator, workspace.axes)
-            images = workspace.generator.synthesize(rows, space=workspace.axes.space, label=label, resolution=side)
+            images = source.synthesize(rows)
             parts.append(images.numpy(force=True))
     return np.concatenate(parts)
 

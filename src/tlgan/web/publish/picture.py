@@ -27,7 +27,7 @@ def open_graph_picture(workspace: Workspace, seeds: tuple[int, int]) -> bytes:
     left = (SIZE[0] - COLUMNS * SIDE - (COLUMNS - 1) * GAP) // 2
     top = (SIZE[1] - 2 * SIDE - GAP) // 2
     for row, (seed, name) in enumerate(zip(seeds, _shown(workspace), strict=True)):
-        pictures = workspace.editor(seed=seed).strip(name, steps=COLUMNS, span=SPAN)
+        pictures = workspace.face(seed=seed).strip(name, steps=COLUMNS, span=SPAN)
         for column, picture in enumerate(pictures):
             image = ImageOps.pad(Image.fromarray(picture), (SIDE, SIDE), Image.Resampling.LANCZOS, PAPER)
             sheet.paste(image, (left + column * (SIDE + GAP), top + row * (SIDE + GAP)))

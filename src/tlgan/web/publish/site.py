@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tlgan.errors import TlganError
+from tlgan.progress import ProgressLike, as_progress
 from tlgan.web.server.app import PAGE
 
 from . import checks, page, words
@@ -18,7 +19,6 @@ from .checks import Check
 from .embed import embed_html
 from .engine import Engine, build_engine
 from .files import SiteFiles, check_free, digest
-from .networks import Stage
 from .picture import open_graph_picture
 
 if TYPE_CHECKING:
@@ -82,21 +82,20 @@ def publish(
     workflow: bool = False,
     address: str | None = None,
     title: str | None = None,
-    stage: Stage | None = None,
+    progress: ProgressLike = None,
 ) -> Published:
     """Write the studio of `workspace` as a static site into the folder `out`.
 
     ``resolution``: smaller pictures, for a smaller generator; ``embed``: a widget for other pages too; ``workflow``: a
-    GitHub Actions workflow that deploys the folder; ``address``: where the site will be, which link previews need;
-    ``stage`` hears what is going on. Raises TlganError where a network can't be exported or does something else
+    GitHub Actions workflow that deploys the folder; ``address``: where the site will be, which link previews need. Raises TlganError where a network can't be exported or does something else
     than the original, where the runtime can't be fetched, and where `out` holds other things; nothing is then written.
     """
-    tell = stage or (lambda words: None)
+    tell = as_progress(progress).stage
     out = Path(out)
     check_free(out)
     if address is not None and not address.startswith(("https://", "http://")):
         raise TlganError(f"{address!r} is no address of a site: expected https://HOST/PATH/")
-    engine = build_engine(workspace, resolution=resolution, whole=True, stage=stage)
+    engine = build_engine(workspace, resolution=resolution, whole=True, progress=progress)
     tell("painting the pictures of the page")
     title = title or f"{workspace.name} · tlgan studio"
     site = engine.files

@@ -18,7 +18,7 @@ from .embed import few
 from .engine import build_engine, first_face
 
 if TYPE_CHECKING:
-    from tlgan.editing import Editor
+    from tlgan.editing import Face
     from tlgan.workspace import Workspace
 
 _MODULE = """\
@@ -86,11 +86,11 @@ def _widget_class() -> Any:
             self.on_msg(self._heard)
 
         @property
-        def editor(self) -> Editor:
+        def editor(self) -> Face:
             """The face as the sliders stand now."""
-            from tlgan.editing import Editor
+            from tlgan.editing import Face
 
-            return Editor(self._workspace.canvas, self._edit(self.face))
+            return Face(self._workspace.canvas, self._edit(self.face))
 
         def _edit(self, face: dict[str, Any]) -> Any:
             return wire.face({"face": face}, "face", self._workspace.axes, self._painter.latent_of)

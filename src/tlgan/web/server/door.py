@@ -93,6 +93,7 @@ class Door:
     def __init__(self) -> None:
         self.guests: set[Guest] = set()
         self._ticking = False
+        self._due = 0.0  # when the next tick should be
 
     @property
     def protocol(self) -> type[asyncio.Protocol]:
@@ -111,10 +112,12 @@ class Door:
         self.guests.add(guest)
         if not self._ticking:
             self._ticking = True
-            guest.loop.call_later(TICK, self._tick, guest)
+            self._tick_later(guest)
 
     def _tick(self, guest: Guest) -> None:
         now = guest.loop.time()
+        for other in self.guests:  # while we were stopped, or too busy to read, nobody kept us waiting
+            other.since += max(0.0, now - self._due)
         for other in [other for other in self.guests if other.overdue(now)]:
             self._show_out(other)
         transports = [connection.transport for connection in guest.server_state.connections]
@@ -125,7 +128,11 @@ class Door:
                 transport.abort()
         self._ticking = bool(guest.server_state.connections)
         if self._ticking:
-            guest.loop.call_later(TICK, self._tick, guest)
+            self._tick_later(guest)
+
+    def _tick_later(self, guest: Guest) -> None:
+        self._due = guest.loop.time() + TICK
+        guest.loop.call_later(TICK, self._tick, guest)
 
     def _show_out(self, guest: Guest) -> None:
         self.guests.discard(guest)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -124,18 +124,16 @@ class Painter:
 
     def solution(self, edit: Edit, quality: str = "final") -> Solution:
         """Where an edit leads at that quality; what looks found is kept."""
-        from tlgan.editing.exact import finished
+        return self.solutions([edit], quality)[0]
 
-        return finished(self.solving([edit], quality))[0]
-
-    def solving(self, edits: Sequence[Edit], quality: str = "final") -> Generator[None, None, list[Solution]]:
-        """`solution` for several edits, in steps of one look each."""
-        from tlgan.editing.resolve import needs_looks, resolving
+    def solutions(self, edits: Sequence[Edit], quality: str = "final") -> list[Solution]:
+        """`solution` for several edits."""
+        from tlgan.editing.resolve import needs_looks, resolve_all
 
         keys = [_key(edit, quality) if needs_looks(edit) else None for edit in edits]
         known = {key: self._solutions[key] for key in keys if key is not None and key in self._solutions}
         missing = [edit for edit, key in zip(edits, keys, strict=True) if key not in known]
-        found = iter((yield from resolving(self.canvas, missing, quality)))
+        found = iter(resolve_all(self.canvas, missing, quality))
         solutions = [known[key] if key in known else next(found) for key in keys]
         for key, solution in zip(keys, solutions, strict=True):
             if key is not None:
@@ -144,10 +142,8 @@ class Painter:
 
     def strip(self, edit: Edit, name: str, asks: Sequence[float], quality: str = "final") -> NDArray[np.float32]:
         """Latents [n, d] of one slider at several places, each that of the face with the slider there."""
-        from tlgan.editing.exact import finished
-
         edits = [edit.ask({name: ask}) for ask in asks]
-        return stacked([solution.latent for solution in finished(self.solving(edits, quality))])
+        return stacked([solution.latent for solution in self.solutions(edits, quality)])
 
     def walk(self, start: Edit, end: Edit, places: Sequence[float], quality: str = "final") -> NDArray[np.float32]:
         """Latents [n, d] on the way between two faces as they are resolved, at `places` in [0, 1]."""

@@ -1,6 +1,6 @@
-"""The sliders of one face, for Python: `ws.editor(seed=7).set(smiling=+2).lock("male").save("out.png")`.
+"""One face and its sliders, for Python: `ws.face(seed=7).set(smiling=2).lock("male").exact().save("out.png")`.
 
-An editor is a value: every call returns a new one, and the one you had still paints what it painted.
+A face is a value: every call returns a new one, and the one you had still paints what it painted.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -25,8 +25,11 @@ from .resolve import path, resolve, resolved
 from .solve import Solution
 from .state import MAX_ASKED, to_json
 
+if TYPE_CHECKING:
+    from PIL import Image
 
-class Editor:
+
+class Face:
     """One face and what is asked of it. Units are standard deviations of each feature over the population."""
 
     def __init__(self, canvas: Canvas, edit: Edit) -> None:
@@ -114,8 +117,15 @@ class Editor:
         positions: np.ndarray = self.canvas.measure(self.edit.latent[None])[0]
         return positions
 
+    @property
+    def image(self) -> Image.Image:
+        """The edited face as a picture of Pillow's; `np.asarray(face.image)` is uint8 of shape (H, W, 3)."""
+        from PIL import Image
+
+        return Image.fromarray(self.picture())
+
     def picture(self) -> np.ndarray:
-        """The edited face, uint8 [H, W, 3]."""
+        """The edited face, uint8 of shape (H, W, 3)."""
         return self._looked[0]
 
     def measured(self) -> dict[str, float]:
