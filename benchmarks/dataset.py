@@ -22,7 +22,7 @@ import numpy as np
 from tlgan.cli.demo import DEFAULT_GENERATOR
 from tlgan.dataset import Request, make_dataset
 from tlgan.dataset.make import ROWS
-from tlgan.dataset.run import Listener
+from tlgan.dataset.run import Silent
 from tlgan.evaluation.judging import ExtractorWitness
 from tlgan.evaluation.statistics import wilson
 from tlgan.extractors import load_extractor
@@ -34,7 +34,7 @@ SECOND = Path(__file__).parent / "second_judge.onnx"
 PLAIN_SEED = 2**40 + 7
 
 
-class Stop(Listener):
+class Stop(Silent):
     """Cuts a run off after its first part."""
 
     def rows(self, done: int, of: int, painted: int, thrown: int) -> None:

@@ -22,7 +22,7 @@ from tlgan.dataset import Plan, Request, make_dataset, read_like
 from tlgan.dataset.conditions import parse_where
 from tlgan.dataset.make import ROWS, History
 from tlgan.dataset.request import largest_remainders
-from tlgan.dataset.run import Listener
+from tlgan.dataset.run import Silent
 from tlgan.editing.state import decode_latent, read_png
 from tlgan.errors import TlganError
 from tlgan.provenance import verify
@@ -198,7 +198,7 @@ class Stopped(Exception):
 
 
 def test_cut_off_and_again_gives_the_same_bytes(world: Workspace, made: Path, tmp_path: Path, judge: Any) -> None:
-    class Stop(Listener):
+    class Stop(Silent):
         def rows(self, done: int, of: int, painted: int, thrown: int) -> None:
             if done == ROWS:
                 raise Stopped
@@ -221,9 +221,9 @@ from pathlib import Path
 from second_judge import Judge
 from test_dataset import BALANCED
 from tlgan.dataset import make_dataset
-from tlgan.dataset.run import Listener
+from tlgan.dataset.run import Silent
 from worlds import reopen
-class Kill(Listener):
+class Kill(Silent):
     def rows(self, done, of, painted, thrown):
         if done == 128: os.kill(os.getpid(), signal.SIGKILL)
 make_dataset(reopen(Path({str(world.path)!r})), {str(tmp_path / "data")!r}, BALANCED, judge=Judge(), listener=Kill())

@@ -45,7 +45,7 @@ def test_faces_are_at_home_and_random_pictures_are_not() -> None:
 
 def test_a_workspace_says_so_in_its_words_and_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     generator = tlgan.wrap_generator(random_dcgan(), latent_dim=32)
-    tlgan.discover(generator, tmp_path / "ws", extractors=["celeba40"], max_samples=250)
+    tlgan.discover(tmp_path / "ws", generator=generator, extractors=["celeba40"], max_samples=250)
     opened = open_workspace(tmp_path / "ws", generator=generator)
     (line,) = foreign(opened.settings)
     assert "use the extractor colour" in line

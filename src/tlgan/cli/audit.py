@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,9 @@ from tlgan.errors import TlganError
 
 from .evaluate import DEFAULT_JUDGE
 from .options import JsonOption, TrustOption, WorkspaceArgument, YesOption
+
+if TYPE_CHECKING:
+    from tlgan.audit import ClassifierAudit, GeneratorAudit
 
 
 def register(app: typer.Typer) -> None:
@@ -74,8 +77,10 @@ def audit(
                 raise TlganError(f"{words!r} does not name two sliders: expected one like smiling:male")
             pairs.append((one, other))
         expected = [name.strip() for words in expects or () for name in words.split(",") if name.strip()]
-        options = {"features": named or None, "expected": expected, "interact": pairs, "faces": faces}
-        found = run_classifier(opened, model, judge, out, amount=amount, least=least, says=say, **options)
+        options: dict[str, Any] = {"features": named or None, "expected": expected, "interact": pairs, "faces": faces}
+        found: ClassifierAudit | GeneratorAudit = run_classifier(
+            opened, model, judge, out, amount=amount, least=least, says=say, **options
+        )
     else:
         if named or expects or interact:
             raise TlganError("--features, --expects and --interact are about a classifier: name it with --model")

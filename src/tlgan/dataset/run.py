@@ -7,7 +7,7 @@ import json
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -38,14 +38,24 @@ RESULT_FILE = "dataset.json"
 ENDING = "png"
 
 
-class Listener:
-    """What a caller may want to hear; every method may be overridden, none has to be."""
+class Listener(Protocol):
+    """What a caller may want to hear."""
 
     def stage(self, words: str) -> None:
         """A new stage has begun."""
 
     def rows(self, done: int, of: int, painted: int, thrown: int) -> None:
         """So many rows of all are settled; in this run so many pictures were painted, and so many of them not kept."""
+
+
+class Silent(Listener):
+    """Hears nothing; a base for those that want to hear a part."""
+
+    def stage(self, words: str) -> None:
+        pass
+
+    def rows(self, done: int, of: int, painted: int, thrown: int) -> None:
+        pass
 
 
 @dataclass(frozen=True)
@@ -100,7 +110,7 @@ def make_dataset(
     """
     from tlgan.extractors import load_extractor
 
-    out, listener = Path(out), listener or Listener()
+    out, listener = Path(out), listener or Silent()
     write = format_named(form)
     if request.judge in workspace.settings.extractors:
         raise TlganError(
@@ -241,7 +251,10 @@ def _finished(out: Path, digest: str, form: str) -> Result | None:
         if document["digest"] == digest and document["format"] == form:
             values = document["result"]
             cells = tuple(CellResult(**cell) for cell in values.pop("cells"))
-            words = {"unjudged": tuple(values.pop("unjudged")), "agreed": Estimate(**values.pop("agreed"))}
+            words: dict[str, Any] = {
+                "unjudged": tuple(values.pop("unjudged")),
+                "agreed": Estimate(**values.pop("agreed")),
+            }
             return Result(cells=cells, **words, **values)
     except (OSError, ValueError, KeyError, TypeError):
         pass

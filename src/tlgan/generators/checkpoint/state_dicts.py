@@ -97,8 +97,10 @@ def without_prefix(state: State) -> State:
         ):  # what an average counts beside the weights, like n_averaged
             state = {name: tensor for name, tensor in state.items() if name not in counters}
         prefix = next((p for p in _PREFIXES if all(name.startswith(p) for name in state)), None)
-        if prefix is None or (prefix == "model." and all(name[len(prefix) :][:1].isdigit() for name in state)):
-            break  # an `nn.Sequential` called model is part of a published network's names
+        if prefix is None or (
+            prefix in ("model.", "gen.") and all(name[len(prefix) :][:1].isdigit() for name in state)
+        ):
+            break  # an `nn.Sequential` of that name is part of a published network's names
         state = {name.removeprefix(prefix): tensor for name, tensor in state.items()}
     return state
 

@@ -103,7 +103,12 @@ class OnnxGenerator(ForeignGenerator):
         self.types = {node.name: np.dtype(_TYPES.get(node.type, np.float32)) for node in nodes}
         self.shapes = {node.name: _shape(node) for node in nodes}
         known = [Input(node.name, _KINDS.get(node.type, "other"), _shape(node)) for node in nodes]
-        told = {"latent_input": latent_input, "label_input": label_input, "classes": classes, "values": inputs}
+        told: dict[str, Any] = {
+            "latent_input": latent_input,
+            "label_input": label_input,
+            "classes": classes,
+            "values": inputs,
+        }
         self.ends = chosen_ends(known, path.name, **told)
         self.outputs = [node.name for node in self._session.get_outputs()]
         self.assumed = self.ends.assumed

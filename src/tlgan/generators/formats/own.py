@@ -67,7 +67,8 @@ def load_own(ref: str, *, device: str = "cpu", trust: bool = False, **options: A
         found = found_latents(found, name=ref, device=device, **options)
     if not consent.by_file():
         permission.allow(ref)
-    return found
+    made: Generator = found
+    return made
 
 
 def _required(function: Any) -> list[str]:

@@ -129,7 +129,7 @@ def found_latents(
     picture_range: tuple[float, float] | None = None,
 ) -> WrappedModule:
     """`wrap_generator` where the size of the latents may be found by trying."""
-    parameters = ()
+    parameters: Iterable[Tensor] = ()
     if isinstance(module, nn.Module):
         module = module.eval().requires_grad_(False).to(device)
         parameters = module.parameters()

@@ -183,7 +183,7 @@ class DCGAN(LatentGenerator):
         weight = blueprint.load(name, given, None) if name else torch.eye(given or 1)
         self.label_dim = weight.shape[0]
         owners = list(modules_of(order))
-        return weight.to(device), conditioned(inputs, *weight.shape, blueprint.options, owners)
+        return weight.to(device), conditioned(inputs, weight.shape[0], weight.shape[1], blueprint.options, owners)
 
     def off_statistics(self, z: Tensor) -> float | None:
         """How far the layers' channels are from the running statistics in the file, for latents [n, d].

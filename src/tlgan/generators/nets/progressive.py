@@ -88,7 +88,7 @@ class Progressive(LatentGenerator):
         channels = self._rgb[0].shape[0]
         if channels not in (1, 3):
             raise TlganError(f"its last layer paints {channels} channels: expected 1 or 3")
-        open_now = {"equalized": True} if "equalized" not in options else {}
+        open_now: dict[str, object] = {"equalized": True} if "equalized" not in options else {}
         open_now |= {"output": "none"} if self._zoo and "output" not in options else {}
         open_now |= {"depth": self._depth} if "depth" not in options else {}
         self.assumed = tuple(f"{key}={str(value).lower()}" for key, value in open_now.items())

@@ -207,13 +207,13 @@ def _traced_by_running(module: Any, row: tuple[int, ...], given: str, made: str)
     import torch
 
     rows = torch.zeros(2, *row)
-    module = torch.jit.freeze(torch.jit.trace(module, rows, check_trace=False))
+    module = torch.jit.freeze(torch.jit.trace(module, rows, check_trace=False))  # type: ignore[no-untyped-call]
     written = io.BytesIO()
     axes = {given: {0: "n"}, made: {0: "n"}}
     torch.onnx.export(
         module,
         (rows,),
-        written,
+        written,  # type: ignore[arg-type]
         dynamo=False,
         input_names=[given],
         output_names=[made],

@@ -79,10 +79,9 @@ def republished(generator: OnnxGenerator, resolution: int | None, label: Tensor 
         images = add(after, "Add", [add(after, "Mul", [parts[0], opacity]), white])
     height, width = picture_size(generator, resolution)
     if shrunk:
-        sizes = add(after, "Shape", [images])
-        sizes = add(after, "Slice", [sizes, constant([0], np.int64), constant([2], np.int64)])
-        sizes = add(after, "Concat", [sizes, constant([height, width], np.int64)], axis=0)
-        images = add(after, "Resize", [images, "", "", sizes], mode="linear", antialias=1)
+        kept = add(after, "Slice", [add(after, "Shape", [images]), constant([0], np.int64), constant([2], np.int64)])
+        target = add(after, "Concat", [kept, constant([height, width], np.int64)], axis=0)
+        images = add(after, "Resize", [images, "", "", target], mode="linear", antialias=1)
     add(after, "Identity", [images], made)
     nodes = list(graph.node)
     del graph.node[:]
