@@ -322,3 +322,11 @@ def test_the_disk_fails_at_some_moments(command: str) -> None:
     assert report["runs"] == 6
     assert report["wrong"] == []
     assert report["points"] > 30
+
+
+def test_half_a_note_of_a_killed_owner_is_removed_by_the_next_one(tmp_path: Path) -> None:
+    half = temporary_beside((tmp_path / LOCK).with_suffix(".owner.json"))
+    half.write_text('{"pid"')
+    with locked(tmp_path / LOCK):
+        assert not half.exists()
+    assert not list(tmp_path.iterdir())

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from .files import replacing, to_write, writing
+from .files import replacing, sweep, to_write, writing
 from .foreign import json_of
 
 LOCK = ".tlgan.lock"
@@ -44,6 +44,7 @@ def locked(file: Path, says: Callable[[str], None] = lambda words: None) -> Iter
             lock.acquire()
     note = file.with_suffix(NOTE)
     try:
+        sweep(note.parent, note.name)  # of a process that was killed as it wrote its own
         with replacing(note) as temporary:
             temporary.write_text(json.dumps(_myself()), "utf-8")
         yield
