@@ -49,7 +49,7 @@ def random_axes(space: str, dim: int, count: int = 9) -> Axes:
 
 def given_axes(axes: Axes) -> dict[str, Any]:
     """The axes as a site carries them."""
-    generator: Any = SimpleNamespace(latent_dim=axes.latent_dim, w_dim=axes.latent_dim, channels=3)
+    generator: Any = SimpleNamespace(latent_dim=axes.latent_dim, w_dim=axes.latent_dim, channels=3, resolution=8)
     nothing = np.zeros((0, len(axes.features)), dtype=np.int8)
     facts = data.facts(axes, generator, resolution=8, columns=list(range(len(axes.features))), samples=0)
     return {"facts": facts, "file": base64.b64encode(data.axes_file(axes, nothing)).decode()}
