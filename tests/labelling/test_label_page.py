@@ -66,6 +66,7 @@ def test_from_zero_to_a_slider(workspace: Workspace, browser: Any, phone: bool) 
         page.locator("#result").wait_for()
     page.close()
     assert errors == []
+    workspace = session.workspace
     assert "brighter_on_the_right" in workspace.axes.names
     start = workspace.face(seed=3)
     before, after = (editor.measured() for editor in (start, start.set(brighter_on_the_right=1.5)))

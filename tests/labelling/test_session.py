@@ -45,6 +45,7 @@ def test_from_clicks_to_a_slider(session: LabelSession, workspace: Workspace) ->
     assert all(brighter_right(session, row) for row in state["examples"]["yes"])
     assert not any(brighter_right(session, row) for row in state["examples"]["no"])
     result = session.finish()["result"]
+    workspace = session.workspace
     left, right = HalvesModule().directions.numpy()
     direction = workspace.axes.directions[workspace.axes.index("brighter_on_the_right")]
     truth = right - left
@@ -100,7 +101,7 @@ def test_a_head_on_another_network_is_refused(
 ) -> None:
     click_through(session, 48)
     session.finish()
-    path = str(workspace.path / workspace.settings.extractors[-1])
+    path = str(workspace.path / session.workspace.settings.extractors[-1])
     was = made.embedding
     monkeypatch.setattr(made, "embedding", lambda images: was(images).flip(1))
     with pytest.raises(TlganError, match=r"another version of 'embedder:made'.*label` again"):

@@ -26,7 +26,9 @@ KINDS = ["pggan_32_unfused_labels.pkl", "rosinality_64.pt", "sg2_32_cond.pkl", "
 def axes_in(generator: Any, space: str, **changes: Any) -> Any:
     """All that an export asks of axes."""
     dim = generator.w_dim if space == "w" else generator.latent_dim
-    return SimpleNamespace(**{"space": space, "latent_dim": dim, "label": None, "truncation": 1.0, **changes})
+    return SimpleNamespace(
+        **{"space": space, "latent_dim": dim, "label": None, "truncation": 1.0, "groups": (), **changes}
+    )
 
 
 def original_pictures(generator: Any, latents: torch.Tensor, space: str, label: int | None) -> np.ndarray:
@@ -85,14 +87,14 @@ def test_a_smaller_picture_is_painted_small() -> None:
 def test_extractors_give_responses_side_by_side() -> None:
     parts = [load_extractor("celeba40"), ColourExtractor()]
     images = torch.rand(3, 3, 128, 128) * 2 - 1
-    model = export.export_extractor(parts, channels=3, side=128)
+    model = export.export_extractor(parts, (3, 128, 128))
     wanted = torch.cat([part.logits(images) for part in parts], dim=1).detach().numpy()
     np.testing.assert_allclose(checks.run(model, images.numpy()), wanted, rtol=1e-3, atol=2e-3)
 
 
 def test_a_grey_generator_can_be_measured() -> None:
     images = torch.rand(2, 1, 64, 64) * 2 - 1
-    model = export.export_extractor([ColourExtractor()], channels=1, side=64)
+    model = export.export_extractor([ColourExtractor()], (1, 64, 64))
     np.testing.assert_allclose(checks.run(model, images.numpy()), ColourExtractor().extract(images).numpy(), atol=2e-3)
 
 
@@ -106,18 +108,18 @@ def test_what_can_not_be_traced_is_refused_in_one_line() -> None:
             return torch.from_numpy(np.sum(images.numpy(), axis=(1, 2, 3)))[:, None]
 
     with pytest.raises(tlgan.TlganError, match="the extractor counting can't be written as ONNX") as error:
-        export.export_extractor([Counting()], channels=3, side=8)
+        export.export_extractor([Counting()], (3, 8, 8))
     assert "\n" not in str(error.value)
 
 
 def test_without_the_extra_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(tlgan.TlganError, match=r"pip install 'tlgan\[onnx\]'"):
-        export.export_extractor([ColourExtractor()], channels=3, side=32)
+        export.export_extractor([ColourExtractor()], (3, 32, 32))
 
 
 def test_an_exported_file_says_nothing_of_where_it_was_made() -> None:
-    content = export.export_extractor([ColourExtractor()], channels=3, side=32).SerializeToString()
+    content = export.export_extractor([ColourExtractor()], (3, 32, 32)).SerializeToString()
     assert str(Path(tlgan.__file__).parent).encode() not in content
     assert b"site-packages" not in content
     assert b".py" not in content

@@ -158,13 +158,13 @@ def feature_name(words: str) -> str:
     if any(unicodedata.category(char)[0] in "LN" and not char.isascii() for char in whole):
         plain = unicodedata.normalize("NFKC", words)
     elif not any(char.isalnum() for char in plain):
-        plain = " ".join(unicodedata.name(char, "") for char in words)
+        plain = " ".join(unicodedata.name(char, "") for char in words if not char.isascii())
     kept = "".join(char if unicodedata.category(char)[0] in "LNM" else "_" for char in plain.lower())
     name = re.sub("_+", "_", kept).strip("_")[:60].strip("_")
     while name and unicodedata.category(name[0])[0] == "M":  # a sign without its letter
         name = name[1:].lstrip("_")
     if not name:
-        raise TlganError(f"{words!r} holds nothing that a feature's name could be made of: name it otherwise")
+        raise TlganError(f"{words!r} holds no letter, digit or sign that a feature's name could be made of: name it otherwise")
     return name
 
 

@@ -4,6 +4,7 @@
 import { Site } from "./local/site.js";
 import { Whole } from "./local/whole.js";
 import * as png from "./png_state.js";
+import { asked, markPng } from "./provenance.js";
 
 /** @typedef {import("./engine.js").Engine} Engine */
 /** @typedef {import("./engine.js").Frame} Frame */
@@ -159,11 +160,13 @@ export class Local {
   }
 
   /** The whole picture with its state inside; null where this page has none, or can't load what paints it. */
-  async saved(face) {
+  async saved(face, remember) {
     if (!this.whole) return null;
     const { latent } = await this.solve(face);
     const picture = await this.whole.png(latent).catch(() => null);
-    return picture && png.write(picture, await this.state(face));
+    if (!picture) return null;
+    const file = remember ? await png.write(picture, await this.state(face)) : picture;
+    return markPng(file, this.first_.describe.provenance, asked(face));
   }
 
   ask(verb, given) {

@@ -195,6 +195,8 @@ def _traced(
         model: onnx.ModelProto = program.model_proto
         return model
     except Exception as first:
+        if inside is None:  # what leaves torch on the way would become a constant
+            raise
         try:  # TorchScript, which that exporter can't enter
             return _traced_by_running(module, row, given, made)
         except Exception:
