@@ -164,7 +164,9 @@ def feature_name(words: str) -> str:
     while name and unicodedata.category(name[0])[0] == "M":  # a sign without its letter
         name = name[1:].lstrip("_")
     if not name:
-        raise TlganError(f"{words!r} holds no letter, digit or sign that a feature's name could be made of: name it otherwise")
+        raise TlganError(
+            f"{words!r} holds no letter, digit or sign that a feature's name could be made of: name it otherwise"
+        )
     return name
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tlgan.generators.base import picture_size
 from tlgan.progress import ProgressLike, as_progress
 from tlgan.web.server import wire
 from tlgan.web.server.describe import provenance
@@ -73,7 +74,7 @@ def build_engine(
     said = provenance(workspace, published=True)
     more = {"probe": networks.probe, "symmetric": workspace.canvas.symmetric.tolist(), "provenance": said}
     largest = workspace.generator.resolution if whole else side
-    known["picture"]["whole"] = largest
+    known["picture"]["whole"] = picture_size(workspace.generator, largest)  # height, width
     first, seed, picture = first_face(workspace, resolution=side)
     first["describe"]["generator"]["resolution"] = largest
     first["describe"] |= {
@@ -92,7 +93,6 @@ def first_face(
     picture as a data address."""
     from tlgan.editing import Edit
     from tlgan.editing.claims import claim_of
-    from tlgan.generators.base import picture_size
     from tlgan.web.server.describe import describe
     from tlgan.web.server.painter import Painter
 

@@ -39,10 +39,10 @@ async function answer({ id, latent, png }) {
   try {
     const networks = await ready;
     const values = decode(latent, atob(latent).length / 4);
-    const { channels, whole } = site.facts.picture;
-    const image = pixels(await networks.run("whole", values, [1, values.length]), whole, channels);
+    const { channels, whole: [height, width] } = site.facts.picture;
+    const image = pixels(await networks.run("whole", values, [1, values.length]), width, height, channels);
     if (png) {
-      const canvas = new OffscreenCanvas(whole, whole);
+      const canvas = new OffscreenCanvas(width, height);
       canvas.getContext("2d").putImageData(image, 0, 0);
       return postMessage({ id, result: await canvas.convertToBlob({ type: "image/png" }) });
     }
