@@ -234,6 +234,7 @@ EVALUATION_METHODS: Hook[EvaluationMethod] = Hook(
         "joint": "tlgan.evaluation.methods:JOINT",
         "exact": "tlgan.evaluation.methods:EXACT",
         "exact-live": "tlgan.evaluation.methods:EXACT_LIVE",
+        "exact-quick": "tlgan.evaluation.methods:EXACT_QUICK",
         "exact-identity": "tlgan.evaluation.methods:EXACT_IDENTITY",
     },
 )

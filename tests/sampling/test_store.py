@@ -59,8 +59,9 @@ def test_rows_do_not_depend_on_how_the_run_was_cut(tmp_path: Path) -> None:
     run(cut, 150)  # leaves a part that is not full
     run(cut, 220)
     run(cut, 350)
+    # a cut changes how many pictures are painted at once, and some processors then round the last bit otherwise
     for one, other in zip(arrays(whole), arrays(cut), strict=True):
-        np.testing.assert_array_equal(one, other)
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-6)
 
 
 def test_enough_stops_after_the_part_that_said_so(tmp_path: Path) -> None:

@@ -43,9 +43,10 @@ CONDITIONED = Method("conditioned", "the axis kept clear of the base axes", "bas
 JOINT = Method("joint", "one linear solve with all others locked", "others")
 EXACT = Method("exact", "look and correct, all others locked, as files are made", "others", "final")
 EXACT_LIVE = Method("exact-live", "the same as the studio shows it while somebody waits", "others", "live")
+EXACT_QUICK = Method("exact-quick", "the same without gradients, as data sets are made", "others", "quick")
 EXACT_IDENTITY = Method(
     "exact-identity", "exact, all others locked and the identity kept", "others", "final", identity=True
 )
 
 #: Those that ship, by name; `tlgan.hooks.EVALUATION_METHODS` knows those of packages too.
-METHODS = {method.name: method for method in (PLAIN, CONDITIONED, JOINT, EXACT, EXACT_LIVE, EXACT_IDENTITY)}
+METHODS = {method.name: method for method in (PLAIN, CONDITIONED, JOINT, EXACT, EXACT_LIVE, EXACT_QUICK, EXACT_IDENTITY)}
