@@ -301,13 +301,10 @@ def edits() -> list[Any]:
 
 def pictures() -> list[bytes]:
     """PNGs with a state inside, and states as they are."""
-    from tlgan.editing.state import to_json, write_png
+    from tlgan.editing.state import png_with_state, to_json
 
     states = [to_json(edit, known_axes()) for edit in edits()]
-    found = []
-    for state in states:
-        write_png(buffer := io.BytesIO(), np.zeros((8, 8, 3), np.uint8), state)
-        found.append(buffer.getvalue())
+    found = [png_with_state(np.zeros((8, 8, 3), np.uint8), state) for state in states]
     return found + [json.dumps(state).encode() for state in states]
 
 

@@ -16,6 +16,7 @@ import tlgan.web.label
 from tlgan.errors import TlganError
 from tlgan.extractors.described import load_described
 from tlgan.extractors.description import read_description
+from tlgan.io import consent
 from worlds import halves_workspace, reopen
 
 ROOT = Path(__file__).parent.parent
@@ -92,7 +93,8 @@ def test_the_third_party_example(name: str) -> None:
 
     pytest.importorskip("onnxruntime")
     try:
-        extractor = load_described(DOCS / "examples" / f"{name}.toml")
+        with consent.named_by("the documentation", agreed=True):
+            extractor = load_described(DOCS / "examples" / f"{name}.toml")
     except TlganError as error:
         if "can't fetch" in str(error):
             pytest.skip("no package index")

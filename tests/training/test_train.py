@@ -117,7 +117,7 @@ def test_from_scratch_and_several_classes(tmp_path: Path) -> None:
         Image.blend(picture, tint, 0.7).save(tmp_path / "shades" / shade / f"{row}.jpg")
     made = train_extractor(tmp_path / "shades", None, tmp_path / "s.onnx", steps=40, backbone="scratch")
     extractor = load_extractor(str(made.onnx))
-    assert [f.name for f in extractor.features] == ["shades_blue", "shades_green", "shades_red"]
+    assert [f.name for f in extractor.features] == ["blue", "green", "red"]  # after the classes, not after the folder
     pure = torch.tensor([[-1.0, -1, 1], [-1, 0, -1], [1, -1, -1]]).view(3, 3, 1, 1).expand(3, 3, 40, 40)
     values = extractor.extract(pure)
     torch.testing.assert_close(values.sum(dim=1), torch.ones(3), atol=1e-3, rtol=0)

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from tlgan.errors import BadFile, TlganError, UnknownFeature
+from tlgan.errors import BadFile, UnknownFeature
 from tlgan.extractors import Feature
 from tlgan.extractors.attributes import CELEBA_ATTRIBUTES
 from tlgan.io.files import replacing
@@ -93,7 +93,7 @@ class Axes:
     def __post_init__(self) -> None:
         unknown = [name for name in self.base if name not in self.names]
         if unknown:
-            raise TlganError(f"base axis {unknown[0]!r} is not among the features: {', '.join(self.names)}")
+            raise UnknownFeature(f"base axis {unknown[0]!r} is not among the features: {', '.join(self.names)}")
 
     @cached_property
     def names(self) -> tuple[str, ...]:

@@ -49,4 +49,6 @@ EXACT_IDENTITY = Method(
 )
 
 #: Those that ship, by name; `tlgan.hooks.EVALUATION_METHODS` knows those of packages too.
-METHODS = {method.name: method for method in (PLAIN, CONDITIONED, JOINT, EXACT, EXACT_LIVE, EXACT_QUICK, EXACT_IDENTITY)}
+METHODS = {
+    method.name: method for method in (PLAIN, CONDITIONED, JOINT, EXACT, EXACT_LIVE, EXACT_QUICK, EXACT_IDENTITY)
+}

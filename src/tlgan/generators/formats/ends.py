@@ -31,7 +31,7 @@ LABELS = (
     "one_hot",
 )
 _TRUNCATION = ("trunc", "psi")
-_SMALLEST = 4  # pixels a side: anything smaller is no picture
+_SMALLEST = 2  # pixels a side: anything smaller is no picture
 
 
 @dataclass(frozen=True)
