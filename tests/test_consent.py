@@ -200,7 +200,7 @@ def test_yes_agrees_beforehand(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(Workspace, "face", lambda opened, seed: opened.generator)  # before any axes are needed
+    monkeypatch.setattr(Workspace, "axes", property(lambda opened: opened.generator))  # there are none: no need of any
     folder = workspace(tmp_path / "ws", as_public)
     codes = []
     for more in ([], ["--yes"]):
