@@ -336,3 +336,71 @@ def test_two_labels_of_one_name_are_both_named(folder: Path, tmp_path: Path) -> 
     path.write_text("file,Hat!,hat\n000.png,1,0\n001.png,0,1\n")
     with pytest.raises(TlganError, match="the column hat and the column hat make the same feature 'hat'"):
         read_targets(read_labelled(folder, path).columns)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "yes", "no", "said"),
+    [
+        ("utf-8-sig", "是", "否", ""),
+        ("utf-16", "是", "否", ""),
+        ("utf-32", "да", "нет", ""),
+        ("gbk", "是", "否", "GB18030"),
+        ("gb18030", "是", "否", "GB18030"),
+        ("cp1251", "да", "нет", "Windows-1251"),
+        ("cp1252", "sí", "no", "Windows-1252"),
+    ],
+)
+def test_labels_in_the_encodings_of_spreadsheets(
+    folder: Path, tmp_path: Path, encoding: str, yes: str, no: str, said: str
+) -> None:
+    path = tmp_path / "l.csv"
+    path.write_bytes(f"{no},file\n{yes},000.png\n{no},001.png\n".encode(encoding))
+    found = read_labelled(folder, path)
+    assert found.columns == {no: [yes, no]}
+    assert kinds(found.columns)[no] == ("binary", [1, 0])
+    assert said in found.source
+    assert ("guessed" in found.source) == bool(said)
+
+
+@pytest.mark.parametrize("data", ["Größe,ДА".encode("utf-16")[:-1], b"hat,\xff\x81\n", "ДАМА".encode("cp1251")])
+def test_labels_in_no_or_several_encodings_ask_for_utf8(folder: Path, tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "l.csv"
+    path.write_bytes(data)
+    with pytest.raises(TlganError, match="save the file as UTF-8"):
+        read_labelled(folder, path)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["{}", "{}.PNG", "{}.jpg", "part\\{}.png", "C:\\Users\\me\\faces\\{}.PNG", "faces/part/{}.png", "/home/me/{}.png"],
+)
+def test_pictures_that_are_called_otherwise_on_disk(folder: Path, tmp_path: Path, name: str) -> None:
+    path = tmp_path / "l.csv"
+    for head in ("file,hat\n", ""):
+        path.write_text(head + "".join(f"{name.format(f'00{n}')},{n % 2}\n" for n in range(4)))
+        found = read_labelled(folder, path)
+        assert list(found.read(0)) == [(folder / f"00{n}.png").read_bytes() for n in range(4)]
+        assert list(found.columns.values()) == [["0", "1", "0", "1"]]
+        assert "4 of 4 pictures have other names on disk" in found.source
+
+
+def test_the_tail_of_a_name_has_to_mean_one_picture(tmp_path: Path) -> None:
+    path, folder = tmp_path / "l.csv", tmp_path / "p"
+    for number, name in enumerate(("train/0.png", "val/0.png", "val/1.png", "a.png", "A.png")):
+        _picture(folder / name, number)
+
+    def read(*names: str) -> list[bytes | None]:
+        path.write_text("file,hat\n" + "".join(f"{name},{row % 2}\n" for row, name in enumerate(names)))
+        return list(read_labelled(folder, path).read(0))
+
+    def data(name: str) -> bytes:
+        return (folder / name).read_bytes()
+
+    assert read("D:\\x\\val\\0.png", "1") == [data("val/0.png"), data("val/1.png")]
+    assert read("x/A.png", "x/a.png", "test/0.png") == [data("A.png"), data("a.png"), None]
+    with pytest.raises(TlganError, match=r"'0' may mean several pictures of .*: train/0\.png, val/0\.png"):
+        read("0", "a.png")
+    with pytest.raises(TlganError, match=r"'x/a\.png' and 'y/a\.png' both mean"):
+        read("x/a.png", "y/a.png")
+    with pytest.raises(TlganError, match="not inside"):
+        read("/etc/passwd", "a.png")

@@ -17,9 +17,10 @@ from typing import Any
 from tlgan.errors import TlganError
 from tlgan.extractors.attributes import CELEBA_ATTRIBUTES
 
+from .finding import PICTURES, find_pictures, is_litter, is_picture_in, is_picture_name
 from .targets import CLASS
+from .text import read_text
 
-PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm"}
 _FILE_COLUMNS = ("file", "filename", "file_name", "image_id", "image", "path", "picture", "name")
 _UTKFACE = re.compile(r"(\d{1,3})_([01])_(?:([0-4])_)?\d+.*", re.ASCII)
 #: Folders that are parts of a data set and no classes.
@@ -77,7 +78,8 @@ def _folder(path: Path) -> Path:
 
 def _from_celeba(table: Path, folder: Path) -> Labelled:
     """`list_attr_celeba.txt`: a count, the names, then a file and a 1 or -1 for each name."""
-    lines = _text(table).splitlines()
+    text, guessed = read_text(table)
+    lines = text.splitlines()
     if len(lines) < 3 or not re.fullmatch(r"[0-9]{1,12}", lines[0].strip()):
         raise TlganError(f"{table} is not CelebA's list: expected a count, a line of names, then a line a picture")
     attributes = lines[1].split()
@@ -92,19 +94,19 @@ def _from_celeba(table: Path, folder: Path) -> Labelled:
             f"{table} says it has {lines[0].strip()} pictures, but there are {len(rows)} lines: it was cut off"
         )
     columns = {name: [row[at + 1] for _, row in rows] for at, name in enumerate(attributes)}
-    return _files(folder, [row[0] for _, row in rows], columns, f"{table.name} and {folder.name}/")
+    return _files(folder, [row[0] for _, row in rows], columns, _source(table, folder, guessed))
 
 
 def _from_csv(table: Path, folder: Path) -> Labelled:
-    text = _text(table)
+    text, guessed = read_text(table)
     delimiter = "\t" if table.suffix.lower() == ".tsv" else (";" if text.partition("\n")[0].count(";") else ",")
     try:
         rows = list(csv.reader(text.splitlines(), delimiter=delimiter))
     except csv.Error as error:
         raise TlganError(f"{table} can't be read as a table: {error}") from error
-    unnamed = bool(rows) and any(Path(cell.strip()).suffix.lower() in PICTURES for cell in rows[0])
-    if unnamed:  # a picture in the first line: there is no line of names
-        rows.insert(0, _places(rows[0]))
+    unnamed = _names_picture(rows[0], folder) if rows else None
+    if unnamed is not None:  # a picture in the first line: there is no line of names
+        rows.insert(0, _places(rows[0], unnamed))
     if len(rows) < 2:
         raise TlganError(f"{table} has no rows: expected a line of names, then a line a picture")
     header = [name.strip() for name in rows[0]]
@@ -115,17 +117,34 @@ def _from_csv(table: Path, folder: Path) -> Labelled:
             )
     body = [row for row in rows[1:] if row]
     lower = [name.lower() for name in header]
-    at = next((lower.index(name) for name in _FILE_COLUMNS if name in lower), 0)
+    named = next((lower.index(name) for name in _FILE_COLUMNS if name in lower), None)
+    at = next((i for i, cell in enumerate(body[0]) if is_picture_name(cell)), 0) if named is None else named
     columns = {name: [row[i] for row in body] for i, name in enumerate(header) if i != at}
     if not columns:
         raise TlganError(f"{table} has one column only ({header[0]}): expected a file name and at least one label")
-    said = f" (it has no line of names: labels are called {', '.join(columns)})" if unnamed else ""
-    return _files(folder, [row[at] for row in body], columns, f"{table.name} and {folder.name}/{said}")
+    said = f"it has no line of names: labels are called {', '.join(columns)}" if unnamed is not None else ""
+    return _files(folder, [row[at] for row in body], columns, _source(table, folder, said, guessed))
 
 
-def _places(row: list[str]) -> list[str]:
+def _source(table: Path, folder: Path, *said: str) -> str:
+    """ "labels.csv and pictures/ (what there is to say of them)"."""
+    words = "; ".join(filter(None, said))
+    return f"{table.name} and {folder.name}/{words and f' ({words})'}"
+
+
+def _names_picture(row: list[str], folder: Path) -> int | None:
+    """Where in a table's first row a picture is named, with its ending or without; None: it is a row of names."""
+    if any(cell.strip().lower() in _FILE_COLUMNS for cell in row):
+        return None
+    with_ending = next((at for at, cell in enumerate(row) if is_picture_name(cell)), None)
+    if with_ending is not None:
+        return with_ending
+    stems = {path.stem for path in folder.iterdir() if is_picture_name(path.name)}
+    return next((at for at, cell in enumerate(row) if cell.strip() in stems), None)
+
+
+def _places(row: list[str], file: int) -> list[str]:
     """Names for the columns of a table without any: the picture is `file`, the others `label`, or by their place."""
-    file = next(at for at, cell in enumerate(row) if Path(cell.strip()).suffix.lower() in PICTURES)
     return ["file" if at == file else "label" if len(row) == 2 else f"label_{at + 1}" for at in range(len(row))]
 
 
@@ -177,7 +196,7 @@ def _parquet(table: Path) -> Iterator[None]:
 
 
 def _from_folder(folder: Path) -> Labelled:
-    here = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURES and not _is_litter(path))
+    here = sorted(path for path in folder.iterdir() if is_picture_in(path, folder))
     if here:
         read = [_UTKFACE.fullmatch(path.name) for path in here]
         unknown = [path.name for path, match in zip(here, read, strict=True) if match is None]
@@ -192,7 +211,7 @@ def _from_folder(folder: Path) -> Labelled:
         }
         return _files(folder, [path.name for path in here], columns, f"{folder.name}/ (UTKFace's file names)")
     classes, parts = _class_folders(folder)
-    files = [(c.name, p) for c in classes for p in sorted(c.rglob("*")) if _is_of_class(p, c)]
+    files = [(c.name, p) for c in classes for p in sorted(c.rglob("*")) if is_picture_in(p, c)]
     if not files:
         raise TlganError(f"there are no pictures in {folder}: expected {', '.join(sorted(PICTURES))}")
     if len({name for name, _ in files}) < 2:
@@ -209,8 +228,8 @@ def _class_folders(folder: Path) -> tuple[list[Path], str]:
     Where the folders are parts of a data set (train, val, test), or all hold folders of the same names, the classes are
     one level further in.
     """
-    outer = [path for path in sorted(folder.iterdir()) if path.is_dir() and not _is_litter(path)]
-    inner = [[p for p in sorted(path.iterdir()) if p.is_dir() and not _is_litter(p)] for path in outer]
+    outer = [path for path in sorted(folder.iterdir()) if path.is_dir() and not is_litter(path)]
+    inner = [[p for p in sorted(path.iterdir()) if p.is_dir() and not is_litter(p)] for path in outer]
     names = [{path.name for path in paths} for paths in inner]
     parts = bool(outer) and all(path.name.lower() in _PARTS for path in outer)
     alike = len(outer) > 1 and len(names[0]) > 1 and all(found == names[0] for found in names)
@@ -218,16 +237,6 @@ def _class_folders(folder: Path) -> tuple[list[Path], str]:
         found = ", ".join(path.name for path in outer)
         return [path for paths in inner for path in paths], f"; {found} are parts of it and no classes"
     return outer, ""
-
-
-def _is_of_class(path: Path, folder: Path) -> bool:
-    inside = path.relative_to(folder)
-    return path.suffix.lower() in PICTURES and not any(_is_litter(Path(part)) for part in inside.parts)
-
-
-def _is_litter(path: Path) -> bool:
-    """What systems and tools leave beside pictures: hidden files and folders, macOS's resource forks."""
-    return path.name.startswith(".") or path.name == "__MACOSX"
 
 
 def _from_datasets(ref: str) -> Labelled:
@@ -280,8 +289,8 @@ def from_dataset(table: Any, source: str = "a dataset") -> Labelled:
 
 def _files(folder: Path, names: Sequence[str], columns: dict[str, list[Any]], source: str) -> Labelled:
     inside = folder.resolve()
-    paths = [folder / name for name in names]
     try:
+        paths, said = find_pictures(folder, names)
         outside = next((n for n, p in zip(names, paths, strict=True) if not p.resolve().is_relative_to(inside)), None)
         found = any(path.is_file() for path in paths)
     except (OSError, ValueError, RuntimeError) as error:  # no name of a file at all, or a circle of links
@@ -296,7 +305,7 @@ def _files(folder: Path, names: Sequence[str], columns: dict[str, list[Any]], so
     def read(start: int) -> Iterator[bytes | None]:
         return (_bytes(path) for path in paths[start:])
 
-    return Labelled(list(names), columns, read, source, _is_celeba(columns))
+    return Labelled(list(names), columns, read, f"{source}{said and f' ({said})'}", _is_celeba(columns))
 
 
 def _bytes(path: Path) -> bytes | None:
@@ -304,13 +313,6 @@ def _bytes(path: Path) -> bytes | None:
         return path.read_bytes()
     except (OSError, ValueError):
         return None
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TlganError(f"the labels {path} can't be read as text: {error}") from error
 
 
 def _is_picture(kind: Any) -> bool:

@@ -105,7 +105,7 @@ def train_extractor(
     job = _job(labelled, targets, {"backbone": backbone, "size": size, "steps": steps, "flip": flip, "seed": seed})
     with locked(work.with_name(f".{work.name}.lock"), progress.stage):
         _claim(work, job)
-        progress.stage(f"reading {len(labelled.names):,} pictures")
+        progress.stage(f"reading {len(labelled.names):,} pictures: {labelled.source}")
         side = round((size or _size_of(backbone)) * ROOM)
         chunks, bad = decode(labelled, side, work, lambda done: progress.step("pictures", done, len(labelled.names)))
         if bad:
