@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from tlgan.errors import TlganError
 from tlgan.training.pictures import decode, square
@@ -404,3 +404,61 @@ def test_the_tail_of_a_name_has_to_mean_one_picture(tmp_path: Path) -> None:
         read("x/a.png", "y/a.png")
     with pytest.raises(TlganError, match="not inside"):
         read("/etc/passwd", "a.png")
+
+
+def test_metadata_of_an_image_folder(folder: Path, tmp_path: Path) -> None:
+    lines = [
+        '{"file_name": "000.png", "hat": true, "mood": "sad\u2028", "box": [1, 2]}',
+        "",
+        '{"file_name": "001.png", "hat": null}',
+    ]
+    path = tmp_path / "metadata.jsonl"
+    path.write_text("\n".join(lines) + '\n{"file_name": "2.png", "hat": false, "mood": "glad"}\r\n', "utf-8")
+    (folder / "002.png").rename(folder / "2.png")
+    given = read_labelled(folder, path)
+    (folder / "metadata.jsonl").write_bytes(path.read_bytes())
+    for found in (given, read_labelled(folder, None)):
+        assert list(found.read(0)) == [(folder / name).read_bytes() for name in ("000.png", "001.png", "2.png")]
+        assert found.columns == {"hat": [True, None, False], "mood": ["sad\u2028", None, "glad"]}
+        assert kinds(found.columns)["hat"] == ("binary", pytest.approx([1, np.nan, 0], nan_ok=True))
+    for text, match in (
+        ("{", "line 1 can't be read as JSON"),
+        ('{"hat": 1}', "line 1 names no picture"),
+        ("[" * 9**6, "JSON"),
+    ):
+        path.write_text(text)
+        with pytest.raises(TlganError, match=match):
+            read_labelled(folder, path)
+    path.write_text('{"file_name": "000.png"}')
+    with pytest.raises(TlganError, match="has no labels"):
+        read_labelled(folder, path)
+
+
+def test_metadata_in_the_parts_of_a_data_set(tmp_path: Path) -> None:
+    for number, part in enumerate(("train", "test")):
+        _picture(tmp_path / part / "0.png", 90 * number)
+        (tmp_path / part / "metadata.jsonl").write_text(f'{{"file_name": "0.png", "hat": {number}}}\n')
+    found = read_labelled(tmp_path, None)
+    assert dict(zip(found.names, found.columns["hat"], strict=True)) == {"train/0.png": 0, "test/0.png": 1}
+    assert sorted(found.read(0)) == sorted((tmp_path / part / "0.png").read_bytes() for part in ("train", "test"))
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_column_that_counts_the_rows_is_no_label(folder: Path, tmp_path: Path, first: int) -> None:
+    (tmp_path / "l.csv").write_text(",file,hat\n" + "".join(f"{n + first},00{n}.png,{n % 2}\n" for n in range(4)))
+    found = read_labelled(folder, tmp_path / "l.csv")
+    assert list(found.columns) == ["hat"]
+    assert "only counts the rows" in found.source
+
+
+def test_jfif_and_avif_are_pictures(tmp_path: Path) -> None:
+    kinds_of = {"cat": ("0.jfif", "JPEG"), "dog": ("0.AVIF", "AVIF") if features.check("avif") else ("0.jpe", "JPEG")}
+    for word, (name, kind) in kinds_of.items():
+        (tmp_path / word).mkdir()
+        (tmp_path / word / name).write_bytes(encoded(halves(), kind, quality=95))
+    found = read_labelled(tmp_path, None)
+    assert found.columns["class"] == ["cat", "dog"]
+    for data in found.read(0):
+        picture = square(data, 32)
+        assert picture is not None
+        assert picture[4, 4, 0] > 200 > 90 > picture[4, 4, 2]

@@ -289,7 +289,8 @@ def read_reference(
     ``side``: pixels that pictures are brought to (0: what the extractor looks at). Labels are columns that name a feature and hold
     yes and no. Raises TlganError for anything else.
     """
-    from tlgan.training.readers import PICTURES, Labelled, read_labelled
+    from tlgan.training.finding import is_picture_in
+    from tlgan.training.readers import Labelled, read_labelled
 
     path = Path(path)
     names = [feature.name for feature in extractor.features]
@@ -302,7 +303,7 @@ def read_reference(
             raise TlganError(f"{path} has no column that names a feature: it has {', '.join(list(columns)[:20])}")
         rows = len(next(iter(columns.values())))
         return Reference(path.name, np.stack([columns.get(name, np.full(rows, np.nan)) for name in names], axis=1), {})
-    here = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURES) if path.is_dir() else []
+    here = sorted(p for p in path.iterdir() if is_picture_in(p, path)) if path.is_dir() else []
     if path.is_dir() and here:
         labelled = Labelled([p.name for p in here], {}, lambda start: (p.read_bytes() for p in here[start:]), path.name)
     else:

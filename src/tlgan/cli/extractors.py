@@ -97,7 +97,7 @@ def add(
 def train_extractor(
     images: Annotated[str, typer.Option(help="Folder of pictures, a Parquet file, or datasets:owner/name.")],
     labels: Annotated[
-        Path | None, typer.Option(help="list_attr_celeba.txt, CSV or Parquet, where names do not tell.")
+        Path | None, typer.Option(help="list_attr_celeba.txt, CSV, JSON lines or Parquet, where names do not tell.")
     ] = None,
     out: Annotated[Path, typer.Option("-o", "--out", help="ONNX file to write.")] = Path("extractor.onnx"),
     only: Annotated[list[str] | None, typer.Option(help="Learn this column only; may be repeated.")] = None,

@@ -1,4 +1,4 @@
-"""Where labelled pictures come from: CelebA's list, CSV, Parquet, a folder a class, UTKFace's names, HF `datasets`.
+"""Where labelled pictures come from: CelebA's list, CSV, JSON lines, Parquet, a folder a class, UTKFace's names, HF `datasets`.
 
 Every reader gives the same: how many pictures, their names, a way to read their bytes in order from any one on, and
 raw columns of labels. Nothing is decoded here.
@@ -16,12 +16,14 @@ from typing import Any
 
 from tlgan.errors import TlganError
 from tlgan.extractors.attributes import CELEBA_ATTRIBUTES
+from tlgan.io.foreign import json_of
 
 from .finding import PICTURES, find_pictures, is_litter, is_picture_in, is_picture_name
 from .targets import CLASS
 from .text import read_text
 
 _FILE_COLUMNS = ("file", "filename", "file_name", "image_id", "image", "path", "picture", "name")
+_INDEX = ("", "unnamed: 0", "index", "id")  # what tables of pandas and R have before their first column
 _UTKFACE = re.compile(r"(\d{1,3})_([01])_(?:([0-4])_)?\d+.*", re.ASCII)
 #: Folders that are parts of a data set and no classes.
 _PARTS = ("train", "training", "val", "valid", "validation", "dev", "test", "testing", "eval")
@@ -56,10 +58,13 @@ def read_labelled(images: Any, labels: str | Path | None) -> Labelled:
         path = Path(str(images))
         if path.is_file():
             return _from_parquet(path, None)
-        return _from_folder(_folder(path))
+        beside = [at / "metadata.jsonl" for at in (_folder(path), *_parts(path)) if (at / "metadata.jsonl").is_file()]
+        return _from_lines(beside, path) if beside else _from_folder(path)
     table = Path(labels)
     if not table.is_file():
-        raise TlganError(f"the labels {table} don't exist: expected list_attr_celeba.txt, a CSV or a Parquet file")
+        raise TlganError(
+            f"the labels {table} don't exist: expected list_attr_celeba.txt, a CSV, JSON lines or a Parquet file"
+        )
     folder = _folder(Path(images)) if images is not None and Path(images) != table else None
     if table.suffix.lower() == ".parquet":
         return _from_parquet(table, folder)
@@ -67,6 +72,8 @@ def read_labelled(images: Any, labels: str | Path | None) -> Labelled:
         raise TlganError(f"{table} holds labels only: give the folder of the pictures too (--images DIR)")
     if table.suffix.lower() in (".csv", ".tsv"):
         return _from_csv(table, folder)
+    if table.suffix.lower() in (".jsonl", ".ndjson"):
+        return _from_lines([table], folder)
     return _from_celeba(table, folder)
 
 
@@ -120,16 +127,54 @@ def _from_csv(table: Path, folder: Path) -> Labelled:
     named = next((lower.index(name) for name in _FILE_COLUMNS if name in lower), None)
     at = next((i for i, cell in enumerate(body[0]) if is_picture_name(cell)), 0) if named is None else named
     columns = {name: [row[i] for row in body] for i, name in enumerate(header) if i != at}
+    counting = [name for name in columns if name.lower() in _INDEX and _counts(columns[name])]
+    columns = {name: values for name, values in columns.items() if name not in counting}
     if not columns:
         raise TlganError(f"{table} has one column only ({header[0]}): expected a file name and at least one label")
     said = f"it has no line of names: labels are called {', '.join(columns)}" if unnamed is not None else ""
-    return _files(folder, [row[at] for row in body], columns, _source(table, folder, said, guessed))
+    left = f"the column {counting[0]!r} only counts the rows and is left out" if counting else ""
+    return _files(folder, [row[at] for row in body], columns, _source(table, folder, said, left, guessed))
+
+
+def _counts(values: list[str]) -> bool:
+    """Are these 0, 1, 2 ... or 1, 2, 3 ...?"""
+    return any(values == [str(row + first) for row in range(len(values))] for first in (0, 1))
 
 
 def _source(table: Path, folder: Path, *said: str) -> str:
     """ "labels.csv and pictures/ (what there is to say of them)"."""
     words = "; ".join(filter(None, said))
     return f"{table.name} and {folder.name}/{words and f' ({words})'}"
+
+
+def _from_lines(tables: Sequence[Path], folder: Path) -> Labelled:
+    """`metadata.jsonl` as image folders of `datasets` have it: an object a line, with the picture's `file_name` and labels.
+
+    One in a folder inside `folder` names pictures from there on. Values that are no single word or number are left out.
+    """
+    names: list[str] = []
+    rows: list[dict[str, Any]] = []
+    guesses = []
+    for table in tables:
+        text, guessed = read_text(table)
+        guesses.append(guessed)
+        inside = table.parent.relative_to(folder).as_posix() if table.parent.is_relative_to(folder) else "."
+        for number, line in enumerate(text.split("\n"), 1):  # not splitlines: JSON may hold U+2028
+            if not line.strip():
+                continue
+            try:
+                row = json_of(line)
+            except ValueError as error:
+                raise TlganError(f"{table} line {number} can't be read as JSON: {error}") from error
+            named = next((row[key] for key in _FILE_COLUMNS if key in row), None) if isinstance(row, dict) else None
+            if not isinstance(named, str):
+                raise TlganError(f"{table} line {number} names no picture: expected an object with a file_name")
+            names.append(named if inside == "." else f"{inside}/{named}")
+            rows.append({k: v for k, v in row.items() if k not in _FILE_COLUMNS and not isinstance(v, (dict, list))})
+    columns = {key: [row.get(key) for row in rows] for key in dict.fromkeys(key for row in rows for key in row)}
+    if not columns:
+        raise TlganError(f"{tables[0]} has no labels: expected a file_name and at least one label a line")
+    return _files(folder, names, columns, _source(tables[0], folder, *dict.fromkeys(guesses)))
 
 
 def _names_picture(row: list[str], folder: Path) -> int | None:
@@ -228,8 +273,8 @@ def _class_folders(folder: Path) -> tuple[list[Path], str]:
     Where the folders are parts of a data set (train, val, test), or all hold folders of the same names, the classes are
     one level further in.
     """
-    outer = [path for path in sorted(folder.iterdir()) if path.is_dir() and not is_litter(path)]
-    inner = [[p for p in sorted(path.iterdir()) if p.is_dir() and not is_litter(p)] for path in outer]
+    outer = _folders(folder)
+    inner = [_folders(path) for path in outer]
     names = [{path.name for path in paths} for paths in inner]
     parts = bool(outer) and all(path.name.lower() in _PARTS for path in outer)
     alike = len(outer) > 1 and len(names[0]) > 1 and all(found == names[0] for found in names)
@@ -237,6 +282,15 @@ def _class_folders(folder: Path) -> tuple[list[Path], str]:
         found = ", ".join(path.name for path in outer)
         return [path for paths in inner for path in paths], f"; {found} are parts of it and no classes"
     return outer, ""
+
+
+def _folders(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.iterdir()) if path.is_dir() and not is_litter(path)]
+
+
+def _parts(folder: Path) -> list[Path]:
+    """Its folders that are parts of a data set by their names."""
+    return [path for path in _folders(folder) if path.name.lower() in _PARTS]
 
 
 def _from_datasets(ref: str) -> Labelled:

@@ -41,7 +41,7 @@ _NO = {
 }
 #: Words for a label that nobody gave; the second ones only where the others are numbers, or yes and no: "none" and "-" may be
 #: classes.
-_UNKNOWN = {"", "nan", "na", "n/a", "#n/a", "<na>", "null", "?"}
+_UNKNOWN = {"", "nan", "na", "n/a", "n.a.", "#n/a", "<na>", "null", "?"}
 _MAYBE_UNKNOWN = {"none", "-", "--", "unknown"}
 _KNOWN = {feature.name: feature for feature in (*CELEBA_ATTRIBUTES, AGE)}
 
