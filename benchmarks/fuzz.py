@@ -243,14 +243,17 @@ def samples(data: bytes, folder: Path) -> Callable[[], Any]:
 
 
 def tables() -> list[bytes]:
-    """Label files: CSV, TSV, CelebA's list, Parquet."""
+    """Label files: CSV, also in UTF-16 and GBK, TSV, CelebA's list, JSON lines, Parquet."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     pq.write_table(pa.table({"file": ["a.png", "b.png"], "warm": [0, 1], "age": [1.5, None]}), buffer := io.BytesIO())
     pq.write_table(pa.table({"image": [b"x", b"y"], "label": ["a", "b"]}), inside := io.BytesIO())
     texts = [b"cfile,warm,age\na.png,1,3.5\nb.png,0,\n", b"c\"a.png\";1\n\"b.png\";0\n", b"tname\twarm\na.png\t1\n",
-             b"l2\nSmiling Male\na.png 1 -1\nb.png -1 1\n"]  # fmt: skip
+             b"l2\nSmiling Male\na.png 1 -1\nb.png -1 1\n",
+             b'j{"file_name": "x/A.jpg", "warm": 1}\n{"file_name": "b", "warm": null}\n',
+             b"c" + "file,帽子\nC:\\x\\a.PNG,是\nb.png,否\n".encode("utf-16"),
+             b"c" + "文件,帽子\na,是\nb.png,否\n".encode("gbk")]  # fmt: skip
     return [*texts, b"p" + buffer.getvalue(), b"p" + inside.getvalue()]
 
 
@@ -258,7 +261,7 @@ def labels(data: bytes, folder: Path) -> Callable[[], Any]:
     """A file of labels with the folder of its pictures."""
     from tlgan.training.readers import read_labelled
 
-    ending = {b"c": "csv", b"t": "tsv", b"p": "parquet"}.get(data[:1], "txt")
+    ending = {b"c": "csv", b"t": "tsv", b"p": "parquet", b"j": "jsonl"}.get(data[:1], "txt")
     (table := folder / f"labels.{ending}").write_bytes(data[1:])
     (folder / "pictures").mkdir()
     (folder / "pictures" / "a.png").write_bytes(b"")

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image, features
 
 from tlgan.errors import TlganError
+from tlgan.training.objective import loss
 from tlgan.training.pictures import decode, square
 from tlgan.training.readers import from_dataset, read_labelled
 from tlgan.training.targets import read_targets
@@ -303,6 +305,16 @@ def test_words_for_a_missing_label_are_no_class(word: str) -> None:
     (number,) = read_targets({"age": ["20", word, "31.5"]})
     assert number.kind == "number"
     assert np.isnan(number.values).tolist() == [False, True, False]
+
+
+def test_a_missing_label_teaches_nothing_and_the_others_of_its_picture_do() -> None:
+    columns = {"hat": ["1", "?", "0", "1"], "mood": ["a", "b", "c", "NA"], "age": ["20", "30", "", "50"]}
+    targets = read_targets(columns)
+    values = torch.from_numpy(np.stack([target.values for target in targets], axis=1))
+    output = torch.linspace(-2, 2, 20).reshape(4, 5).requires_grad_()
+    loss(output, values, targets).backward()
+    taught = output.grad != 0  # one output for hat, three for mood, one for age
+    assert taught.tolist() == [[True] * 5, [False] + [True] * 4, [True] * 4 + [False], [True] + [False] * 3 + [True]]
 
 
 def test_none_may_be_a_class_among_words() -> None:
