@@ -124,6 +124,8 @@ def test_a_recipe_of_other_kinds_of_values_is_refused(entries: dict[str, Any]) -
         ("a.csv", "file,warm\n" + "x" * 200_000 + ",1\n", "can't be read as a table"),
         ("a.csv", "file,warm\na\0.png,1\n", "there can't be"),
         ("a.csv", "file,warm\n" + "x" * 5000 + ".png,1\n", "there can't be"),
+        ("a.csv", "file,warm\n\n\n", "has no rows"),
+        ("a.txt", "0\nSmiling\n\n", "name no picture"),
         ("a.txt", "²\nSmiling\na.png 1\n", "not CelebA's list"),
         ("a.txt", "9" * 5000 + "\nSmiling\na.png 1\n", "not CelebA's list"),
     ],

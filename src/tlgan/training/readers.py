@@ -114,7 +114,7 @@ def _from_csv(table: Path, folder: Path) -> Labelled:
     unnamed = _names_picture(rows[0], folder) if rows else None
     if unnamed is not None:  # a picture in the first line: there is no line of names
         rows.insert(0, _places(rows[0], unnamed))
-    if len(rows) < 2:
+    if not any(rows[1:]):
         raise TlganError(f"{table} has no rows: expected a line of names, then a line a picture")
     header = [name.strip() for name in rows[0]]
     for number, row in enumerate(rows[1:], 2):
@@ -342,6 +342,8 @@ def from_dataset(table: Any, source: str = "a dataset") -> Labelled:
 
 
 def _files(folder: Path, names: Sequence[str], columns: dict[str, list[Any]], source: str) -> Labelled:
+    if not names:
+        raise TlganError(f"the labels name no picture of {folder}: expected a line a picture")
     inside = folder.resolve()
     try:
         paths, said = find_pictures(folder, names)
