@@ -285,6 +285,14 @@ def test_files_in_place_of_a_checkpoint_are_named_with_what_helps(tmp_path):
     (tmp_path / "lfs.pkl").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 363\n")
     (tmp_path / "g.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(2000))
     (tmp_path / "g.gz").write_bytes(gzip.compress(bytes(200_000_000)))
+    packed = gzip.compress(np.random.default_rng(0).bytes(20_000))
+    (tmp_path / "cut.gz").write_bytes(packed[:9_000])
+    (tmp_path / "spoilt.gz").write_bytes(packed[:-5] + b"\0" + packed[-4:])
+    (tmp_path / "twice.gz").write_bytes(gzip.compress(packed))
+    (tmp_path / "several.gz").write_bytes(
+        gzip.compress(b"") * 300_000
+    )  # each costs time: hours for a file of gigabytes
+    (tmp_path / "name.gz").write_bytes(b"\x1f\x8b\x08\x08" + bytes(6) + b"a" * 10_000_000)  # of which no end comes
     with zipfile.ZipFile(tmp_path / "g.keras", "w") as file:
         file.writestr("model.weights.h5", "x")
     (tmp_path / "saved").mkdir()
@@ -293,6 +301,11 @@ def test_files_in_place_of_a_checkpoint_are_named_with_what_helps(tmp_path):
         "lfs.pkl": "git lfs pull",
         "g.h5": "Keras.*tf2onnx",
         "g.gz": "gunzip",
+        "cut.gz": "cut off",
+        "spoilt.gz": "damaged",
+        "twice.gz": "twice",
+        "several.gz": "more than one",
+        "name.gz": "cut off",
         "g.keras": "Keras",
         "saved": "TensorFlow",
     }
