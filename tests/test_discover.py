@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -189,11 +190,18 @@ def test_axes_of_another_generator_are_refused(tmp_path: Path, halves: Workspace
 
 
 def test_not_a_workspace(tmp_path: Path) -> None:
-    for name in ("netG.pth", "tlgan.toml"):
-        (tmp_path / "files").mkdir(exist_ok=True)
-        (tmp_path / "files" / name).touch()
-        with pytest.raises(TlganError, match="is a file, not the folder of a workspace: name the folder"):
-            open_workspace(tmp_path / "files" / name)
+    folder = tmp_path / "its files"
+    folder.mkdir()
+    helps = {
+        "my netG.pth": f"`tlgan discover '{folder}/my netG.pth' -o 'my netG'`",
+        "tlgan.toml": f"name the folder, '{folder}'",
+    }
+    for name, words in helps.items():
+        (folder / name).touch()
+        with pytest.raises(TlganError, match="is a file, not the folder of a workspace: .*" + re.escape(words)):
+            open_workspace(folder / name)
+    with pytest.raises(TlganError, match=re.escape(f"-o '{tmp_path}/no where'`")):
+        open_workspace(tmp_path / "no where")
     with pytest.raises(TlganError, match="no such folder"):
         open_workspace(tmp_path / "nowhere")
     with pytest.raises(TlganError, match=r"no tlgan\.toml"):

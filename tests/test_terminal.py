@@ -6,6 +6,7 @@ import ast
 import json
 import logging
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -267,3 +268,30 @@ def test_what_the_system_refuses_is_one_line(tmp_path: Path, capsys: pytest.Capt
     assert "No such file" in told
     assert str(tmp_path / "none") in told
     assert "unforeseen" not in told
+
+
+VERBS = tuple(verb.name or getattr(verb.callback, "__name__", "") for verb in app.app.registered_commands)
+COMMAND = re.compile(rf"(?:tlgan (?:{'|'.join(VERBS)})|python -m [\w.]+) (?:[^`;:,()]*\s)?$")  # up to a word of it
+
+
+def unquoted(tree: ast.AST) -> list[str]:
+    """What goes unquoted into commands that messages tell a person to run; names of verbs and of options may."""
+    found = []
+    for text in (node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)):
+        said = ""
+        for part in text.values:
+            value = ast.unparse(part.value) if isinstance(part, ast.FormattedValue) else ""
+            if value and COMMAND.search(said) and not value.startswith(("shlex.quote(", "shlex.join(")):
+                found.append(value)
+            said += "VALUE" if value else str(getattr(part, "value", ""))
+    return found
+
+
+def test_what_is_looked_for_in_messages_is_found() -> None:
+    lines = 'f"Next: tlgan studio {path}"', 'f"run `tlgan add {shlex.quote(a)} -e {b}`: {why}"', 'f"tlgan {version}"'
+    assert [unquoted(ast.parse(line)) for line in lines] == [["path"], ["b"], []]
+
+
+def test_commands_in_messages_can_be_copied_and_run() -> None:
+    found = {file.name: unquoted(ast.parse(file.read_text())) for file in Path(tlgan.__file__).parent.rglob("*.py")}
+    assert not {name: values for name, values in found.items() if values}

@@ -172,6 +172,8 @@ def test_positions_and_values_are_inverse(halves: Workspace) -> None:
 def test_an_unknown_feature_names_the_nearest(halves: Workspace) -> None:
     with pytest.raises(TlganError, match="did you mean right_bright"):
         halves.axes.index("right_brigth")
+    with pytest.raises(TlganError, match=f"known are {', '.join(halves.axes.names)}$"):
+        halves.axes.index("smiling")  # letters in common are no nearness
 
 
 def test_saved_and_read_back(tmp_path: Path) -> None:

@@ -285,6 +285,14 @@ def test_files_in_place_of_a_checkpoint_are_named_with_what_helps(tmp_path):
     (tmp_path / "lfs.pkl").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 363\n")
     (tmp_path / "g.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(2000))
     (tmp_path / "g.gz").write_bytes(gzip.compress(bytes(200_000_000)))
+    packed = gzip.compress(np.random.default_rng(0).bytes(20_000))
+    (tmp_path / "cut.gz").write_bytes(packed[:9_000])
+    (tmp_path / "spoilt.gz").write_bytes(packed[:-5] + b"\0" + packed[-4:])
+    (tmp_path / "twice.gz").write_bytes(gzip.compress(packed))
+    (tmp_path / "several.gz").write_bytes(
+        gzip.compress(b"") * 300_000
+    )  # each costs time: hours for a file of gigabytes
+    (tmp_path / "name.gz").write_bytes(b"\x1f\x8b\x08\x08" + bytes(6) + b"a" * 10_000_000)  # of which no end comes
     with zipfile.ZipFile(tmp_path / "g.keras", "w") as file:
         file.writestr("model.weights.h5", "x")
     (tmp_path / "saved").mkdir()
@@ -293,6 +301,11 @@ def test_files_in_place_of_a_checkpoint_are_named_with_what_helps(tmp_path):
         "lfs.pkl": "git lfs pull",
         "g.h5": "Keras.*tf2onnx",
         "g.gz": "gunzip",
+        "cut.gz": "cut off",
+        "spoilt.gz": "damaged",
+        "twice.gz": "twice",
+        "several.gz": "more than one",
+        "name.gz": "cut off",
         "g.keras": "Keras",
         "saved": "TensorFlow",
     }
@@ -302,3 +315,42 @@ def test_files_in_place_of_a_checkpoint_are_named_with_what_helps(tmp_path):
     (tmp_path / "hub").mkdir()
     save_file(dcgan().state_dict(), tmp_path / "hub" / "model.safetensors")
     assert load_generator(tmp_path / "hub").resolution == 16
+
+
+def test_a_fragment_of_a_family_says_what_it_lacks_and_the_way_out(tmp_path):
+    fragments = {
+        "feat_128.1.weight_orig of this FastGAN is missing.*ONNX": {
+            "init.init.0.weight_orig": (64, 64, 4, 4),
+            "feat_8.1.weight_orig": (64, 64, 3, 3),
+            "to_big.weight_orig": (3, 32, 3, 3),
+        },
+        "blocks.0.0.bn1.stored_mean.*module:function": {
+            "shared.weight": (10, 8),
+            "linear.weight": (512, 20),
+            "linear.bias": (512,),
+            "blocks.0.0.conv1.weight": (32, 32, 3, 3),
+            "output_layer.1.weight": (3, 32, 3, 3),
+        },
+        "b4.conv1.affine.bias is missing.*ONNX": {
+            "synthesis.b4.const": (32, 4, 4),
+            "synthesis.b4.conv1.weight": (32, 32, 3, 3),
+            "synthesis.b4.conv1.affine.weight": (32, 32),
+            "synthesis.b4.torgb.weight": (3, 32, 1, 1),
+            "mapping.fc0.weight": (32, 32),
+            "mapping.fc0.bias": (32,),
+            "mapping.w_avg": (32,),
+        },
+        "layers without tensors.*option layers.*inspect --try": {
+            "0.weight_orig": (100, 32, 4, 4),
+            "0.weight_u": (32,),
+            "0.weight_v": (1600,),
+            "3.weight_orig": (32, 3, 4, 4),
+            "3.weight_u": (3,),
+            "3.weight_v": (512,),
+        },
+    }
+    for words, shapes in fragments.items():
+        torch.save({name: torch.randn(shape) for name, shape in shapes.items()}, tmp_path / "g.pth")
+        with pytest.raises(TlganError, match=words):
+            load_generator(tmp_path / "g.pth")
+    assert load_generator(tmp_path / "g.pth", layers="t1p0,t2p1").resolution == 8

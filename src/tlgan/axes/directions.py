@@ -6,6 +6,7 @@ two halves of the samples lead to the same one is measured here, the same way wh
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -88,7 +89,7 @@ def axes_by(method: AxisMethod, samples: Labelled) -> Axes:
     if not set(directions.names) & set(samples.axes.names):
         raise TlganError(
             f"{directions.method} finds directions without labels ({', '.join(directions.names[:3])} ...), which belong to no "
-            f"feature: make them sliders of their own with tlgan add WORKSPACE --directions {directions.method}"
+            f"feature: make them sliders of their own with tlgan add WORKSPACE --directions {shlex.quote(directions.method)}"
         )
     known = [number for number, name in enumerate(directions.names) if name in samples.axes.names]
     directions = Directions(

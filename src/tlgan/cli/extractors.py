@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -90,7 +91,11 @@ def add(
         for name, r2, agreement, weak in zip(added.features, added.r2, added.agreement, added.weak, strict=True)
     }
     print_fields(
-        {**quality, "by": f"{cost} in {added.seconds:.1f} s ({added.why})", "next": f"tlgan studio {workspace}"}
+        {
+            **quality,
+            "by": f"{cost} in {added.seconds:.1f} s ({added.why})",
+            "next": shlex.join(("tlgan", "studio", str(workspace))),
+        }
     )
 
 
@@ -138,7 +143,7 @@ def train_extractor(
         print_json(asdict(trained))
         return
     print_fields({"on new pictures": trained.headline, "written": out, "card": trained.card})
-    print_fields({"next": f"tlgan add WORKSPACE --extractor {trained.weights or out}"})
+    print_fields({"next": f"tlgan add WORKSPACE --extractor {shlex.quote(str(trained.weights or out))}"})
 
 
 def label(
@@ -172,7 +177,9 @@ def label(
     if result is None:
         write("no slider yet; the clicks are kept, and the same command goes on with them")
     else:
-        write(f"slider {result['name']} from {result['clicks']} clicks. Next: tlgan studio {workspace}")
+        write(
+            f"slider {result['name']} from {result['clicks']} clicks. Next: tlgan studio {shlex.quote(str(workspace))}"
+        )
 
 
 def _pair(entry: str) -> tuple[str, str]:

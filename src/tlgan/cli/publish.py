@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -53,4 +54,6 @@ def publish(
         return
     for line in result.lines():
         write(line)
-    write(f"{out}: ready for any static host; {out / 'README.md'} says how. Here: python -m http.server -d {out}")
+    write(
+        f"{out}: ready for any static host; {out / 'README.md'} says how. Here: python -m http.server -d {shlex.quote(str(out))}"
+    )

@@ -17,6 +17,7 @@ from torch import Tensor
 from tlgan.errors import TlganError
 
 from .checkpoint import TensorRecord
+from .checkpoint.state_dicts import missing
 
 MAX_RESOLUTION = 8192
 MAX_LAYERS = 64
@@ -58,7 +59,7 @@ class Blueprint:
 
     def shape(self, name: str) -> tuple[int, ...]:
         if name not in self.tensors:
-            raise TlganError(f"tensor {name} of this {self.architecture} is missing")
+            raise missing(name, self.architecture)
         return self.tensors[name].shape
 
     def load(self, name: str, *shape: int | None) -> Tensor:

@@ -7,6 +7,7 @@ of a person's face says who they are: the file is as private as the photograph, 
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,9 @@ def load_inversion(path: str | Path) -> Inversion:
         if np.abs(latent).max() > _LARGEST or abs(np.linalg.det(square[:, :2])) < 1:
             raise ValueError("its numbers are out of range")
     except FileNotFoundError as error:
-        raise TlganError(f"{path} doesn't exist: make it with tlgan invert WORKSPACE PHOTOGRAPH -o {path}") from error
+        raise TlganError(
+            f"{path} doesn't exist: make it with tlgan invert WORKSPACE PHOTOGRAPH -o {shlex.quote(str(path))}"
+        ) from error
     except Exception as error:  # readers of damaged files raise whatever they stumble over
         why = str(error).partition("\n")[0][:80]
         raise TlganError(f"{path} can't be read as an inversion ({why}): expected what tlgan invert wrote") from error

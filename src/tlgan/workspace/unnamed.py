@@ -6,6 +6,7 @@ faces, named by the features and the place in the picture that it changes, and g
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,7 +52,7 @@ def add_directions(workspace: Workspace, ref: str, *, progress: ProgressLike = N
     progress.stage(f"finding directions by {ref}")
     found = AXIS_METHODS.make(ref).fit(samples)
     if set(found.names) <= set(workspace.axes.names):
-        raise TlganError(f"{ref} finds directions of named features: use tlgan discover --method {ref}")
+        raise TlganError(f"{ref} finds directions of named features: use tlgan discover --method {shlex.quote(ref)}")
     canvas = _canvas(workspace, workspace.axes)
     units = found.whitened(workspace.axes)
     progress.stage(f"moving along {len(units)} directions to see what they change")

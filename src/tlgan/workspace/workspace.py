@@ -425,14 +425,13 @@ def open_workspace(
     except FileNotFoundError as error:
         hint = "that folder has no tlgan.toml" if path.is_dir() else "there is no such folder"
         raise TlganError(
-            f"{path} is not a workspace ({hint}): make one with `tlgan discover GENERATOR -o {path}`"
+            f"{path} is not a workspace ({hint}): make one with `tlgan discover GENERATOR -o {shlex.quote(str(path))}`"
         ) from error
     except NotADirectoryError as error:
-        folder = path.parent if path.name == SETTINGS_FILE else "FOLDER"
-        raise TlganError(
-            f"{path} is a file, not the folder of a workspace: name the folder ({folder}), or make one of a generator's "
-            "file with `tlgan discover FILE -o FOLDER`"
-        ) from error
+        helps = f"make one of it first, `tlgan discover {shlex.quote(str(path))} -o {shlex.quote(path.stem or 'NAME')}`"
+        if path.name == SETTINGS_FILE:
+            helps = f"name the folder, {shlex.quote(str(path.parent))}"
+        raise TlganError(f"{path} is a file, not the folder of a workspace: {helps}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise TlganError(f"{file} can't be read: {error}") from error
     settings = Settings.from_toml(text, str(file))

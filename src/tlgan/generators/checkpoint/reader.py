@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import mmap
 import re
 import zlib
@@ -109,18 +107,22 @@ _OTHERS = {
 def _read_gzip(path: Path, data: memoryview) -> Checkpoint:
     """A pickle or torch file in gzip, unpacked in memory, as far as weights can be packed: they are nearly noise."""
     most = min(_MOST_UNPACKED, _LEAST_UNPACKED + _PACKED * len(data))
-    unpacked = bytearray()
+    unpacked, stream, after = bytearray(), zlib.decompressobj(wbits=31), 0
     try:
-        with gzip.GzipFile(fileobj=io.BytesIO(data)) as stream:
-            while part := stream.read(min(_PART, most + 1 - len(unpacked))):
-                unpacked += part
-                if len(unpacked) > most:
-                    raise TlganError(
-                        f"it is compressed with gzip, and unpacks to over {most / 1e6:.0f} MB from {len(data) / 1e6:.1f}: "
-                        "run `gunzip FILE` first if you know it"
-                    )
-    except (OSError, EOFError, zlib.error) as error:
-        raise TlganError(f"it is compressed with gzip, and damaged or cut off ({error}): fetch it again") from error
+        while after < len(data) and not stream.eof:
+            unpacked += stream.decompress(data[after : after + _PART], most + 1 - len(unpacked))
+            after += _PART
+            if len(unpacked) > most:
+                raise TlganError(
+                    f"it is compressed with gzip, and unpacks to over {most / 1e6:.0f} MB from {len(data) / 1e6:.1f}: "
+                    "run `gunzip FILE` first if you know it"
+                )
+    except zlib.error as error:
+        raise TlganError(f"it is compressed with gzip, and damaged ({error}): fetch it again") from error
+    if not stream.eof:
+        raise TlganError("it is compressed with gzip, and cut off: fetch it again")
+    if stream.unused_data.strip(b"\0") or after < len(data):  # thousands of empty ones would take hours
+        raise TlganError("it holds more than one gzip stream: run `gunzip FILE` first")
     if unpacked.startswith(_GZIP):
         raise TlganError("it is compressed with gzip twice: run `gunzip FILE` first")
     if unpacked[257:262] == b"ustar":

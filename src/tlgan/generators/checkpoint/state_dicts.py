@@ -131,10 +131,18 @@ def reshaped(record: TensorRecord, *shape: int) -> TensorRecord:
     return TensorRecord(record.storage, shape, tuple(next(strides) if n != 1 else 1 for n in shape), record.offset)
 
 
+def missing(name: str, family: str = "") -> TlganError:
+    """The error for a file that lacks a tensor which its family has."""
+    return TlganError(
+        f"tensor {name}{family and f' of this {family}'} is missing: the file is not whole, or of another version of its "
+        "code; fetch or save it again, or export the generator to ONNX where it runs"
+    )
+
+
 def taken(state: State, name: str) -> TensorRecord:
     """The tensor of that name; an error where the file lacks it."""
     if name not in state:
-        raise TlganError(f"tensor {name} is missing: the file is not whole, or of another version of its code")
+        raise missing(name)
     return state[name]
 
 

@@ -28,8 +28,9 @@ Condition = tuple[Tensor, Tensor]  # scale and shift
 
 
 def is_biggan(state: State) -> bool:
-    return _is_deep(state) or all(
-        name in state for name in ("linear.weight", "linear.bias", "blocks.0.0.conv1.weight", "output_layer.0.gain")
+    named = ("linear.weight", "linear.bias", "blocks.0.0.conv1.weight")
+    return _is_deep(state) or (
+        all(name in state for name in named) and any(name.startswith("output_layer.") for name in state)
     )
 
 
@@ -48,7 +49,7 @@ def read_biggan(state: State) -> Blueprint:
         )
     if "blocks.0.0.bn1.stored_mean" not in state:
         raise TlganError(
-            "it is a BigGAN-PyTorch whose normalisations keep no plain statistics (mybn, cross_replica or another "
+            "it is a BigGAN-PyTorch whose normalisations keep no plain statistics (no tensor blocks.0.0.bn1.stored_mean: mybn, cross_replica or another "
             "norm_style): name a function that paints with its own code as module:function"
         )
     return Blueprint("biggan", {"deep": False}, state, {"format": "BigGAN (ajbrock's BigGAN-PyTorch)"})

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from tlgan.errors import TlganError
 from tlgan.generators.base import LatentGenerator
 from tlgan.generators.blueprint import Blueprint
-from tlgan.generators.checkpoint.state_dicts import State
+from tlgan.generators.checkpoint.state_dicts import State, missing
 from tlgan.generators.interrupt import still_wanted
 from tlgan.generators.latents import sample_latents
 
@@ -26,6 +26,7 @@ from .mapping import normalize_2nd_moment
 
 _EPSILON = 1e-5  # of the normalisations
 _SIDES = (8, 16, 32, 64, 128, 256, 512, 1024)
+_SMALLEST = 128  # side of the pictures
 _PREFIX = "synthesis."
 
 
@@ -51,6 +52,8 @@ def read_fastgan(state: State) -> Blueprint:
         width = tensors["to_big.weight_orig"].shape[1]
         outputs = {s: _width(tensors, s) for s in (256, 128)}
         side = next((s for s in (256, 128) if outputs[s] == width), side)
+    if side < _SMALLEST:
+        raise missing(f"feat_{_SMALLEST}.1.weight_orig", "FastGAN")
     blueprint = Blueprint("fastgan", {"resolution": side}, tensors, {"format": "FastGAN (Projected GAN)"})
     if first:
         blueprint.options["normalize_z"], blueprint.source["format"] = False, "FastGAN"
@@ -158,7 +161,7 @@ class FastGAN(LatentGenerator):
 
     def __init__(self, blueprint: Blueprint, *, name: str, fingerprint: str, device: str = "cpu") -> None:
         options = blueprint.reader()
-        resolution = options.whole("resolution", 128, 1024)
+        resolution = options.whole("resolution", _SMALLEST, 1024)
         self._normalize = options.truth("normalize_z", True)
         self._tanh = options.choice("output", ("none", "tanh"), "none") == "tanh"
         self._init = spectral(blueprint, "init.init.0", 1, device)

@@ -13,7 +13,7 @@ import re
 from tlgan.errors import TlganError
 from tlgan.generators.blueprint import MAX_LAYERS, Blueprint
 from tlgan.generators.checkpoint import TensorRecord
-from tlgan.generators.checkpoint.state_dicts import State, sizes_of, taken
+from tlgan.generators.checkpoint.state_dicts import State, missing, sizes_of, taken
 
 from .stylegan1 import StyleGAN1
 from .tensorflow import assembled, number_of
@@ -150,7 +150,7 @@ def _taps(kernel: TensorRecord) -> list[float]:
 def _pggan(state: State) -> Blueprint:
     levels = sum(f"output{level}.weight" in state for level in range(MAX_LAYERS))
     if "layer0.weight" not in state or not levels:
-        raise TlganError("tensor synthesis.layer0.style.weight or layer0.weight is missing")
+        raise missing("synthesis.layer0.style.weight or layer0.weight")
     tensors = {"4x4/Dense/weight": taken(state, "layer0.weight").permuted(1, 0, 2, 3)}
     tensors["4x4/Dense/bias"] = taken(state, "layer0.bias")
     for level in range(levels):

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from tlgan.errors import TlganError
 from tlgan.generators.base import LatentGenerator
 from tlgan.generators.blueprint import MAX_RESOLUTION, Blueprint
+from tlgan.generators.checkpoint.state_dicts import missing
 from tlgan.generators.interrupt import still_wanted
 
 from .growing import doubling_kernel, enlarge, grown
@@ -91,7 +92,7 @@ class PGGAN(LatentGenerator):
             side *= 2
         resolution = side // 2
         if not self._blocks:
-            raise TlganError("tensor 4x4/Conv/weight of this pggan is missing")
+            raise missing("4x4/Conv/weight", "pggan")
         self._to_rgb = [self._load_to_rgb(blueprint, level, device) for level in range(len(self._blocks))]
         self.lod = options.number("lod", 0.0, low=0, high=32)
         super().__init__(

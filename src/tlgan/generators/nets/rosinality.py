@@ -10,10 +10,9 @@ import math
 import re
 from typing import Any
 
-from tlgan.errors import TlganError
 from tlgan.generators.blueprint import MAX_LAYERS, Blueprint
 from tlgan.generators.checkpoint import TensorRecord
-from tlgan.generators.checkpoint.state_dicts import State, reshaped, sizes_of, taken
+from tlgan.generators.checkpoint.state_dicts import State, missing, reshaped, sizes_of, taken
 
 from .stylegan2 import StyleGAN2
 
@@ -79,7 +78,7 @@ def read_rosinality(state: State, latent_average: TensorRecord | None) -> Bluepr
     """The blueprint of a `g_ema` or `g` state_dict; `latent_average` is the `latent_avg` beside it."""
     found = _dialect(state)
     if found is None:
-        raise TlganError("tensor input.input is missing")
+        raise missing("input.input")
     code, state = found
     tensors: dict[str, TensorRecord] = {}
     mapping = []

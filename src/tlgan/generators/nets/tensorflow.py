@@ -16,7 +16,7 @@ from tlgan.errors import TlganError
 from tlgan.generators.blueprint import MAX_LAYERS, MAX_RESOLUTION, Blueprint
 from tlgan.generators.checkpoint import ObjectRecord, TensorRecord
 from tlgan.generators.checkpoint.records import constant
-from tlgan.generators.checkpoint.state_dicts import reshaped, sizes_of, taken
+from tlgan.generators.checkpoint.state_dicts import missing, reshaped, sizes_of, taken
 
 from .growing import is_fused
 
@@ -164,7 +164,7 @@ def _mapping(
             options["z_dim"] = inputs - embedded
         options["w_dim"] = outputs
     if not layers:
-        raise TlganError("tensor Dense0/weight of its mapping network is missing")
+        raise missing("Dense0/weight", "mapping network")
     return options | {"mapping": layers}
 
 
