@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tlgan.moved import _MOVED
@@ -38,3 +40,20 @@ def test_a_function_that_has_the_old_name_of_a_module_can_still_be_called() -> N
         "    else:\n        raise AssertionError\n"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True)
+
+
+def test_networks_may_be_handed_to_discover_as_before(tmp_path: Path) -> None:
+    import tlgan
+    from tlgan.extractors.combined import CombinedExtractor
+    from tlgan.workspace import Settings
+    from tlgan.workspace.discover import discover
+
+    generator = tlgan.wrap_generator(lambda z: z.view(-1, 3, 2, 2).sigmoid(), latent_dim=12)
+    extractor = tlgan.load_extractor("colour")
+    settings = Settings("mine", extractors=("colour",), max_samples=64, base=())
+    with pytest.warns(DeprecationWarning, match="discover"):
+        made = discover(tmp_path / "a", settings, load=lambda _: (generator, CombinedExtractor([extractor])))
+    turned = tlgan.discover(generator, tmp_path / "b", extractors=["colour"], max_samples=64, base=())
+    np.testing.assert_array_equal(turned.axes.directions, made.axes.directions)
+    with pytest.raises(TypeError, match="discover takes"):
+        tlgan.discover(tmp_path / "c")

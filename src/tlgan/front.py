@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 
 def discover(
-    path: str | PathLike[str],
+    path: str | PathLike[str] | Generator,
+    generator: str | PathLike[str] | Generator | None = None,
     *,
-    generator: str | PathLike[str] | Generator,
     extractors: Sequence[AnyExtractor] = DEFAULT_EXTRACTORS,
     texts: Sequence[str] = (),
     model: str = "",
@@ -50,6 +50,7 @@ def discover(
 ) -> Workspace:
     """Draw samples of a generator, measure them and fit the axes: a workspace in the folder `path`, made or gone on with.
 
+    ``generator``: a reference as `load_generator` takes them, or a loaded one, which may come before the path too.
     ``extractors``: references as `load_extractor` takes them, loaded extractors, or functions; ``texts``: sentences for
     a text-image ``model``; ``space``: "z" or "w" ("": the better one); ``truncation``: psi (None: what suits the
     generator); ``label``: class of a conditional generator; ``seed`` and ``max_samples`` of the samples, ``resolution``
@@ -59,6 +60,10 @@ def discover(
     ``trust``: the generator's file may hold code. Raises TlganError, with the folder as it was, where the folder holds
     something else or a network can't be loaded.
     """
+    if not isinstance(path, str | PathLike):
+        path, generator = generator, path  # type: ignore[assignment]
+    if generator is None or not isinstance(path, str | PathLike):
+        raise TypeError("discover takes the folder of a workspace and a generator: discover(path, generator=...)")
     given = None if isinstance(generator, str | PathLike) else generator
     ref = str(generator) if given is None else getattr(given, "ref", "") or f"{IN_MEMORY}{given.name}"
     made = [one if isinstance(one, str) else load_extractor(one) for one in extractors]

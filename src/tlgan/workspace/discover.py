@@ -7,7 +7,8 @@ is that of a run that was never cut off.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,6 +59,7 @@ def discover(
     loaded: Mapping[str, Extractor] | None = None,
     preview: HeadRecipe | None = None,
     engine: str | SamplingEngine = "local",
+    load: Callable[[Settings], tuple[Generator, Extractor]] | None = None,
 ) -> Workspace:
     """Make or continue the workspace in folder `path`, up to its axes and its report.
 
@@ -69,6 +71,10 @@ def discover(
     its name, see `tlgan.hooks.SAMPLING_ENGINES`. ``trust``: the generator's file may hold code.
     Raises TlganError where the folder holds a workspace of something else, and whatever loading the networks raises.
     """
+    if load is not None:
+        warnings.warn("discover(load=...) is now discover(generator=, loaded=)", DeprecationWarning, stacklevel=2)
+        generator, extractor = load(settings)
+        loaded = dict(zip(settings.extractors, getattr(extractor, "parts", (extractor,)), strict=False))
     progress, loaded = as_progress(progress), dict(loaded or {})
     path = Path(path)
     working: SamplingEngine = SAMPLING_ENGINES.make(engine) if isinstance(engine, str) else engine
