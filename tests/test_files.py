@@ -5,13 +5,25 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
 import stat
+import threading
 from pathlib import Path
 
 import pytest
 
 from tlgan.errors import TlganError
-from tlgan.io.files import appearing, discard, is_temporary, replacing, sweep, temporary_beside, to_read, to_write
+from tlgan.io.files import (
+    appearing,
+    discard,
+    is_temporary,
+    replacing,
+    sizes_under,
+    sweep,
+    temporary_beside,
+    to_read,
+    to_write,
+)
 
 HOME = "this is somebody's start-up file"
 
@@ -148,3 +160,27 @@ def test_one_place_writes_files() -> None:
                 told.setdefault(path.relative_to(root).as_posix(), []).append(line.strip())
     # caches and copies of one's own, whose folders nobody else writes into; a lost standard error goes to nowhere
     assert {Path(name).name for name in told} <= {"hub.py", "download.py", "converted.py", "streams.py"}, told
+
+
+def test_sizes_are_told_of_a_folder_that_another_program_writes_and_deletes_in(tmp_path: Path) -> None:
+    (tmp_path / "kept.whl").write_bytes(b"x" * 7)
+    (tmp_path / "other.txt").write_bytes(b"x")
+    ended = threading.Event()
+
+    def churn() -> None:
+        while not ended.is_set():
+            inner = tmp_path / "unpack" / "deep"
+            inner.mkdir(parents=True)
+            (inner / "gone.whl").write_bytes(b"")
+            shutil.rmtree(tmp_path / "unpack")
+
+    other = threading.Thread(target=churn)
+    other.start()
+    try:
+        told = [sum(sizes_under(tmp_path, ".whl")) for _ in range(2000)]
+    finally:
+        ended.set()
+        other.join()
+    assert set(told) == {7}
+    assert sorted(sizes_under(tmp_path)) == [1, 7]
+    assert sizes_under(tmp_path / "missing") == []

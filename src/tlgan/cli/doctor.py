@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from tlgan.io.files import sizes_under
 from tlgan.io.isolation import importable, program
 
 #: Optional packages and what each is for.
@@ -26,7 +27,7 @@ def examine() -> dict[str, Any]:
     from tlgan.io.hub import cache_dir
 
     cache = cache_dir()
-    files = [path for path in cache.rglob("*") if path.is_file()] if cache.exists() else []
+    sizes = sizes_under(cache)
     return {
         "tlgan": __version__,
         "python": platform.python_version(),
@@ -35,7 +36,7 @@ def examine() -> dict[str, Any]:
         "torch": f"{torch.__version__}, {torch.get_num_threads()} threads, {torch.backends.cpu.get_cpu_capability()}",
         "accelerator": _accelerator(),
         "browser": program("chromium", "google-chrome") or "none found by name",
-        "cache": f"{cache}, {len(files)} files, {sum(path.stat().st_size for path in files) / 1e6:.0f} MB",
+        "cache": f"{cache}, {len(sizes)} files, {sum(sizes) / 1e6:.0f} MB",
         "free disk": f"{shutil.disk_usage(Path.cwd()).free / 1e9:.0f} GB here",
         **{name: _extra(name, purpose) for name, purpose in EXTRAS.items()},
     }

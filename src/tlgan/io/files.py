@@ -138,3 +138,13 @@ def sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def sizes_under(folder: Path, suffix: str = "") -> list[int]:
+    """The bytes of each file below `folder` whose name ends in `suffix`, while other programs may write and delete."""
+    sizes = []
+    for parent, _, names in os.walk(folder):  # passes over a folder that is gone when its turn comes
+        for name in names:
+            with suppress(FileNotFoundError):
+                sizes += [os.lstat(os.path.join(parent, name)).st_size] if name.endswith(suffix) else []
+    return sizes

@@ -28,6 +28,7 @@ from tlgan.errors import BadFile, TlganError
 from tlgan.progress import Progress as Progress
 
 from . import consent
+from .files import sizes_under
 from .foreign import json_of
 from .isolation import importable, program, python_module, run
 
@@ -297,7 +298,7 @@ def _download_wheel(ref: str, folder: Path, progress: _Arrived, size: int | None
     temporary.mkdir()
 
     def watch() -> None:
-        arrived = sum(path.stat().st_size for path in temporary.rglob("*.whl"))
+        arrived = sum(sizes_under(temporary, ".whl"))
         progress(min(arrived, size - 1) if size else arrived, size)
 
     _run([*command, f"{match['package']}=={match['version']}"], folder, ref, "pip", temporary, watch)
