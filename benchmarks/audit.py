@@ -56,7 +56,7 @@ class Planted:
         truth and nothing else, half up and half down."""
         latents = torch.from_numpy(canvas.sample(1000, seed=12))
         world: Any = canvas.generator
-        module, sd = world.module, truth.testify(latents.numpy(), latents)[0][:, 3].std()
+        module, sd = world.module, truth.measure(latents.numpy(), latents)[0][:, 3].std()
         signs = torch.where(torch.arange(len(latents)) % 2 == 0, 1.0, -1.0)
         shift = torch.zeros(len(latents), 8)
         shift[:, 3] = amount * float(sd) * signs
@@ -101,7 +101,7 @@ def main() -> None:
             rows.append({
                 "run": run, "bias": bias, "planted": round(planted, 3), "effect": [round(v, 3) for v in vars(by.effect).values()],
                 "recovered": by.effect.low <= planted <= by.effect.high, "found": [e.slider for e in audit.found],
-                "verdict": by.verdict, "seconds": round(time.perf_counter() - began, 1),
+                "measured": by.measured, "seconds": round(time.perf_counter() - began, 1),
             })  # fmt: skip
             print(json.dumps(rows[-1]), flush=True)
     for name, some in (

@@ -23,7 +23,7 @@ from tlgan.cli.demo import DEFAULT_GENERATOR
 from tlgan.dataset import Request, make_dataset
 from tlgan.dataset.make import ROWS
 from tlgan.dataset.run import Silent
-from tlgan.evaluation.judging import ExtractorWitness
+from tlgan.evaluation.judging import ExtractorEvaluator
 from tlgan.evaluation.statistics import wilson
 from tlgan.extractors import load_extractor
 from tlgan.workspace import Settings, Workspace, open_workspace
@@ -122,12 +122,12 @@ def _second(pictures: np.ndarray) -> np.ndarray:
     """What the second judge says, averaged over views: bool [n, 3]."""
     import torch
 
-    witness = ExtractorWitness(load_extractor(str(SECOND)))
-    rows = [next(k for k, feature in enumerate(witness.features) if feature.name == name) for name in NAMES]
+    evaluator = ExtractorEvaluator(load_extractor(str(SECOND)))
+    rows = [next(k for k, feature in enumerate(evaluator.features) if feature.name == name) for name in NAMES]
     said = []
     for first in range(0, len(pictures), 128):
         images = torch.from_numpy(pictures[first : first + 128].copy()).permute(0, 3, 1, 2).float() / 127.5 - 1
-        said.append(witness.testify(np.zeros((len(images), 1)), images)[0][:, rows])
+        said.append(evaluator.measure(np.zeros((len(images), 1)), images)[0][:, rows])
     return np.concatenate(said) > 0
 
 

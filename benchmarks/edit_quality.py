@@ -21,9 +21,9 @@ import numpy as np
 
 from tlgan.cli.demo import DEFAULT_GENERATOR
 from tlgan.evaluation import METHODS
-from tlgan.evaluation.bench import DEPENDENCY_EDGES, Bench, Figures, Tried, Verdicts
-from tlgan.evaluation.evaluate import SEED, as_witness
-from tlgan.evaluation.judging import VIEWS, ExtractorWitness, Judge
+from tlgan.evaluation.bench import DEPENDENCY_EDGES, Bench, Figures, Measurements, Tried
+from tlgan.evaluation.evaluate import SEED, as_evaluator
+from tlgan.evaluation.judging import VIEWS, ExtractorEvaluator, Judge
 from tlgan.evaluation.statistics import bootstrap, frechet_distance
 from tlgan.extractors import load_extractor
 from tlgan.workspace import Settings, Workspace, open_workspace
@@ -61,27 +61,29 @@ def run(workspace: Workspace, options: argparse.Namespace) -> dict[str, Any]:
     bench = Bench(canvas, EIGHT, canvas.sample(options.faces, seed=SEED))
     plain = canvas.sample(options.plain, seed=SEED, start=options.faces)
     refs = options.judge or ["judge40", *([str(SECOND)] if SECOND.exists() else [])]
-    judges = [Judge(canvas, as_witness(load_extractor(ref)), EIGHT, plain) for ref in refs]
-    alone = [Judge(canvas, ExtractorWitness(load_extractor(refs[0]), views=[view]), EIGHT, plain) for view in VIEWS[:2]]
+    judges = [Judge(canvas, as_evaluator(load_extractor(ref)), EIGHT, plain) for ref in refs]
+    alone = [
+        Judge(canvas, ExtractorEvaluator(load_extractor(refs[0]), views=[view]), EIGHT, plain) for view in VIEWS[:2]
+    ]
     edits = [bench.try_out(METHODS[name], AMOUNT) for name in options.method or METHODS]
-    heard = [[bench.hear(judge, tried) for tried in edits] for judge in judges]
+    measurements = [[bench.measure(judge, tried) for tried in edits] for judge in judges]
     scores = [
-        [bench.score(judge, tried, verdicts) for tried, verdicts in zip(edits, row, strict=True)]
-        for judge, row in zip(judges, heard, strict=True)
+        [bench.score(judge, tried, measured) for tried, measured in zip(edits, row, strict=True)]
+        for judge, row in zip(judges, measurements, strict=True)
     ]
     again = canvas.sample(
         min(options.plain, options.faces * len(EIGHT)), seed=SEED, start=options.faces + options.plain
     )
     result: dict[str, Any] = {"generator": workspace.settings.generator, "faces": options.faces, "judges": {}}
-    for judge, row, verdicts in zip(judges, scores, heard, strict=True):
-        floor = frechet_distance(judge.judge(again).embedding, judge.plain_embedding)
+    for judge, row, seen_by in zip(judges, scores, measurements, strict=True):
+        floor = frechet_distance(judge.measure(again).embedding, judge.plain_embedding)
         room = has_room(bench, judge)
         words: dict[str, Any] = {
             "frechet between plain pictures": floor,
             "share of asks with room": float(room.mean()),
             "methods": {},
         }
-        for score, tried, verdict in zip(row, edits, verdicts, strict=True):
+        for score, tried, measured in zip(row, edits, seen_by, strict=True):
             words["methods"][score.method] = {
                 "got": score.got,
                 "spread": score.spread,
@@ -89,7 +91,7 @@ def run(workspace: Workspace, options: argparse.Namespace) -> dict[str, Any]:
                 "drift": score.drift,
                 "drift/got": score.leak,
                 "identity": score.identity,
-                "identity gained over plain at equal change": at_equal_change(verdicts[0], edits[0], verdict, tried),
+                "identity gained over plain at equal change": at_equal_change(seen_by[0], edits[0], measured, tried),
                 "frechet": score.frechet,
                 "norm": score.norm,
                 "furthest": score.furthest,
@@ -99,11 +101,11 @@ def run(workspace: Workspace, options: argparse.Namespace) -> dict[str, Any]:
                     score.own_drift,
                 ),
                 "ms an edit": 1000 * score.seconds,
-                "where there is room": over(room, Figures(verdict.changes, tried.asked)),
+                "where there is room": over(room, Figures(measured.changes, tried.asked)),
             }
-        result["judges"][judge.witness.name] = words
+        result["judges"][judge.evaluator.name] = words
     own = canvas.measure(plain)[:, bench.rows]
-    names = ["extractor", *(judge.witness.name for judge in judges)]
+    names = ["extractor", *(judge.evaluator.name for judge in judges)]
     seen = [own, *(judge.plain_positions for judge in judges)]
     result["agreement on plain pictures"] = {
         f"{names[a]} / {names[b]}": [
@@ -113,14 +115,14 @@ def run(workspace: Workspace, options: argparse.Namespace) -> dict[str, Any]:
         for b in range(a)
     }
     result["noise of one look"] = {
-        tried.method.name: noise(*(bench.hear(judge, tried).changes for judge in alone)) for tried in edits
+        tried.method.name: noise(*(bench.measure(judge, tried).changes for judge in alone)) for tried in edits
     }
     if len(judges) > 1:
         # What judges say on average errs less than either: what is left of that is what one judge cannot tell.
         rooms = np.all([has_room(bench, judge) for judge in judges], axis=0)
         together: dict[str, Any] = {}
-        for tried, verdicts in zip(edits, zip(*heard, strict=True), strict=True):
-            figures = Figures(np.mean([verdict.changes for verdict in verdicts], axis=0), tried.asked)
+        for tried, seen_by in zip(edits, zip(*measurements, strict=True), strict=True):
+            figures = Figures(np.mean([measured.changes for measured in seen_by], axis=0), tried.asked)
             together[tried.method.name] = {
                 "all asks": over(np.ones_like(rooms), figures),
                 "where there is room for all judges": over(rooms, figures),
@@ -128,7 +130,7 @@ def run(workspace: Workspace, options: argparse.Namespace) -> dict[str, Any]:
         result["judges' mean word"] = together
         result["noise"] = {
             tried.method.name: noise(one.changes, other.changes)
-            for tried, one, other in zip(edits, heard[0], heard[1], strict=True)
+            for tried, one, other in zip(edits, measurements[0], measurements[1], strict=True)
         }
     if not options.json:
         show(result)
@@ -137,7 +139,7 @@ def run(workspace: Workspace, options: argparse.Namespace) -> dict[str, Any]:
 
 def has_room(bench: Bench, judge: Judge) -> np.ndarray:
     """Which asks bool [n, k] lead to a place within the middle 99 % of what the judge has seen of the population."""
-    target = judge.judge(bench.starts).positions + AMOUNT * bench.signs[:, None]
+    target = judge.measure(bench.starts).positions + AMOUNT * bench.signs[:, None]
     low, high = np.quantile(judge.plain_positions, (0.005, 0.995), axis=0)
     return (low <= target) & (target <= high)
 
@@ -156,12 +158,12 @@ def noise(one: np.ndarray, other: np.ndarray) -> dict[str, float]:
     return {"target": float(apart[:, diagonal].mean()), "others": float(apart[:, ~diagonal].mean())}
 
 
-def at_equal_change(base: Verdicts, base_tried: Tried, other: Verdicts, other_tried: Tried) -> Any:
+def at_equal_change(base: Measurements, base_tried: Tried, other: Measurements, other_tried: Tried) -> Any:
     """Mean difference in identity between edits that changed their target by about as much, over the bins both fill."""
 
-    def table(verdicts: Verdicts, tried: Tried, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        got = np.abs(Figures(verdicts.changes[rows], tried.asked).got).ravel()
-        identity = verdicts.identity[rows].ravel()
+    def table(measured: Measurements, tried: Tried, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        got = np.abs(Figures(measured.changes[rows], tried.asked).got).ravel()
+        identity = measured.identity[rows].ravel()
         bins = np.digitize(got, DEPENDENCY_EDGES)
         count = np.bincount(bins, minlength=len(DEPENDENCY_EDGES) + 1)[1:-1]
         total = np.bincount(bins, weights=identity, minlength=len(DEPENDENCY_EDGES) + 1)[1:-1]

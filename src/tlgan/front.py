@@ -20,7 +20,7 @@ from tlgan.workspace.evaluate import evaluate_workspaces
 from tlgan.workspace.workspace import IN_MEMORY
 
 if TYPE_CHECKING:
-    from tlgan.evaluation import Evaluation, Method, Witness
+    from tlgan.evaluation import Evaluation, Evaluator, Method
     from tlgan.extractors import Extractor
     from tlgan.generators import Generator
     from tlgan.progress import ProgressLike
@@ -111,7 +111,7 @@ def open(
 def evaluate(
     workspaces: Workspace | Sequence[Workspace],
     *,
-    judges: Sequence[str | Extractor | Witness] = ("judge40",),
+    judges: Sequence[str | Extractor | Evaluator] = ("judge40",),
     methods: Sequence[str | Method] = ("plain", "conditioned", "joint", "exact"),
     features: Sequence[str] | None = None,
     faces: int = 50,

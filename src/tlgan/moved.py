@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _MOVED = {
     "tlgan.about": "tlgan.workspace.terms",
     "tlgan.add": "tlgan.workspace.add",
-    "tlgan.adopt": "tlgan.workspace.adopt",
+    "tlgan.adopt": "tlgan.workspace.importing",
     "tlgan.demo": "tlgan.cli.demo",
     "tlgan.discover": "tlgan.workspace.discover",
     "tlgan.doctor": "tlgan.cli.doctor",

@@ -68,9 +68,9 @@ pytestmark = pytest.mark.usefixtures("straight")
 
 @pytest.fixture
 def straight(monkeypatch):
-    from tlgan.editing import sight
+    from tlgan.editing import views
 
-    monkeypatch.setattr(sight, "VIEWS", sight.VIEWS[:1])
+    monkeypatch.setattr(views, "VIEWS", views.VIEWS[:1])
 
 
 @pytest.fixture(scope="module")
@@ -160,19 +160,19 @@ def test_nothing_asked_is_nothing_done(canvas):
 
 
 def test_gradients_are_those_of_small_differences(worlds):
-    from tlgan.editing.sight import Sight
+    from tlgan.editing.views import AveragedViews
 
     canvas = worlds["gradients"]
-    sight = Sight(canvas, np.array([1, 3]))
+    views = AveragedViews(canvas, np.array([1, 3]))
     z = canvas.sample(3, seed=4)
-    _, slopes = sight.slopes(z)
-    _, single = sight.slopes(z[:1])
+    _, slopes = views.slopes(z)
+    _, single = views.slopes(z[:1])
     np.testing.assert_allclose(single[0], slopes[0], atol=1e-5)
     step = 1e-2
     for k in range(DIM):
         e = np.zeros(DIM, np.float32)
         e[k] = step
-        difference = (sight.measure(z + e) - sight.measure(z - e)) / (2 * step)
+        difference = (views.measure(z + e) - views.measure(z - e)) / (2 * step)
         np.testing.assert_allclose(slopes[:, :, k], difference, atol=5e-3)
 
 

@@ -31,7 +31,7 @@ class SmileDetector:
         world = canvas.generator
         self.reader = FaceReader(world.module, seed=9)
         z = world.sample(6000, seed=77)
-        factors = truth.testify(z.numpy(), z)[0]
+        factors = truth.measure(z.numpy(), z)[0]
         smiles, glasses = factors[:, 0] > 0, factors[:, 3] > 0
         kept = np.flatnonzero(smiles == glasses)[:2000] if confounded else np.arange(4000)
         weight = np.ones(len(kept))

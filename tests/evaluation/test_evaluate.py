@@ -54,14 +54,14 @@ def test_figures_are_those_of_the_truth(drawn: tuple[Canvas, Truth]) -> None:
     columns = [ATTRIBUTES.index(name) for name in names]
     starts = canvas.sample(8, seed=SEED)
     signs = np.where(np.arange(8) % 2 == 0, 1.0, -1.0)
-    _, scale = truth.testify(canvas.sample(300, seed=SEED, start=8), torch.empty(0))
+    _, scale = truth.measure(canvas.sample(300, seed=SEED, start=8), torch.empty(0))
     sd = scale[:, columns].std(axis=0)
     axes = replace(canvas.axes, base=())
     for k, name in enumerate(names):
         ends = np.stack(
             [solve(axes, Edit(z, asked={name: 1.5 * s})).latent for z, s in zip(starts, signs, strict=True)]
         )
-        before, after = (truth.testify(latents, torch.empty(0))[0][:, columns] for latents in (starts, ends))
+        before, after = (truth.measure(latents, torch.empty(0))[0][:, columns] for latents in (starts, ends))
         change = (after - before) / sd * signs[:, None]
         slider = found.slider(name)
         assert slider is not None
@@ -117,8 +117,8 @@ def test_identity_is_one_for_the_same_picture_and_none_for_a_stranger(drawn: tup
             return np.roll(starts, 1, axis=0)
 
     for method, wanted in ((Nothing("same", "", "none"), 1.0), (Another("other", "", "none"), 0.0)):
-        verdicts = bench.hear(judge, bench.try_out(method, 1.0))
-        assert verdicts.identity.mean() == pytest.approx(wanted, abs=0.15)
+        measured = bench.measure(judge, bench.try_out(method, 1.0))
+        assert measured.identity.mean() == pytest.approx(wanted, abs=0.15)
 
 
 def test_what_can_not_be_judged_is_refused_in_a_line(drawn: tuple[Canvas, Truth]) -> None:

@@ -13,7 +13,7 @@ from tlgan.extractors import Extractor, load_extractor
 from tlgan.extractors.description import read_description
 from tlgan.extractors.onnx_file import framed
 from tlgan.io.hub import sha256_of
-from tlgan.workspace.adopt import adopt
+from tlgan.workspace.importing import import_extractor
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -332,8 +332,8 @@ def test_numbers_beside_the_model_count_and_come_along(tmp_path: Path) -> None:
     path = beside(write_model(tmp_path / "m.onnx", end="Sigmoid"))
     first = load_extractor(str(path))
     (tmp_path / "w").mkdir()
-    stored, adopted = adopt(tmp_path / "w", str(path))
-    assert torch.equal(adopted.extract(red()), first.extract(red()))
+    stored, imported = import_extractor(tmp_path / "w", str(path))
+    assert torch.equal(imported.extract(red()), first.extract(red()))
     numbers = bytearray((tmp_path / "m.data").read_bytes())
     numbers[:4] = np.float32(5).tobytes()
     (tmp_path / "m.data").write_bytes(numbers)
@@ -342,7 +342,7 @@ def test_numbers_beside_the_model_count_and_come_along(tmp_path: Path) -> None:
     assert second.name != first.name
     (tmp_path / "m.data").unlink()  # the workspace needs neither file
     again = load_extractor(str(tmp_path / "w" / stored))
-    assert again.fingerprint == adopted.fingerprint  # type: ignore[attr-defined]
+    assert again.fingerprint == imported.fingerprint  # type: ignore[attr-defined]
     assert torch.equal(again.extract(red()), first.extract(red()))
 
 

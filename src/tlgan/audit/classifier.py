@@ -18,8 +18,8 @@ import numpy as np
 from tlgan.editing import Edit, resolve_all
 from tlgan.errors import TlganError
 from tlgan.evaluation.bench import Bench
-from tlgan.evaluation.evaluate import as_witness, judged_features
-from tlgan.evaluation.judging import ExtractorWitness, Judge, Witness
+from tlgan.evaluation.evaluate import as_evaluator, judged_features
+from tlgan.evaluation.judging import Evaluator, ExtractorEvaluator, Judge
 from tlgan.evaluation.methods import Method
 from tlgan.evaluation.statistics import Z95, Estimate, holm, wilson
 
@@ -112,7 +112,7 @@ class Moved:
 def audit_classifier(
     canvas: Canvas,
     classifier: Extractor,
-    judge: Extractor | Witness,
+    judge: Extractor | Evaluator,
     *,
     features: Sequence[str] | None = None,
     expected: Sequence[str] = (),
@@ -131,16 +131,16 @@ def audit_classifier(
     ``expected``: sliders that the classifier is meant to look at. Raises TlganError for an unknown feature, too few faces, and
     a classifier whose outputs do not vary over plain pictures.
     """
-    witness = as_witness(judge)
-    names = judged_features(canvas, witness, features)
+    evaluator = as_evaluator(judge)
+    names = judged_features(canvas, evaluator, features)
     canvas.axes.indices([*expected, *(name for pair in interact for name in pair)])
     if faces < FEWEST:
         raise TlganError(f"{faces} faces are too few for intervals: give at least {FEWEST}")
-    says(f"{witness.name} and {classifier.name} look at {plain:,} plain pictures")
+    says(f"{evaluator.name} and {classifier.name} look at {plain:,} plain pictures")
     latents = canvas.sample(plain, seed=seed, start=faces)
-    judged = Judge(canvas, witness, names, latents)
+    judged = Judge(canvas, evaluator, names, latents)
     outputs = [feature.name for feature in classifier.features]
-    asked = Judge(canvas, ExtractorWitness(classifier, views=[lambda images: images]), outputs, latents)
+    asked = Judge(canvas, ExtractorEvaluator(classifier, views=[lambda images: images]), outputs, latents)
     dead = [name for name, sd in zip(outputs, asked.sd, strict=True) if sd < 1e-6]
     if dead:
         raise TlganError(
@@ -149,8 +149,8 @@ def audit_classifier(
     says(f"moving {len(names)} sliders on {faces} faces, everything else locked")
     bench = Bench(canvas, names, canvas.sample(faces, seed=seed))
     tried = bench.try_out(Method("audit", "all others locked", "others", quality), amount)
-    seen, changed = bench.hear(judged, tried).changes, bench.hear(asked, tried)
-    before = asked.judge(bench.starts).values
+    seen, changed = bench.measure(judged, tried).changes, bench.measure(asked, tried)
+    before = asked.measure(bench.starts).values
     after = before[:, None] + changed.rescored * bench.signs[:, None, None]
     counts = _verified(seen, amount)
     effects = effects_of(seen, changed.changes, counts)
@@ -188,7 +188,7 @@ def audit_classifier(
     )
     audit = ClassifierAudit(
         classifier=classifier.name,
-        judge=witness.name,
+        judge=evaluator.name,
         generator=canvas.generator.name,
         faces=faces,
         amount=amount,
@@ -284,7 +284,7 @@ def _interactions(
         for b in (1, -1):
             locks = frozenset(names) - set(pair)
             edits = [Edit(s, asked={pair[0]: a * amount, pair[1]: b * amount}, locks=locks, exact=True) for s in starts]
-            said[a, b] = asked.judge(np.stack([s.latent for s in resolve_all(canvas, edits, quality)])).positions
+            said[a, b] = asked.measure(np.stack([s.latent for s in resolve_all(canvas, edits, quality)])).positions
     each = (said[1, 1] - said[1, -1] - said[-1, 1] + said[-1, -1]) / (4 * amount**2)
     error = each.std(axis=0, ddof=1) / np.sqrt(len(starts))
     return [

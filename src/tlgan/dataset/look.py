@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tlgan.errors import TlganError
-from tlgan.evaluation.judging import Judge, Witness
+from tlgan.evaluation.judging import Evaluator, Judge
 from tlgan.samples import thumbnails
 
 from .conditions import Box
@@ -48,16 +48,16 @@ class Looker:
     """Paints latents, and lets extractor and judge look. Raises TlganError where the judge knows nothing of what is
     asked."""
 
-    def __init__(self, canvas: Canvas, witness: Witness, plan: Plan) -> None:
-        known = {feature.name for feature in witness.features}
+    def __init__(self, canvas: Canvas, evaluator: Evaluator, plan: Plan) -> None:
+        known = {feature.name for feature in evaluator.features}
         self.canvas, self.plan = canvas, plan
         self.judged = tuple(name for name in canvas.axes.names if name in known)
         self.unjudged = tuple(name for name in plan.asked if name not in known)
         if len(self.unjudged) == len(plan.asked):
             raise TlganError(
-                f"the judge {witness.name} knows none of {', '.join(plan.asked)}: name one that does with --judge"
+                f"the judge {evaluator.name} knows none of {', '.join(plan.asked)}: name one that does with --judge"
             )
-        self._judge = Judge(canvas.small, witness, self.judged, canvas.sample(PLAIN, seed=SEED))
+        self._judge = Judge(canvas.small, evaluator, self.judged, canvas.sample(PLAIN, seed=SEED))
         self._rows = {name: row for row, name in enumerate(self.judged)}
 
     def look(self, latents: np.ndarray, *, small: bool = False) -> Seen:
@@ -66,12 +66,12 @@ class Looker:
         for images in (self.canvas.small if small else self.canvas).source.pictures(latents):
             rows = latents[first : first + len(images)]
             first += len(images)
-            verdict = self._judge.hear(rows, images)
+            measured = self._judge.measure_pictures(rows, images)
             pictures = thumbnails(images, images.shape[-1])
             own = axes.positions(self.canvas.extractor.extract(images).numpy(force=True))
-            code = (verdict.embedding @ self._projection).astype(np.float16)
+            code = (measured.embedding @ self._projection).astype(np.float16)
             parts.append(
-                (pictures.repeat(3 // pictures.shape[-1], axis=3), own, verdict.positions, verdict.values, code)
+                (pictures.repeat(3 // pictures.shape[-1], axis=3), own, measured.positions, measured.values, code)
             )
         return Seen(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 

@@ -15,7 +15,7 @@ from tlgan.editing import Canvas
 from tlgan.editing.claims import claim_of
 from tlgan.editing.state import png_with_state, to_json
 from tlgan.errors import TlganError
-from tlgan.evaluation.evaluate import as_witness
+from tlgan.evaluation.evaluate import as_evaluator
 from tlgan.evaluation.statistics import Estimate, wilson
 from tlgan.io.files import replacing, to_read, to_write
 from tlgan.io.lock import LOCK, locked
@@ -29,7 +29,7 @@ from .parts import Parts
 from .request import Plan, Request
 
 if TYPE_CHECKING:
-    from tlgan.evaluation.judging import Witness
+    from tlgan.evaluation.judging import Evaluator
     from tlgan.extractors import Extractor
     from tlgan.workspace import Workspace
 
@@ -39,7 +39,7 @@ ENDING = "png"
 
 
 class Listener(Protocol):
-    """What a caller may want to hear."""
+    """Callbacks of a run that makes a data set."""
 
     def stage(self, words: str) -> None:
         """A new stage has begun."""
@@ -49,7 +49,7 @@ class Listener(Protocol):
 
 
 class Silent(Listener):
-    """Hears nothing; a base for those that want to hear a part."""
+    """Does nothing; a base for callers that need some of the callbacks."""
 
     def stage(self, words: str) -> None:
         pass
@@ -100,7 +100,7 @@ def make_dataset(
     request: Request,
     *,
     form: str = "folder",
-    judge: Extractor | Witness | None = None,
+    judge: Extractor | Evaluator | None = None,
     listener: Listener | None = None,
 ) -> Result:
     """Make the rows of `request` and write them into the folder `out`, in a form that `FORMATS` names.
@@ -117,7 +117,7 @@ def make_dataset(
             f"{request.judge} found the axes of {workspace.path}, so it can't judge the pictures: give another as --judge"
         )
     plan = Plan(request, workspace.axes)
-    witness = as_witness(judge if judge is not None else load_extractor(request.judge))
+    evaluator = as_evaluator(judge if judge is not None else load_extractor(request.judge))
     weak = [name for name in plan.asked if workspace.axes.weak[workspace.axes.index(name)]]
     if weak and request.source == "edit":
         raise TlganError(f"{', '.join(weak)} can't be edited: the axis is weak on this generator; leave --edit out")
@@ -125,7 +125,7 @@ def make_dataset(
         raise TlganError(f"resolution {request.resolution} is out of range: {workspace.generator.name} paints 1 to "
                          f"{workspace.generator.resolution} px")  # fmt: skip
     canvas = Canvas(workspace.generator, workspace.extractor, workspace.axes, resolution=request.resolution)
-    digest = request.digest(workspace.axes.generator, _axes_digest(workspace), witness.name)
+    digest = request.digest(workspace.axes.generator, _axes_digest(workspace), evaluator.name)
     with locked(out / LOCK, listener.stage):
         finish(out)
         done = _finished(out, digest, form)
@@ -133,12 +133,12 @@ def make_dataset(
             listener.stage(f"{out} holds this data set already")
             return done
         work = to_write(out, WORK)
-        listener.stage(f"{witness.name} looks at plain pictures, to know the scale")
-        looker = Looker(canvas, witness, plan)
+        listener.stage(f"{evaluator.name} looks at plain pictures, to know the scale")
+        looker = Looker(canvas, evaluator, plan)
         parts = Parts(work, digest, _columns(plan, looker))
         maker = Maker(canvas, looker, plan)
         history = _made(parts, maker, listener)
-        result = _result(parts, plan, history, witness.name, looker)
+        result = _result(parts, plan, history, evaluator.name, looker)
         listener.stage(f"writing {out}")
         with Step(out) as step:
             write(parts, step.path, ENDING)

@@ -27,8 +27,8 @@ from tlgan.errors import TlganError
 
 from .canvas import Canvas
 from .edit import Edit
-from .sight import Sight
 from .solve import TRUST, Solution, Wishes, granted, in_the_way, keep_inside, least_move, shell
+from .views import AveragedViews
 
 #: Trust region: longest change of the move in one look, in whitened latent units.
 STEP = 2.5
@@ -76,12 +76,12 @@ def _refine_alike(
     latents = np.stack([edit.latent for edit in edits]).astype(np.float32)
     if not wishes[0].moved.any():
         return [Solution(latent, np.zeros(len(axes.features), dtype=np.float32)) for latent in latents]
-    sight = Sight(canvas, wishes[0].rows, keep=latents if edits[0].identity else None)
+    views = AveragedViews(canvas, wishes[0].rows, keep=latents if edits[0].identity else None)
     wanted = np.stack([wish.wanted for wish in wishes])
-    ends, slopes = _approach(sight, latents, wanted, wishes[0].weight, looks, gradients)
+    ends, slopes = _approach(views, latents, wanted, wishes[0].weight, looks, gradients)
     both = canvas.measure(np.concatenate([latents, ends]))
     own, reached = both[: len(ends)], both[len(ends) :] - both[: len(ends)]
-    by = "gradients" if sight.differentiable and gradients else "looks"
+    by = "gradients" if views.differentiable and gradients else "looks"
     solutions = []
     for end, start, change, wish, local in zip(ends, own, reached, wishes, slopes, strict=True):
         share = granted(wish, change[wish.rows])
@@ -91,7 +91,7 @@ def _refine_alike(
 
 
 def _approach(
-    sight: Sight,
+    views: AveragedViews,
     latents: np.ndarray,
     wanted: np.ndarray,
     weight: np.ndarray,
@@ -99,41 +99,41 @@ def _approach(
     gradients: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The best latents float32 [n, d] seen on the way from `latents` [n, d], and the last slopes [n, r, d]."""
-    axes = sight.canvas.axes
+    axes = views.canvas.axes
     start = axes.metric.whiten(latents)
     norms = [shell(axes, row) for row in start]
-    wanted, weight = sight.with_identity(wanted, weight)
-    own = sight.measure(latents)
+    wanted, weight = views.with_identity(wanted, weight)
+    own = views.measure(latents)
     # What is known where each edit stands best so far: the point, what is seen there, its slopes and its miss.
     best, seen = start, own
-    slopes = np.repeat(sight.global_slopes[None], len(start), axis=0)
+    slopes = np.repeat(views.global_slopes[None], len(start), axis=0)
     least = np.full(len(start), np.inf)
     believed = np.full(len(start), STEP)
     longest = np.full(len(start), TRUST * axes.metric.radius)
     anchor = np.zeros_like(start)
     moved = np.abs(wanted).max(axis=0) > 0
     counts = np.where(moved, TARGET, np.minimum(weight, 1.0))
-    if sight.differentiable:
+    if views.differentiable:
         anchor = _shortened(least_move(slopes[:, moved], wanted[:, moved], weight[moved]), longest)
 
     def corrected(firmness: int) -> np.ndarray:
         so_far = best - start
         goal = wanted - (seen - own) + np.einsum("nrd,nd->nr", slopes, so_far - anchor)
-        gentle = np.where(moved, np.inf, FIRST_WEIGHT * FIRMER**firmness) if sight.differentiable else np.inf
+        gentle = np.where(moved, np.inf, FIRST_WEIGHT * FIRMER**firmness) if views.differentiable else np.inf
         move = _shortened(anchor + least_move(slopes, goal, np.minimum(weight, gentle)), longest)
         move = so_far + _shortened(move - so_far, believed)
         return np.stack([keep_inside(*each) for each in zip(start, move, slopes, norms, strict=True)])
 
-    if sight.differentiable:
+    if views.differentiable:
         point = np.stack([keep_inside(*each) for each in zip(start, anchor, slopes, norms, strict=True)])
     else:
         point = corrected(0)
     for look in range(looks + 1):
         rows = axes.metric.colour(point).astype(np.float32)
-        if sight.differentiable and look < min(looks, gradients):
-            now, local = sight.slopes(rows)
+        if views.differentiable and look < min(looks, gradients):
+            now, local = views.slopes(rows)
         else:
-            now, local = sight.measure(rows), slopes
+            now, local = views.measure(rows), slopes
         # Broyden's update for gradients too: a gradient is valid at the end of the step, and the response is nonlinear.
         local = _learned(local, point - best, now - seen)
         miss = (counts * (now - own - wanted) ** 2).sum(axis=1)
@@ -141,7 +141,7 @@ def _approach(
         best = np.where(better[:, None], point, best)
         seen = np.where(better[:, None], now, seen)
         # A step that failed still teaches what the slopes are; a gradient there says nothing of the best place.
-        learned = better | (not sight.differentiable or look >= gradients)
+        learned = better | (not views.differentiable or look >= gradients)
         slopes = np.where(learned[:, None, None], local, slopes)
         least = np.minimum(miss, least)
         believed = np.where(better, np.minimum(1.5 * believed, STEP), believed / 3)

@@ -1,17 +1,17 @@
 """Is an axis true, is an edit clean: numbers, and a report with pictures."""
 
 from .evaluate import evaluate
-from .judging import Truth, Witness
+from .judging import Evaluator, Truth
 from .methods import METHODS, Method
 from .scores import Evaluation, MethodScore, SliderScore
 
 __all__ = [
     "METHODS",
     "Evaluation",
+    "Evaluator",
     "Method",
     "MethodScore",
     "SliderScore",
     "Truth",
-    "Witness",
     "evaluate",
 ]

@@ -44,7 +44,7 @@ class Tried:
 
 
 @dataclass(frozen=True, eq=False)
-class Verdicts:
+class Measurements:
     """What a judge saw of it: changes along the ask, ``changes`` [n, k, k] in its sd and ``rescored`` [n, k, k] in
     natural units; ``identity`` [n, k]; ``embedding`` [n, k, e]."""
 
@@ -76,12 +76,12 @@ class Bench:
             own.append((self.canvas.measure(latents[-1])[:, self.rows] - self._before) * self.signs[:, None])
         return Tried(method, asked, np.stack(latents, axis=1), np.stack(own, axis=1), seconds)
 
-    def hear(self, judge: Judge, tried: Tried) -> Verdicts:
+    def measure(self, judge: Judge, tried: Tried) -> Measurements:
         """Let a judge look at what was tried."""
-        before, along = judge.judge(self.starts), self.signs[:, None]
+        before, along = judge.measure(self.starts), self.signs[:, None]
         parts = []
         for k in range(len(self.names)):
-            after = judge.judge(tried.latents[:, k])
+            after = judge.measure(tried.latents[:, k])
             parts.append(
                 (
                     (after.positions - before.positions) * along,
@@ -90,20 +90,20 @@ class Bench:
                     after.embedding,
                 )
             )
-        return Verdicts(*(np.stack(part, axis=1) for part in zip(*parts, strict=True)))
+        return Measurements(*(np.stack(part, axis=1) for part in zip(*parts, strict=True)))
 
-    def score(self, judge: Judge, tried: Tried, verdicts: Verdicts, metrics: Sequence[str] = ()) -> MethodScore:
+    def score(self, judge: Judge, tried: Tried, measured: Measurements, metrics: Sequence[str] = ()) -> MethodScore:
         """The figures of a method before a judge; ``metrics``: names of further ones."""
-        faces, sliders = verdicts.identity.shape
+        faces, sliders = measured.identity.shape
         metric = self.canvas.axes.metric
         norms = np.linalg.norm(metric.whiten(tried.latents), axis=-1) / metric.radius
-        figures, own = Figures(verdicts.changes, tried.asked), Figures(tried.own, tried.asked)
-        seen = Seen(tried, verdicts, figures, judge)
+        figures, own = Figures(measured.changes, tried.asked), Figures(tried.own, tried.asked)
+        seen = Seen(tried, measured, figures, judge)
         got, error, drift, leak, identity, frechet = (METRICS.get(name)(seen) for name in STANDARD)
         return MethodScore(
             method=tried.method.name,
             words=tried.method.words,
-            sliders=tuple(self._slider(tried, verdicts, figures, own, k) for k in range(sliders)),
+            sliders=tuple(self._slider(tried, measured, figures, own, k) for k in range(sliders)),
             got=as_estimate(got),
             spread=float(figures.got.std(axis=0).mean()),
             error=as_estimate(error),
@@ -115,12 +115,12 @@ class Bench:
             norm=float(norms.mean()),
             furthest=float(norms.max()),
             frechet=as_estimate(frechet).value,
-            dependency=_dependency(figures.got, figures.drift, verdicts.identity),
+            dependency=_dependency(figures.got, figures.drift, measured.identity),
             seconds=tried.seconds / (faces * sliders),
             more={name: as_estimate(METRICS.get(name)(seen)) for name in metrics},
         )
 
-    def _slider(self, tried: Tried, verdicts: Verdicts, figures: Figures, own: Figures, k: int) -> SliderScore:
+    def _slider(self, tried: Tried, measured: Measurements, figures: Figures, own: Figures, k: int) -> SliderScore:
         got, error, drift = figures.got[:, k], figures.error[:, k], figures.drift[:, k]
         return SliderScore(
             name=self.names[k],
@@ -132,9 +132,9 @@ class Bench:
             leak=bootstrap(len(got), lambda rows: float(drift[rows].mean() / got[rows].mean())),
             own_got=float(own.got[:, k].mean()),
             own_drift=float(own.drift[:, k].mean()),
-            effects=tuple(np.abs(verdicts.changes[:, k]).mean(axis=0).tolist()),
-            signed=tuple(verdicts.changes[:, k].mean(axis=0).tolist()),
-            rescored=tuple(verdicts.rescored[:, k].mean(axis=0).tolist()),
+            effects=tuple(np.abs(measured.changes[:, k]).mean(axis=0).tolist()),
+            signed=tuple(measured.changes[:, k].mean(axis=0).tolist()),
+            rescored=tuple(measured.rescored[:, k].mean(axis=0).tolist()),
         )
 
 

@@ -16,7 +16,7 @@ from tlgan.hooks import EVALUATION_METHODS, METRICS, EvaluationMethod
 from tlgan.progress import ProgressLike, as_progress
 
 from .bench import Bench
-from .judging import ExtractorWitness, Judge, Witness
+from .judging import Evaluator, ExtractorEvaluator, Judge
 from .scores import Evaluation
 from .statistics import frechet_distance
 
@@ -33,7 +33,7 @@ FEWEST_FACES = 4
 
 def evaluate(
     canvas: Canvas,
-    judge: Extractor | Witness,
+    judge: Extractor | Evaluator,
     *,
     features: Sequence[str] | None = None,
     methods: Sequence[str | EvaluationMethod] = ("plain", "conditioned", "joint", "exact"),
@@ -51,27 +51,27 @@ def evaluate(
     Raises TlganError where there is nothing to judge, or the judge lacks a feature.
     """
     says = as_progress(progress).stage
-    witness = as_witness(judge)
-    names = judged_features(canvas, witness, features)
+    evaluator = as_evaluator(judge)
+    names = judged_features(canvas, evaluator, features)
     if faces < FEWEST_FACES:
         raise TlganError(f"{faces} faces are too few for a confidence interval: give at least {FEWEST_FACES}")
     chosen = [EVALUATION_METHODS.get(method) if isinstance(method, str) else method for method in methods]
     for metric in metrics:
         METRICS.get(metric)
-    says(f"{witness.name} looks at {plain:,} plain pictures")
+    says(f"{evaluator.name} looks at {plain:,} plain pictures")
     bench = Bench(canvas, names, canvas.sample(faces, seed=seed))
     latents = canvas.sample(plain, seed=seed, start=faces)
-    scale = Judge(canvas, witness, names, latents)
+    scale = Judge(canvas, evaluator, names, latents)
     own = canvas.measure(latents)[:, bench.rows]
     again = canvas.sample(min(faces * len(names), plain), seed=seed, start=faces + plain)
-    floor = frechet_distance(scale.judge(again).embedding, scale.plain_embedding)
+    floor = frechet_distance(scale.measure(again).embedding, scale.plain_embedding)
     scores = []
     for method in chosen:
         says(f"{method.name}: {method.words}")
         tried = bench.try_out(method, amount)
-        scores.append(bench.score(scale, tried, bench.hear(scale, tried), metrics))
+        scores.append(bench.score(scale, tried, bench.measure(scale, tried), metrics))
     return Evaluation(
-        judge=witness.name,
+        judge=evaluator.name,
         extractor=canvas.extractor.name,
         generator=canvas.generator.name,
         features=names,
@@ -83,13 +83,13 @@ def evaluate(
     )
 
 
-def as_witness(judge: Extractor | Witness) -> Witness:
-    """A judge given as an extractor, or as what can testify already."""
-    return judge if isinstance(judge, Witness) else ExtractorWitness(judge)
+def as_evaluator(judge: Extractor | Evaluator) -> Evaluator:
+    """A judge given as an extractor, or as what can measure already."""
+    return judge if isinstance(judge, Evaluator) else ExtractorEvaluator(judge)
 
 
-def judged_features(canvas: Canvas, witness: Witness, wanted: Sequence[str] | None = None) -> tuple[str, ...]:
-    """The features to evaluate: those wanted, or all that are not weak and known to the witness.
+def judged_features(canvas: Canvas, evaluator: Evaluator, wanted: Sequence[str] | None = None) -> tuple[str, ...]:
+    """The features to evaluate: those wanted, or all that are not weak and known to the evaluator.
 
     Raises TlganError for an unknown one, one given twice, and where fewer than two are left.
     """
@@ -103,11 +103,11 @@ def judged_features(canvas: Canvas, witness: Witness, wanted: Sequence[str] | No
                 "so that one can be moved and another kept"
             )
         return names
-    judged = {feature.name for feature in witness.features}
+    judged = {feature.name for feature in evaluator.features}
     names = tuple(name for row, name in enumerate(axes.names) if name in judged and not axes.weak[row])
     if len(names) < 2:
         raise TlganError(
-            f"the judge {witness.name} knows fewer than two of this workspace's sliders that are not weak: "
+            f"the judge {evaluator.name} knows fewer than two of this workspace's sliders that are not weak: "
             "give a judge of the same features"
         )
     return names

@@ -1,8 +1,8 @@
-"""Who says what an edit did: a judge that had no part in finding the axes.
+"""Independent evaluators: extractors that were not used to fit the axes.
 
-The network that made an edit is the last to ask whether it worked: whatever it saw wrongly it also moved by. A judge is
+The extractor that made an edit can't measure whether it worked: where it is wrong, it moved by the same error. A judge is
 another extractor, of another architecture, seed and training; where the world is made by a program, it is the truth.
-All its words are places in the population of plain pictures of the same generator, in its own standard deviations.
+All measurements are z-scores over unedited pictures of the same generator.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ View: TypeAlias = "Callable[[torch.Tensor], torch.Tensor]"
 
 
 @runtime_checkable
-class Witness(Protocol):
-    """What says how things are: responses float64 [n, f] of pictures [n, C, H, W] that latents [n, d] led to, and an
-    embedding [n, e] in which the same face lies near."""
+class Evaluator(Protocol):
+    """Measures pictures [n, C, H, W] painted from latents [n, d]: responses float64 [n, f], and an embedding [n, e] in which
+    pictures of the same face lie near each other."""
 
     name: str
     features: tuple[Feature, ...]
 
-    def testify(self, latents: np.ndarray, images: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    def measure(self, latents: np.ndarray, images: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
         """Responses [n, f] and embedding [n, e]."""
         ...
 
@@ -63,12 +63,12 @@ VIEWS: tuple[View, ...] = (
 )
 
 
-class ExtractorWitness:
-    """An extractor's word. Without an embedding of its own, its responses are one.
+class ExtractorEvaluator:
+    """Measures by an extractor. Without an embedding of its own, its responses are one.
 
-    A network's word on the same face changes when the picture is mirrored or moved by a pixel: for `judge40` on faces of
-    64 pixels by a third of a standard deviation, as much as what is to be measured. So each picture is looked at through
-    several views and the average counts.
+    A network's responses to the same face change when the picture is mirrored or moved by a pixel: for `judge40` on faces
+    of 64 pixels by a third of a standard deviation, as much as what is to be measured. So the average over several views
+    of each picture counts.
     """
 
     def __init__(self, extractor: Extractor, views: Sequence[View] = VIEWS) -> None:
@@ -78,10 +78,10 @@ class ExtractorWitness:
         self.features = extractor.features
         self._extractor = as_extractor(extractor)
 
-    def testify(self, latents: np.ndarray, images: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    def measure(self, latents: np.ndarray, images: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
         """Responses [n, f] and embedding [n, e] of pictures [n, C, H, W]."""
-        said = [self._look(view(images)) for view in self.views]
-        responses, embedded = (np.stack(part) for part in zip(*said, strict=True))
+        measured = [self._look(view(images)) for view in self.views]
+        responses, embedded = (np.stack(part) for part in zip(*measured, strict=True))
         if len(self.views) < 2:
             return responses[0], embedded[0]
         if self._symmetric is None:  # the first pictures tell for which features a mirrored picture is the same
@@ -97,78 +97,80 @@ class ExtractorWitness:
 
 
 class Truth:
-    """A world's own word: `factors` tells the responses float [n, f] from the latents [n, d] alone."""
+    """The true factors of a synthetic world: `factors` computes the responses float [n, f] from the latents [n, d] alone."""
 
     def __init__(self, name: str, features: tuple[Feature, ...], factors: Callable[[np.ndarray], np.ndarray]) -> None:
         self.name = name
         self.features = features
         self._factors = factors
 
-    def testify(self, latents: np.ndarray, images: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    def measure(self, latents: np.ndarray, images: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
         """The factors, and the factors again as what makes a face the same."""
         responses = np.asarray(self._factors(latents), dtype=np.float64)
         return responses, responses
 
 
 @dataclass(frozen=True, eq=False)
-class Verdict:
-    """What a judge says of n pictures: ``positions`` [n, f] in population sd, ``values`` [n, f] in natural units
+class Measurement:
+    """A judge's measurements of n pictures: ``positions`` [n, f] in population sd, ``values`` [n, f] in natural units
     (probabilities), ``embedding`` [n, e] about the population's mean. float64."""
 
     positions: np.ndarray
     values: np.ndarray
     embedding: np.ndarray
 
-    def __getitem__(self, rows: slice) -> Verdict:
-        return Verdict(self.positions[rows], self.values[rows], self.embedding[rows])
+    def __getitem__(self, rows: slice) -> Measurement:
+        return Measurement(self.positions[rows], self.values[rows], self.embedding[rows])
 
 
 class Judge:
-    """A witness, asked about `names` alone, with its own scale from the plain pictures of latents [n, d].
+    """An evaluator, asked about `names` alone, with its own scale from the plain pictures of latents [n, d].
 
     Raises TlganError where it does not know one of the names.
     """
 
-    def __init__(self, canvas: Canvas, witness: Witness, names: Sequence[str], plain: np.ndarray) -> None:
-        known = [feature.name for feature in witness.features]
+    def __init__(self, canvas: Canvas, evaluator: Evaluator, names: Sequence[str], plain: np.ndarray) -> None:
+        known = [feature.name for feature in evaluator.features]
         missing = [name for name in names if name not in known]
         if missing:
             raise TlganError(
-                f"the judge {witness.name} knows no {', '.join(missing)}: choose features among {', '.join(known)}"
+                f"the judge {evaluator.name} knows no {', '.join(missing)}: choose features among {', '.join(known)}"
             )
         self.canvas = canvas
-        self.witness = witness
+        self.evaluator = evaluator
         self.rows = [known.index(name) for name in names]
-        self.features = tuple(witness.features[row] for row in self.rows)
-        responses, embedding = self._testify(plain)
+        self.features = tuple(evaluator.features[row] for row in self.rows)
+        responses, embedding = self._measure(plain)
         # About the mean, so that two strangers have a cosine of 0 and not what all faces have in common.
         self._middle = embedding.mean(axis=0)
         self.plain_embedding = embedding - self._middle
         self.mean, self.sd = responses.mean(axis=0), np.maximum(responses.std(axis=0), 1e-12)
         self.plain_positions = (responses - self.mean) / self.sd
 
-    def judge(self, latents: np.ndarray) -> Verdict:
-        """What it says of the pictures of latents [n, d]."""
-        return self._verdict(*self._testify(latents))
+    def measure(self, latents: np.ndarray) -> Measurement:
+        """Measures the pictures of latents [n, d]."""
+        return self._measurement(*self._measure(latents))
 
-    def hear(self, latents: np.ndarray, images: torch.Tensor) -> Verdict:
-        """What it says of pictures [n, C, H, W] in [-1, 1] of latents [n, d], painted already."""
+    def measure_pictures(self, latents: np.ndarray, images: torch.Tensor) -> Measurement:
+        """Measures pictures [n, C, H, W] in [-1, 1] of latents [n, d], painted already."""
         import torch
 
         with torch.inference_mode():
-            responses, embedding = self.witness.testify(latents, images)
-        return self._verdict(responses[:, self.rows], embedding)
+            responses, embedding = self.evaluator.measure(latents, images)
+        return self._measurement(responses[:, self.rows], embedding)
 
-    def _verdict(self, responses: np.ndarray, embedding: np.ndarray) -> Verdict:
+    def _measurement(self, responses: np.ndarray, embedding: np.ndarray) -> Measurement:
         positions = (responses - self.mean) / self.sd
-        return Verdict(positions, from_response(self.features, responses), embedding - self._middle)
+        return Measurement(positions, from_response(self.features, responses), embedding - self._middle)
 
-    def _testify(self, latents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _measure(self, latents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         import torch
 
-        said = []
+        measured = []
         with torch.inference_mode():
             for first in range(0, len(latents), BATCH):
                 rows = np.ascontiguousarray(latents[first : first + BATCH], dtype=np.float32)
-                said.append(self.witness.testify(rows, self.canvas.synthesize(torch.from_numpy(rows)).clamp(-1, 1)))
-        return np.concatenate([r for r, _ in said])[:, self.rows], np.concatenate([e for _, e in said])
+                measured.append(
+                    self.evaluator.measure(rows, self.canvas.synthesize(torch.from_numpy(rows)).clamp(-1, 1))
+                )
+        return np.concatenate([r for r, _ in measured])[:, self.rows], np.concatenate([e for _, e in measured])

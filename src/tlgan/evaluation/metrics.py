@@ -11,7 +11,7 @@ import numpy as np
 from .statistics import Estimate, bootstrap, frechet_distance
 
 if TYPE_CHECKING:
-    from .bench import Figures, Tried, Verdicts
+    from .bench import Figures, Measurements, Tried
     from .judging import Judge
 
 #: Neighbours whose distance is the radius of a picture's ball in precision and recall, as in the paper.
@@ -20,23 +20,23 @@ NEIGHBOURS = 3
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """Every edit of one method before one judge, n faces and k sliders: what was ``tried``, the judge's ``verdicts``, and
+    """Every edit of one method before one judge, n faces and k sliders: what was ``tried``, the judge's ``measured``, and
     the ``figures`` got, error and drift [n, k] of each edit."""
 
     tried: Tried
-    verdicts: Verdicts
+    measured: Measurements
     figures: Figures
     judge: Judge
 
     @property
     def faces(self) -> int:
         """n."""
-        return len(self.verdicts.identity)
+        return len(self.measured.identity)
 
     @cached_property
     def edited(self) -> np.ndarray:
         """The judge's embedding of all edited pictures, [n · k, e]."""
-        return self.verdicts.embedding.reshape(-1, self.verdicts.embedding.shape[-1])
+        return self.measured.embedding.reshape(-1, self.measured.embedding.shape[-1])
 
 
 def got(seen: Seen) -> Estimate:
@@ -61,7 +61,7 @@ def leak(seen: Seen) -> Estimate:
 
 def identity(seen: Seen) -> Estimate:
     """Mean cosine in the judge's embedding between before and after."""
-    return bootstrap(seen.faces, lambda rows: float(seen.verdicts.identity[rows].mean()))
+    return bootstrap(seen.faces, lambda rows: float(seen.measured.identity[rows].mean()))
 
 
 def frechet(seen: Seen) -> float:

@@ -28,7 +28,7 @@ from tlgan.io.step import Step
 from tlgan.progress import Progress, ProgressLike, as_progress
 from tlgan.samples import SampleStore, Source, measured
 
-from .adopt import adopt, adopt_loaded
+from .importing import import_extractor, import_loaded
 from .settings import AXES_FILE, REPORT_FILE, located
 from .workspace import Workspace, open_workspace, recorded_extractors, writing_into
 
@@ -82,7 +82,7 @@ def add_extractor(
     """Add an extractor's features to a workspace as sliders.
 
     ``extractor`` is one, loaded, or its reference; ``texts`` are sentences in its place; ``labels``, ``kind``, ``size``
-    and ``model`` say more of it (`adopt`). ``make(step)`` writes it into the workspace, in place of both, and returns the reference to store.
+    and ``model`` say more of it (`import_extractor`). ``make(step)`` writes it into the workspace, in place of both, and returns the reference to store.
     ``directions``: moves for the new features, in place of what regression finds, see `add_directions`.
     ``method``: "samples", "gradients", or "auto" for the cheaper one. ``sure``: split-half cosine at which an axis
     counts as known. Raises TlganError where the workspace has no samples or has a feature of that name already.
@@ -94,14 +94,14 @@ def add_extractor(
         workspace = workspace.refreshed()
         old = workspace.axes
         if not isinstance(extractor, str):
-            stored, added = adopt_loaded(step.path, load_extractor(extractor))
+            stored, added = import_loaded(step.path, load_extractor(extractor))
         elif make is not None:
             stored = make(step)
             added = load_extractor(located(stored, step.stage))
         else:
             progress.stage(f"loading {extractor or 'the text-image model'}")
             described: Any = {"texts": texts, "model": model, "labels": labels, "kind": kind, "size": size}
-            stored, added = adopt(workspace.path, extractor, step=step, **described)
+            stored, added = import_extractor(workspace.path, extractor, step=step, **described)
         if stored in workspace.settings.extractors:
             raise TlganError(f"{workspace.path} has this extractor already ({stored}): there is nothing to add")
         clash = [feature.name for feature in added.features if feature.name in old.names]

@@ -14,7 +14,7 @@ from typing import Any
 
 from tlgan.axes import Axes
 from tlgan.errors import TlganError
-from tlgan.evaluation.evaluate import as_witness, evaluate, judged_features
+from tlgan.evaluation.evaluate import as_evaluator, evaluate, judged_features
 from tlgan.evaluation.scores import Evaluation
 from tlgan.evaluation.variants import OnAxes, fitted
 from tlgan.hooks import AXIS_METHODS, EVALUATION_METHODS, EvaluationMethod
@@ -72,8 +72,8 @@ def compare(
     from tlgan.extractors import load_extractor
 
     says = as_progress(progress).stage
-    witnesses = [as_witness(load_extractor(ref)) for ref in judges]
-    names = judged_features(workspace.canvas, witnesses[0], features)
+    evaluators = [as_evaluator(load_extractor(ref)) for ref in judges]
+    names = judged_features(workspace.canvas, evaluators[0], features)
     way, skipped = EVALUATION_METHODS.get(moved), {}
     variants: list[EvaluationMethod] = []
     samples = None
@@ -104,10 +104,10 @@ def compare(
         raise TlganError(f"nothing is left to compare: {'; '.join(skipped.values())}")
     evaluations = tuple(
         evaluate(
-            _small(workspace), witness, features=names, methods=variants, faces=faces, amount=amount, plain=plain,
+            _small(workspace), evaluator, features=names, methods=variants, faces=faces, amount=amount, plain=plain,
             metrics=metrics, progress=progress,
         )
-        for witness in witnesses
+        for evaluator in evaluators
     )  # fmt: skip
     fits = [variant for variant in variants if isinstance(variant, OnAxes)]
     found = Comparison(

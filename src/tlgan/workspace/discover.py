@@ -27,7 +27,7 @@ from tlgan.io.step import Step, held, is_ours
 from tlgan.progress import Progress, ProgressLike, as_progress
 from tlgan.samples import Source, draw, measure_part
 
-from .adopt import adopt_all
+from .importing import import_extractors
 from .settings import AXES_FILE, EXTRACTORS_FOLDER, PREVIEW_FILE, PREVIEW_WORK, SETTINGS_FILE, Settings
 from .whole import WHOLE, corrected
 from .workspace import Workspace, open_workspace, recorded_extractors, remember, settle, writing_into
@@ -63,7 +63,7 @@ def discover(
 ) -> Workspace:
     """Make or continue the workspace in folder `path`, up to its axes and its report.
 
-    ``texts``, ``model``, ``labels``, ``kind`` and ``size`` say more of the extractors, as for `adopt_all`. ``preview``:
+    ``texts``, ``model``, ``labels``, ``kind`` and ``size`` say more of the extractors, as for `import_extractors`. ``preview``:
     train a head that paints small pictures first, and keep it in the workspace; samples are then painted small, and the
     axes corrected on some whole pictures, as for a generator that comes with a head. ``sure``: split-half cosine at
     which every learnable axis counts as known. ``generator`` and ``loaded`` (extractors by reference) are used in place
@@ -84,7 +84,7 @@ def discover(
     with writing_into(path, progress.stage), Step(path) as step:
         check_free(path)
         described: Any = {"texts": texts, "model": model, "labels": labels, "kind": kind, "size": size}
-        kept = adopt_all(path, settings.extractors, loaded=loaded, step=step, **described)
+        kept = import_extractors(path, settings.extractors, loaded=loaded, step=step, **described)
         loaded = {new: loaded[ref] for ref, new in zip(settings.extractors, kept, strict=False) if ref in loaded}
         settings = replace(settings, extractors=kept)
         old = open_workspace(path).settings if held(path, SETTINGS_FILE).exists() else None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tlgan.errors import TlganError
-from tlgan.evaluation.evaluate import PLAIN, as_witness, evaluate, judged_features
-from tlgan.evaluation.judging import Witness
+from tlgan.evaluation.evaluate import PLAIN, as_evaluator, evaluate, judged_features
+from tlgan.evaluation.judging import Evaluator
 from tlgan.evaluation.scores import Evaluation
 from tlgan.extractors import Extractor
 from tlgan.hooks import EVALUATION_METHODS, EvaluationMethod
@@ -20,7 +20,7 @@ from .workspace import Workspace, writing_into
 
 def evaluate_workspaces(
     workspaces: Sequence[Workspace],
-    judge: str | Extractor | Witness,
+    judge: str | Extractor | Evaluator,
     *,
     features: Sequence[str] | None = None,
     methods: Sequence[str | EvaluationMethod] = ("plain", "conditioned", "joint", "exact"),
@@ -34,7 +34,7 @@ def evaluate_workspaces(
     """`evaluate` for each workspace, on the sliders that all of them have; with `record`, `evaluation.json` and
     `report.html` are written into each.
 
-    ``judge``: an extractor, a witness, or a reference as `load_extractor` takes it. Raises TlganError where it is one of a
+    ``judge``: an extractor, a evaluator, or a reference as `load_extractor` takes it. Raises TlganError where it is one of a
     workspace's own extractors: what found the axes can't judge them.
     """
     from tlgan.extractors import load_extractor
@@ -46,10 +46,10 @@ def evaluate_workspaces(
             raise TlganError(
                 f"{name} found the axes of {workspace.path}, so it can't judge them: give another extractor as --judge"
             )
-    witness = as_witness(load_extractor(judge) if isinstance(judge, str) else judge)
-    names = list(judged_features(workspaces[0].canvas, witness, features))
+    evaluator = as_evaluator(load_extractor(judge) if isinstance(judge, str) else judge)
+    names = list(judged_features(workspaces[0].canvas, evaluator, features))
     for other in workspaces[1:]:
-        theirs = judged_features(other.canvas, witness, features)
+        theirs = judged_features(other.canvas, evaluator, features)
         names = [name for name in names if name in theirs]
     for method in methods:  # so that the report, which goes by names, can show what an object did
         if not isinstance(method, str) and method.name not in EVALUATION_METHODS:
@@ -61,7 +61,7 @@ def evaluate_workspaces(
         found.append(
             evaluate(
                 workspace.canvas,
-                witness,
+                evaluator,
                 features=names,
                 methods=methods,
                 faces=faces,

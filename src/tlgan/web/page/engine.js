@@ -36,7 +36,7 @@
  *            provenance: import("./provenance.js").Provenance}} Description
  *
  * Every method may reject with an Error whose message is a line for a person; one that was superseded or aborted
- * rejects with an AbortError, which nobody needs to hear of. Pictures in lists are URLs that an <img> can show.
+ * rejects with an AbortError, which nobody needs to handle. Pictures in lists are URLs that an <img> can show.
  *
  * What `onframe` hears may be a part of a frame: a picture without numbers (`measured` missing) while these are still
  * being looked for, then the numbers without a picture (`bitmap` missing).

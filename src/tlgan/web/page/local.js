@@ -37,7 +37,7 @@ export class Local {
     this.failure = null;
     this.measured = null;
     this.progress = new Loading(new Site(manifest, document.baseURI).weight());
-    worker.onmessage = ({ data }) => this.hear(data);
+    worker.onmessage = ({ data }) => this.receive(data);
     worker.onerror = (event) => this.fail(event.message || "The engine of this page could not be started.");
     const backend = new URLSearchParams(location.search).get("backend") ?? undefined;
     worker.postMessage({ open: { manifest, base: document.baseURI, backend } });
@@ -82,7 +82,7 @@ export class Local {
     return this.requests.get(this.id);
   }
 
-  hear(data) {
+  receive(data) {
     if ("loaded" in data) this.progress.show(data.loaded);
     else if (data.ready) this.begin(data.ready);
     else if (data.failed) this.fail(data.failed);

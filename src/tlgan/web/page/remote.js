@@ -87,7 +87,7 @@ class Remote {
     this.socket = new WebSocket(address);
     this.socket.binaryType = "arraybuffer";
     this.socket.onmessage = (event) => {
-      if (typeof event.data === "string") this.hear(JSON.parse(event.data));
+      if (typeof event.data === "string") this.receive(JSON.parse(event.data));
       else this.see(event.data);
     };
     this.socket.onclose = (event) => this.closed(event);
@@ -126,7 +126,7 @@ class Remote {
     this.status(trouble);
   }
 
-  hear(words) {
+  receive(words) {
     if ("version" in words) {
       // the server's greeting
       this.delay = 250;

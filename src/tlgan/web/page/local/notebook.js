@@ -52,7 +52,7 @@ export class Kernel {
     this.id = 0;
     this.busy = 0; // the request that the kernel works on
     this.requests = new Map(); // the newest, and the one the kernel works on
-    this.listen = (message, buffers) => this.hear(message, buffers);
+    this.listen = (message, buffers) => this.receive(message, buffers);
     model.on("msg:custom", this.listen);
   }
 
@@ -86,7 +86,7 @@ export class Kernel {
     this.model.send({ id: this.id, view: this.newest.view });
   }
 
-  async hear({ id, error, done, side, frame }, buffers) {
+  async receive({ id, error, done, side, frame }, buffers) {
     const request = this.requests.get(id);
     if (done && id === this.busy) {
       this.busy = 0;

@@ -14,7 +14,7 @@ export const QUALITY = "final";
 
 /** @typedef {import("../engine.js").Face} Face */
 /** @typedef {{picture: Float32Array, measured: (number|null)[]|null, own: (number|null)[]|null, reached: number[], share: number,
- *             latent: Float32Array}} Sight */
+ *             latent: Float32Array}} Measured */
 
 export class Painter {
   /** @param {import("./site.js").Site} site @param {string} [backend] */
@@ -79,7 +79,7 @@ export class Painter {
     if (!this.closes(edit)) return this.atOnce(edit);
     if (edit.identity) throw new Error("Keeping who it is takes gradients, which this page does not have: switch exact off, or edit this face in the studio.");
     const key = JSON.stringify([encode(edit.latent), Object.entries(edit.asked).sort(), [...edit.locks].sort(), Object.entries(edit.soft ?? {}).sort()]);
-    const found = this.solutions.get(key) ?? (await refine(this.axes, edit, (latent) => this.sight(latent), this.axes.facts.looks[QUALITY]));
+    const found = this.solutions.get(key) ?? (await refine(this.axes, edit, (latent) => this.look(latent), this.axes.facts.looks[QUALITY]));
     return remember(this.solutions, key, found);
   }
 
@@ -106,7 +106,7 @@ export class Painter {
   }
 
   /** What an exact edit sees: the picture, and the mean over it and its mirror image, for features that are the same there. */
-  async sight(latent) {
+  async look(latent) {
     const picture = await this.networks.paint(latent);
     const { width } = this.axes.facts.picture;
     const plain = await this.positions(picture);

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _FILES = (".onnx", ".toml", ".safetensors")
 
 
-def adopt(
+def import_extractor(
     folder: str | Path,
     ref: str = "",
     *,
@@ -63,10 +63,10 @@ def adopt(
     if ref.endswith(".safetensors") and path.is_file():
         copy = _copied(place, path, f"{extractor.name}.safetensors")
         return f"{EXTRACTORS_FOLDER}/{copy.name}", extractor
-    return adopt_loaded(place, extractor) if ref.endswith((".onnx", ".toml")) else (ref, extractor)
+    return import_loaded(place, extractor) if ref.endswith((".onnx", ".toml")) else (ref, extractor)
 
 
-def adopt_loaded(place: Callable[[str], Path], extractor: Extractor) -> tuple[str, Extractor]:
+def import_loaded(place: Callable[[str], Path], extractor: Extractor) -> tuple[str, Extractor]:
     """The reference to store for a loaded extractor, and the extractor: with its file where it is read from one, else its name."""
     from tlgan.extractors.described import load_described
     from tlgan.extractors.onnx_file import OnnxExtractor
@@ -81,7 +81,7 @@ def adopt_loaded(place: Callable[[str], Path], extractor: Extractor) -> tuple[st
     return stored, load_described(written) if description.kind == "onnx" else extractor
 
 
-def adopt_all(
+def import_extractors(
     folder: str | Path,
     refs: Sequence[str],
     *,
@@ -93,9 +93,9 @@ def adopt_all(
     loaded: Mapping[str, Extractor] = MappingProxyType({}),
     step: Step | None = None,
 ) -> tuple[str, ...]:
-    """References to store for several extractors: files are adopted, names stay names, and sentences come last.
+    """References to store for several extractors: files are copied in, names stay names, and sentences come last.
 
-    ``loaded``: extractors that are loaded already, by name. ``labels``, ``kind`` and ``size`` are of the one ONNX file among them; ``step`` as for `adopt`.
+    ``loaded``: extractors that are loaded already, by name. ``labels``, ``kind`` and ``size`` are of the one ONNX file among them; ``step`` as for `import_extractor`.
     """
     from tlgan.extractors.registry import names_code
     from tlgan.io.permission import allow
@@ -108,17 +108,17 @@ def adopt_all(
     stored = []
     for ref in refs:
         if ref in loaded:
-            stored.append(adopt_loaded(step.path if step else lambda name: to_write(folder, name), loaded[ref])[0])
+            stored.append(import_loaded(step.path if step else lambda name: to_write(folder, name), loaded[ref])[0])
         elif ref in models and said:
-            stored.append(adopt(folder, ref, labels=labels, kind=kind, size=size, step=step)[0])
+            stored.append(import_extractor(folder, ref, labels=labels, kind=kind, size=size, step=step)[0])
         elif ref.endswith(_FILES) and Path(located(ref, folder)).is_file():
-            stored.append(adopt(folder, ref, step=step)[0])
+            stored.append(import_extractor(folder, ref, step=step)[0])
         else:
             if names_code(ref):
                 allow(ref)
             stored.append(ref)
     if texts:
-        stored.append(adopt(folder, texts=texts, model=model, step=step)[0])
+        stored.append(import_extractor(folder, texts=texts, model=model, step=step)[0])
     return tuple(stored)
 
 

@@ -1,7 +1,7 @@
-"""What an exact edit sees of a picture, and how that changes with the latent.
+"""Measures features over several augmented views, and their Jacobian with respect to the latent.
 
-One network's word is easily flattered: an edit that follows its gradient finds what only this network sees. So every
-picture is looked at through several views that leave a face the same face, and what is corrected is their average.
+A single extractor is easy to fool adversarially: an edit that follows its gradient changes its output without a visible
+change. So every picture is measured in several views that leave a face the same face, and the average is corrected.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 IDENTITY_WEIGHT = 100.0
 
 
-class Sight:
+class AveragedViews:
     """The features `rows` [r] of a canvas' pictures, in population sd, and their slopes in whitened latents.
 
     ``keep``: latents [n, d] whose identity is watched, as one more row: the distance in the extractor's embedding
@@ -61,7 +61,7 @@ class Sight:
 
         with torch.no_grad():
             parts = [
-                self._see(torch.from_numpy(latents[part]), part)
+                self._measure(torch.from_numpy(latents[part]), part)
                 for part in pieces.cut(len(latents), batch_size(self.canvas.generator))
             ]
         return torch.cat(parts).double().numpy(force=True)
@@ -72,13 +72,13 @@ class Sight:
 
         seen, slopes = [], []
         for part in pieces.cut(len(latents), min(32, batch_size(self.canvas.generator))):
-            see = partial(self._see, part=part)
+            see = partial(self._measure, part=part)
             values, gradients = _jacobian(see, torch.from_numpy(latents[part]), len(self.global_slopes))
             seen.append(values.double().numpy(force=True))
             slopes.append(gradients.double().numpy(force=True) @ self.canvas.axes.metric.root)
         return np.concatenate(seen), np.concatenate(slopes)
 
-    def _see(self, latents: Tensor, part: slice) -> Tensor:
+    def _measure(self, latents: Tensor, part: slice) -> Tensor:
         """Positions [n, r], differentiable in the latents [n, d] where anything is; `part`: which of the kept."""
         import torch
 

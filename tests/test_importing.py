@@ -15,7 +15,7 @@ from tlgan.errors import TlganError
 from tlgan.extractors import load_extractor
 from tlgan.workspace import Workspace, located
 from tlgan.workspace.add import add_extractor
-from tlgan.workspace.adopt import adopt, adopt_all
+from tlgan.workspace.importing import import_extractor, import_extractors
 from worlds import reopen
 
 pytest.importorskip("onnx")
@@ -54,11 +54,11 @@ def test_a_model_given_as_a_file_is_kept_with_all_that_was_said(
     assert again.axes.names[-3:] == ("red", "green", "blue")
 
 
-def test_adopting_twice_changes_nothing(model: Path, tmp_path: Path) -> None:
-    first = adopt(tmp_path / "new", str(model), kind="numbers")[0]
+def test_importing_twice_changes_nothing(model: Path, tmp_path: Path) -> None:
+    first = import_extractor(tmp_path / "new", str(model), kind="numbers")[0]
     files = {path: path.read_bytes() for path in (tmp_path / "new").rglob("*") if path.is_file()}
     assert len(files) == 2
-    assert adopt(tmp_path / "new", str(model), kind="numbers")[0] == first
+    assert import_extractor(tmp_path / "new", str(model), kind="numbers")[0] == first
     assert {path: path.read_bytes() for path in (tmp_path / "new").rglob("*") if path.is_file()} == files
 
 
@@ -67,7 +67,7 @@ def test_discover_keeps_the_files_it_was_given(halves: Workspace, tmp_path: Path
     from tlgan.workspace.discover import discover
 
     model = write_model(tmp_path / "means.onnx", end="Sigmoid")
-    refs = adopt_all(tmp_path / "ws", ["colour", str(model)], labels=["red", "green", "blue"])
+    refs = import_extractors(tmp_path / "ws", ["colour", str(model)], labels=["red", "green", "blue"])
     assert refs[0] == "colour"
     generator = Path(__file__).parent / "checkpoints" / "pggan_64_fused.pkl"
     settings = Settings(str(generator), extractors=refs, max_samples=3000, base=())
@@ -78,16 +78,16 @@ def test_discover_keeps_the_files_it_was_given(halves: Workspace, tmp_path: Path
     assert [feature.name for feature in again.extractor.features][-3:] == ["red", "green", "blue"]
     assert discover(tmp_path / "ws", settings).axes.names == made.axes.names
     with pytest.raises(TlganError, match="0 were given"):
-        adopt_all(tmp_path / "ws", ["colour"], labels=["a"])
+        import_extractors(tmp_path / "ws", ["colour"], labels=["a"])
 
 
 def test_names_stay_names(tmp_path: Path) -> None:
-    assert adopt(tmp_path / "new", "colour")[0] == "colour"
+    assert import_extractor(tmp_path / "new", "colour")[0] == "colour"
     assert not (tmp_path / "new").exists()
     with pytest.raises(TlganError, match="--labels belongs to an ONNX file"):
-        adopt(tmp_path / "new", "colour", labels=["a"])
+        import_extractor(tmp_path / "new", "colour", labels=["a"])
     with pytest.raises(TlganError, match="not both"):
-        adopt(tmp_path / "new", "colour", texts=["smiling"])
+        import_extractor(tmp_path / "new", "colour", texts=["smiling"])
 
 
 def test_the_verbs_say_what_they_did(
