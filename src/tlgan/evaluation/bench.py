@@ -13,19 +13,28 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tlgan.axes import to_response
 from tlgan.hooks import METRICS
 
-from .judging import Judge
+from .cache import PIECE, Arrays, Panel, digest, digest_of, digest_of_axes
+from .judging import Evaluator, Judge
 from .metrics import Seen
 from .scores import Dependency, MethodScore, SliderScore
 from .statistics import Estimate, bootstrap, cosine
 
 if TYPE_CHECKING:
+    import torch
+
     from tlgan.editing import Canvas
     from tlgan.hooks import EvaluationMethod
 
+    from .together import Together
+
 #: Edges of the bins of measured change, in sd, in which attribute dependency is told.
 DEPENDENCY_EDGES = (0.25, 0.75, 1.25, 1.75, 2.25, 3.0)
+
+#: Edits that take longer, in seconds, are kept; quicker ones are made again.
+SLOW = 0.1
 
 #: The metrics that every method is scored by.
 STANDARD = ("got", "error", "drift", "leak", "identity", "frechet")
@@ -54,27 +63,70 @@ class Measurements:
     embedding: np.ndarray
 
 
-class Bench:
-    """Faces [n, d], each asked for more (every second one: less) of every feature in `names`."""
+class OwnEvaluator:
+    """What the extractor of a canvas itself says of pictures: responses, one view, no embedding."""
 
-    def __init__(self, canvas: Canvas, names: Sequence[str], starts: np.ndarray) -> None:
+    def __init__(self, canvas: Canvas) -> None:
+        self.extractor, self.name, self.features = canvas.extractor, canvas.extractor.name, canvas.axes.features
+        known = digest_of(canvas.extractor)
+        self.fingerprint = known and digest("own", known)
+
+    def measure(self, latents: np.ndarray, images: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """Responses [n, f], and [n, 0]."""
+        values = self.extractor.extract(images).numpy(force=True)
+        return to_response(self.features, values), np.zeros((len(values), 0))
+
+
+class Bench:
+    """Faces [n, d], each asked for more (every second one: less) of every feature in `names`.
+
+    ``panel``: what looks at pictures, a canvas' own extractor by `OwnEvaluator` among them; None for that alone.
+    """
+
+    def __init__(self, canvas: Canvas, names: Sequence[str], starts: np.ndarray, panel: Panel | None = None) -> None:
         self.canvas = canvas
         self.names = tuple(names)
         self.rows = canvas.axes.indices(names)
         self.starts = starts
         self.signs = np.where(np.arange(len(starts)) % 2 == 0, 1.0, -1.0)
-        self._before = canvas.measure(starts)[:, self.rows]
+        self.panel = panel or Panel(canvas, [OwnEvaluator(canvas)])
+        self._own = next(one for one in self.panel.evaluators if isinstance(one, OwnEvaluator))
+        self._before = self.own(starts)
+
+    def own(self, latents: np.ndarray) -> np.ndarray:
+        """Where the features stand by the extractor itself, [n, k] in population sd."""
+        axes = self.canvas.axes
+        responses, _ = self.panel.measure(self._own, latents)
+        return np.asarray(((responses - axes.mean) / axes.sd)[:, self.rows])
 
     def try_out(self, method: EvaluationMethod, amount: float | np.ndarray) -> Tried:
         """Every slider on every face, asked for ± `amount` (one number, or one for each slider)."""
         asked = np.broadcast_to(np.asarray(amount, dtype=float), (len(self.names),))
         latents, own, seconds = [], [], 0.0
         for name, ask in zip(self.names, asked, strict=True):
-            began = time.perf_counter()
-            latents.append(method.latents(self.canvas, self.starts, name, ask * self.signs, self.names))
-            seconds += time.perf_counter() - began
-            own.append((self.canvas.measure(latents[-1])[:, self.rows] - self._before) * self.signs[:, None])
+            parts = [
+                self._edited(method, name, ask * self.signs[at : at + PIECE], self.starts[at : at + PIECE])
+                for at in range(0, len(self.starts), PIECE)
+            ]
+            latents.append(np.concatenate([part["latents"] for part in parts]))
+            seconds += float(sum(part["seconds"][0] for part in parts))
+            own.append((self.own(latents[-1]) - self._before) * self.signs[:, None])
         return Tried(method, asked, np.stack(latents, axis=1), np.stack(own, axis=1), seconds)
+
+    def _edited(self, method: EvaluationMethod, name: str, asks: np.ndarray, starts: np.ndarray) -> Arrays:
+        canvas = self.canvas
+        key = digest(
+            getattr(method, "key", ""), digest_of(canvas.extractor), digest_of_axes(canvas.axes), canvas.source.resolution,
+            name, self.names, asks, starts,
+        )  # fmt: skip
+        found = self.panel.cache.find(key)
+        if found is None:
+            began = time.perf_counter()
+            edited = method.latents(canvas, starts, name, asks, self.names)
+            seconds = time.perf_counter() - began
+            found = {"latents": np.asarray(edited, dtype=np.float32), "seconds": np.array([seconds])}
+            self.panel.cache.keep(key, found, on_disk=seconds > SLOW * len(starts))
+        return found
 
     def measure(self, judge: Judge, tried: Tried) -> Measurements:
         """Let a judge look at what was tried."""
@@ -92,7 +144,16 @@ class Bench:
             )
         return Measurements(*(np.stack(part, axis=1) for part in zip(*parts, strict=True)))
 
-    def score(self, judge: Judge, tried: Tried, measured: Measurements, metrics: Sequence[str] = ()) -> MethodScore:
+    def moved(self, evaluator: Evaluator, tried: Tried) -> Estimate:
+        """Mean distance between before and after in the embedding of an evaluator of the panel."""
+        _, before = self.panel.measure(evaluator, self.starts)
+        after = [self.panel.measure(evaluator, tried.latents[:, k])[1] for k in range(len(self.names))]
+        apart = np.linalg.norm(np.stack(after, axis=1) - before[:, None], axis=-1)
+        return bootstrap(len(apart), lambda rows: float(apart[rows].mean()))
+
+    def score(
+        self, judge: Judge | Together, tried: Tried, measured: Measurements, metrics: Sequence[str] = ()
+    ) -> MethodScore:
         """The figures of a method before a judge; ``metrics``: names of further ones."""
         faces, sliders = measured.identity.shape
         metric = self.canvas.axes.metric

@@ -69,6 +69,8 @@ def read_direction(path: str | Path, component: int | None = None) -> np.ndarray
         array = array[component]
     while array.ndim > 1 and len(array) == 1:
         array = array[0]
+    if not array.ndim:
+        raise TlganError(f"{path} holds one number: expected a direction, a number for each dimension of the latents")
     if array.ndim > 2:
         raise TlganError(f"{path} holds {len(array)} directions: name one with --component, from 0")
     if not np.abs(array).max() > 0:
@@ -78,27 +80,36 @@ def read_direction(path: str | Path, component: int | None = None) -> np.ndarray
 
 def _array(path: Path) -> tuple[np.ndarray, bool]:
     """The array that a file holds, and whether its directions are columns."""
-    if path.suffix in (".npy", ".npz"):
+    kind = path.suffix.lower()
+    if kind in (".npy", ".npz"):
         try:
-            loaded = np.load(path, allow_pickle=False)
+            # mapped, a file that says it holds more than it does is refused before memory is taken for it
+            loaded = np.load(path, mmap_mode="r", allow_pickle=False)
             if isinstance(loaded, np.ndarray):
                 return loaded, False
             with loaded:
                 key = _key(path, list(loaded.files))
-                return loaded[key], key in IN_COLUMNS
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+                if sum(member.file_size for member in loaded.zip.infolist()) > MOST_BYTES:
+                    raise TlganError(f"{path} unpacks to more than 256 MB: a file of directions holds at most that")
+                found = loaded[key]
+                if not isinstance(found, np.ndarray):
+                    raise ValueError(f"{key} is no array")
+                return found, key in IN_COLUMNS
+        except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile) as error:
             line = str(error).partition("\n")[0][:120]
             raise TlganError(f"{path} can't be read as an array without running what is in it ({line})") from error
-    if path.suffix in (".pt", ".pth"):
+    if kind in (".pt", ".pth"):
         from tlgan.generators.checkpoint import TensorRecord, read_checkpoint
 
         tree: Any = read_checkpoint(path).tree
+        key = None
         if isinstance(tree, dict):
             key = _key(path, [key for key, value in tree.items() if isinstance(value, TensorRecord)])
-            return tree[key].load().numpy(), key in IN_COLUMNS
-        if isinstance(tree, TensorRecord):
-            return tree.load().numpy(), False
-        raise TlganError(f"{path} holds a {type(tree).__name__}: expected a tensor, or a dictionary with one")
+            tree = tree[key]
+        if not isinstance(tree, TensorRecord):
+            raise TlganError(f"{path} holds a {type(tree).__name__}: expected a tensor, or a dictionary with one")
+        tensor = tree.load()
+        return (tensor.double() if tensor.is_floating_point() else tensor).numpy(), key in IN_COLUMNS
     raise TlganError(f"{path} ends in {path.suffix or 'nothing'}: expected .npy, .npz, .pt or .pth")
 
 
