@@ -102,11 +102,12 @@ def evaluate_by(
     panel = Panel(canvas, [OwnEvaluator(canvas), *evaluators, *outside.values()], cache)
     says(f"{' and '.join(evaluator.name for evaluator in evaluators)} look at {plain:,} plain pictures")
     latents = canvas.sample(plain, seed=seed, start=PLAIN_START)
-    scales: list[Judge | Together] = [Judge(canvas, evaluator, names, latents, panel) for evaluator in evaluators]
+    asked = [Judge(canvas, evaluator, names, latents, panel) for evaluator in evaluators]
     again = canvas.sample(min(most * len(names), plain), seed=seed, start=PLAIN_START + plain)
-    floors = [frechet_distance(scale.measure(again).embedding, scale.plain_embedding) for scale in scales]
-    if len(scales) > 1:
-        scales.append(Together(scales))
+    floors = [frechet_distance(judge.measure(again).embedding, judge.plain_embedding) for judge in asked]
+    scales: list[Judge | Together] = list(asked)
+    if len(asked) > 1:
+        scales.append(Together(asked))
         floors.append(float(np.mean(floors)))
     scores: list[list[MethodScore]] = [[] for _ in scales]
     noise, shown = {}, {}
@@ -115,8 +116,8 @@ def evaluate_by(
         bench = Bench(canvas, names, canvas.sample(count.get(method.name, count.get("", most)), seed=seed), panel)
         tried = bench.try_out(method, amount)
         shown[method.name] = tried.latents[list(SHOWN)]
-        measured = [bench.measure(scale, tried) for scale in scales[: len(evaluators)]]
-        if len(evaluators) > 1:
+        measured = [bench.measure(judge, tried) for judge in asked]
+        if len(asked) > 1:
             noise[method.name] = Noise.between(measured[0].changes, measured[1].changes)
             measured.append(Together.of(measured))
         moved = {name: as_estimate(bench.moved(evaluator, tried)) for name, evaluator in outside.items()}

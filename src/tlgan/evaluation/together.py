@@ -18,7 +18,7 @@ from .judging import Judge
 class Together:
     """Judges on average: positions are means, and the embedding is all of theirs side by side."""
 
-    def __init__(self, judges: Sequence[Judge | Together]) -> None:
+    def __init__(self, judges: Sequence[Judge]) -> None:
         self.name = f"{' and '.join(judge.name for judge in judges)} on average"
         self.plain_embedding = np.concatenate([judge.plain_embedding for judge in judges], axis=1)
         self.plain_positions = np.mean([judge.plain_positions for judge in judges], axis=0)

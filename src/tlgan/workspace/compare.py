@@ -23,7 +23,7 @@ from tlgan.evaluation.scores import Evaluation
 from tlgan.evaluation.together import Noise
 from tlgan.evaluation.variants import OnAxes, fitted
 from tlgan.hooks import AXIS_METHODS, EVALUATION_METHODS, EvaluationMethod
-from tlgan.io.files import replacing, to_read, to_write
+from tlgan.io.files import replacing, to_read, to_write, writing
 from tlgan.io.step import Step, held
 from tlgan.progress import ProgressLike, as_progress
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from tlgan.axes.directions import Labelled
     from tlgan.editing import Canvas
     from tlgan.evaluation import Evaluator
+    from tlgan.extractors import Feature
     from tlgan.hooks import AxisMethod
 
 JSON_FILE = "comparison.json"
@@ -160,7 +161,7 @@ class FaceIdentity:
     """dlib's embedding of faces as an evaluator without features: pictures of one person lie within .6 of one another."""
 
     name = IDENTITY
-    features = ()
+    features: tuple[Feature, ...] = ()
     fingerprint = "dlib face recognition"
 
     def measure(self, latents: np.ndarray, images: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
@@ -175,17 +176,20 @@ def _fitted(
 ) -> tuple[Axes, float]:
     """The axes that a method finds, and the seconds that it took; kept where the method is one of the package's."""
     method: AxisMethod = AXIS_METHODS.make(ref)
-    ours = ref.partition(":")[0] in AXIS_METHODS.built_in and cache.folder is not None
+    folder = cache.folder if ref.partition(":")[0] in AXIS_METHODS.built_in else None
     key = digest(ref, digest_of_axes(samples.axes), len(samples.latents), canvas.side, tlgan.__version__)
-    if ours and (timed := cache.find(key)) is not None:
-        return Axes.load(to_read(cache.folder, f"{key}.axes")), float(timed["seconds"][0])
+    timed = cache.find(key)
+    if folder is not None and timed is not None and (folder / f"{key}.axes").is_file():
+        return Axes.load(to_read(folder, f"{key}.axes")), float(timed["seconds"][0])
     says(f"finding directions by {ref}")
     began = time.perf_counter()
     axes = fitted(method, samples, canvas)
     seconds = time.perf_counter() - began
-    if ours:
-        cache.folder.mkdir(parents=True, exist_ok=True)
-        axes.save(to_write(cache.folder, f"{key}.axes"))
+    if folder is not None:
+        path = to_write(folder, f"{key}.axes")
+        with writing(path):
+            folder.mkdir(parents=True, exist_ok=True)
+        axes.save(path)
         cache.keep(key, {"seconds": np.array([seconds])})
     return axes, seconds
 
