@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo demo-site test check docs sbom audit fuzz clean
+.PHONY: demo demo-site test check docs dist dist-try sbom audit fuzz clean
 
 demo: $(VENV)/.demo  ## default generator, 40+ sliders, the studio in the browser
 	@$(BIN)/tlgan demo $(ARGS)
@@ -27,9 +27,16 @@ check: $(VENV)/.test  ## formatting, lint and types
 	$(BIN)/ruff check src tests benchmarks recipes
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python recipes/licences.py
 
 docs: $(VENV)/.test  ## the documentation as pages: build/docs/index.html, links checked
 	@$(BIN)/python recipes/docs.py
+
+dist: $(VENV)/.test  ## wheel and sdist in dist/, checked
+	@$(BIN)/python recipes/dist.py
+
+dist-try: $(VENV)/.test  ## the same, and the wheel tried in a fresh environment away from the tree; minutes
+	@$(BIN)/python recipes/dist.py --try --torch '$(TORCH)'
 
 sbom: $(VENV)/.test  ## what is installed, with versions, licences and hashes: CycloneDX JSON in build/sbom.json
 	@mkdir -p build

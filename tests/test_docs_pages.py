@@ -109,25 +109,13 @@ def test_the_python_of_a_page_runs(page: str, tutorial: Path, monkeypatch: pytes
     assert names["ws"].axes.names
 
 
-@pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built pages."""
-    pytest.importorskip("sphinx")
-    pytest.importorskip("furo")
+def test_the_pages_build_and_their_links_lead_somewhere(built_docs: Path) -> None:
     import docs
 
-    folder = tmp_path_factory.mktemp("docs")
-    docs.build(folder)
-    return folder
-
-
-def test_the_pages_build_and_their_links_lead_somewhere(site: Path) -> None:
-    import docs
-
-    wrong, external = docs.check(site)
+    wrong, external = docs.check(built_docs)
     assert wrong == []
     assert len(external) > 5
-    options = (site / "reference" / "command-line.html").read_text(encoding="utf-8")
+    options = (built_docs / "reference" / "command-line.html").read_text(encoding="utf-8")
     for verb, command in COMMAND.commands.items():
         assert f"tlgan {verb}" in options
         for parameter in command.params:
