@@ -1,6 +1,7 @@
 """Sphinx's settings: `make docs` builds the pages of this folder, which stay readable on a code host, into `build/docs`.
 
-Sphinx, MyST and Furo rather than MkDocs: MkDocs 1 and Material for MkDocs have had no releases but security ones since 2025.
+Sphinx, MyST and Furo rather than MkDocs: MkDocs 1 has had no release since 2024, and the maintenance of Material for MkDocs ends
+with November 2026.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ project = "tlgan"
 copyright = "the authors of tlgan"
 version = release = tlgan.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "command_line"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "command_line", "accessible"]
 exclude_patterns = ["_ext"]
 source_suffix = {".md": "markdown"}
 
