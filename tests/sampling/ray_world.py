@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tlgan.errors import TlganError
+from tlgan.samples.cluster import start_ray
 from worlds import HalvesExtractor
 
 TRIES = 3
@@ -25,10 +27,9 @@ def small_ray(cpus: int = 2) -> Iterator[Any]:
     with tempfile.TemporaryDirectory(prefix="r", dir="/tmp", ignore_cleanup_errors=True) as folder:
         for attempt in range(TRIES):
             try:
-                ray.init(num_cpus=cpus, include_dashboard=False, object_store_memory=80 * 2**20, _temp_dir=folder,
-                         log_to_driver=False, logging_level="ERROR")  # fmt: skip
+                start_ray(ray, "", cpus, object_store_memory=80 * 2**20, _temp_dir=folder)
                 break
-            except Exception:
+            except TlganError:
                 ray.shutdown()
                 if attempt == TRIES - 1:
                     raise

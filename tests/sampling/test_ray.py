@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,10 +28,16 @@ from ray_world import Deadly, small_ray
 
 
 @pytest.fixture(scope="module")
-def ray() -> Iterator[Any]:
+def stranger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the driver stands in."""
+    return tmp_path_factory.mktemp("stranger")
+
+
+@pytest.fixture(scope="module")
+def ray(stranger: Path) -> Iterator[Any]:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    with small_ray(cpus=4) as started:
+    with contextlib.chdir(stranger), small_ray(cpus=4) as started:
         yield started
     torch.set_num_threads(before)
 
@@ -124,13 +131,10 @@ def pid(item: int) -> tuple[int, str, tuple[str, ...]]:
     return os.getpid(), os.getcwd(), tuple(sys.path)
 
 
-def test_workers_stay_and_look_for_modules_in_no_working_folder(
-    painter: Ray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_workers_stay_and_look_for_modules_in_no_working_folder(painter: Ray, stranger: Path) -> None:
     first, second = list(painter.map(pid, iter(range(8)))), list(painter.map(pid, iter(range(8))))
     assert {one for one, *_ in first} >= {one for one, *_ in second}
-    assert not any(str(tmp_path) in (folder, *paths) for _, folder, paths in first)
+    assert not any(str(stranger) in (folder, *paths) for _, folder, paths in first)
 
 
 class Heavy:

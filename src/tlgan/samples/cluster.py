@@ -117,8 +117,8 @@ class Ray:
         return Actors(ray, [gpu for gpu, count in counts.items() for _ in range(count)], threads)
 
 
-def start_ray(ray: Any, address: str, cpus: int) -> None:
-    """Connect to a cluster, or start a Ray of this machine. Raises TlganError where that fails.
+def start_ray(ray: Any, address: str, cpus: int, **more: Any) -> None:
+    """Connect to a cluster, or start a Ray of this machine (``more``: for `ray.init` then). Raises TlganError where that fails.
 
     Ray lets workers import from the folder that this process stands in, which may be a stranger's: it stands at the root
     for that moment.
@@ -127,7 +127,7 @@ def start_ray(ray: Any, address: str, cpus: int) -> None:
     if address or os.environ.get("RAY_ADDRESS"):
         options |= {"address": address or os.environ["RAY_ADDRESS"]}
     else:
-        options |= {"num_cpus": cpus, "include_dashboard": False, "object_store_memory": 400 * 2**20}
+        options |= {"num_cpus": cpus, "include_dashboard": False, "object_store_memory": 400 * 2**20, **more}
     try:
         with contextlib.chdir(os.path.abspath(os.sep)):
             ray.init(**options)
