@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from tlgan import __version__
 from tlgan.errors import TlganError
 
-from .engines import Job, copy_of, painted_elsewhere
+from .engines import Job, painted_elsewhere
 from .hand import Hand, packed, placed
 from .schedule import Done, Event, Failed, Joined, Left, Lost, Schedule
 
@@ -129,7 +129,7 @@ def start_ray(ray: Any, address: str, cpus: int, **more: Any) -> None:
     else:
         options |= {"num_cpus": cpus, "include_dashboard": False, "object_store_memory": 400 * 2**20, **more}
     try:
-        with contextlib.chdir(os.path.abspath(os.sep)):
+        with contextlib.chdir(os.path.abspath(os.sep)), _path_of_this_process():
             ray.init(**options)
     except Exception as error:  # Ray has many, and some are bare
         said = str(error).strip().splitlines()
@@ -138,6 +138,20 @@ def start_ray(ray: Any, address: str, cpus: int, **more: Any) -> None:
             f"Ray can't be reached or started {where} ({said[0] if said else type(error).__name__}): see that it runs "
             "there (`ray status`), or use --engine processes:N"
         ) from error
+
+
+@contextlib.contextmanager
+def _path_of_this_process() -> Iterator[None]:
+    """Processes that are started inside find what this one can import, as those of `io.isolation.worker` do."""
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(entry for entry in sys.path if os.path.isabs(entry))
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PYTHONPATH"]
+        else:
+            os.environ["PYTHONPATH"] = before
 
 
 class Actors:
@@ -169,8 +183,6 @@ class Actors:
 
         try:
             data = packed(task, named)
-        except TlganError:
-            raise
         except Exception as error:
             said = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
             raise TlganError(f"this can't be copied to other processes ({said}): use --engine local") from error
@@ -262,7 +274,7 @@ class Actors:
 
             here = torch.device("cpu")
             sent = network if getattr(network, "device", here) == here else placed(copy.deepcopy(network), here)
-            data = copy_of(sent)
+            data = self.ray.cloudpickle.dumps(sent)
             known = self._networks[id(network)] = network, hashlib.sha256(data).hexdigest()
             if known[1] not in self._stored:
                 self._stored[known[1]] = self.ray.put(data)
@@ -322,5 +334,7 @@ def _listed(said: Mapping[str, str]) -> str:
 def _why(error: Exception) -> str:
     """What Ray says of a lost worker, in few words."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = next((line for line in lines if line.startswith("The actor") or "died" in line or "memory" in line), "")
+    told = next((line for line in lines if "died" in line or "memory" in line), "")
+    if "creation task" in told:  # then what it raised stands last
+        told = lines[-1]
     return (told or (lines[0] if lines else type(error).__name__))[:160]

@@ -87,17 +87,6 @@ def unfit(error: BaseException | None) -> bool:
     return False
 
 
-class _Packer(pickle.Pickler):
-    """Leaves networks out, which are packed once for all tasks and workers."""
-
-    def __init__(self, file: io.BytesIO, named: Callable[[Any], str]) -> None:
-        super().__init__(file)
-        self._named = named
-
-    def persistent_id(self, obj: Any) -> str | None:
-        return self._named(obj) if is_network(obj) else None
-
-
 def is_network(obj: Any) -> bool:
     """Whether it is a generator or an extractor."""
     kind = type(obj)
@@ -107,8 +96,15 @@ def is_network(obj: Any) -> bool:
 
 
 def packed(task: Any, named: Callable[[Any], str]) -> bytes:
-    """A task as bytes in which networks are names."""
-    _Packer(file := io.BytesIO(), named).dump(task)
+    """A task as bytes in which networks are names: they are packed once for all tasks and workers. Classes of a notebook
+    or a script go with it."""
+    from ray import cloudpickle
+
+    class Packer(cloudpickle.CloudPickler):  # type: ignore[misc]
+        def persistent_id(self, obj: Any) -> str | None:
+            return named(obj) if is_network(obj) else None
+
+    Packer(file := io.BytesIO()).dump(task)
     return file.getvalue()
 
 
