@@ -107,7 +107,9 @@ def pace(seconds: float, parts: int) -> None:
 
     def timed(name: str, painter: Any, folder: Path) -> None:
         job = PartJob(Job(generator, extractor, recipe), SampleStore(folder, recipe), nothing, None)
-        list(painter.map(no_work, iter(range(8)))) if painter else None
+        warm = PartJob(Job(generator, extractor, recipe), SampleStore(folder / "warm", recipe), nothing, None)
+        if painter:  # workers are there, and have imported what they need
+            list(painter.map(warm, ((number, 8) for number in range(8))))
         began = time.perf_counter()
         spans = ((number * rows, rows) for number in range(parts))
         done = list(painter.map(job, spans) if painter else map(job, spans))

@@ -22,15 +22,16 @@ from tlgan.editing import Canvas, side_effects
 from tlgan.errors import TlganError
 from tlgan.hooks import AXIS_METHODS, SAMPLING_ENGINES, SamplingEngine
 from tlgan.io.files import to_write
+from tlgan.io.place import upload
 from tlgan.io.step import Step, held, is_ours
 from tlgan.progress import Progress, ProgressLike, as_progress
 from tlgan.samples import Source
 
 from .importing import import_extractors
 from .learning import learn as learn
-from .settings import AXES_FILE, EXTRACTORS_FOLDER, PREVIEW_FILE, PREVIEW_WORK, SETTINGS_FILE, Settings
+from .settings import AXES_FILE, EXTRACTORS_FOLDER, PREVIEW_FILE, PREVIEW_WORK, SAMPLES_FOLDER, SETTINGS_FILE, Settings
 from .whole import WHOLE, corrected
-from .workspace import Workspace, open_workspace, recorded_extractors, remember, settle, writing_into
+from .workspace import Workspace, on_this_machine, open_workspace, recorded_extractors, remember, settle, writing_into
 
 if TYPE_CHECKING:
     from tlgan.axes import Axes
@@ -72,7 +73,7 @@ def discover(
         generator, extractor = load(settings)
         loaded = dict(zip(settings.extractors, getattr(extractor, "parts", (extractor,)), strict=False))
     progress, loaded = as_progress(progress), dict(loaded or {})
-    path = Path(path)
+    path = on_this_machine(path)
     working: SamplingEngine = SAMPLING_ENGINES.make(engine) if isinstance(engine, str) else engine
     if settings.method:
         AXIS_METHODS.make(settings.method)  # an unknown one is told before anything is drawn
@@ -107,6 +108,7 @@ def discover(
         workspace.save_settings(step)
         if not held(path, AXES_FILE).exists():
             step.take()  # samples that are drawn from here on belong to these settings
+            upload(path, without=SAMPLES_FOLDER)
         workspace = workspace.changed(axes=_fitted(workspace, progress, sure, working))
         distance = _distances(workspace)
         workspace = workspace.changed(settings=replace(workspace.settings, distance=distance))
