@@ -133,7 +133,8 @@ class AxisLearner:
     def take(self, lesson: Lesson) -> None:
         """Take in a lesson on the next rows. To the last bit, the result depends on where lessons begin and end."""
         assert lesson.start == self._rows, "lessons come in the order of their rows"
-        self._folds = [mine + theirs for mine, theirs in zip(self._folds, lesson.folds, strict=True)]
+        for mine, theirs in zip(self._folds, lesson.folds, strict=True):
+            mine.merge(theirs)
         if len(lesson.latents):
             self._survey.append((lesson.latents, lesson.responses))
         self._rows += lesson.rows
