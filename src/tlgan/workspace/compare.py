@@ -17,7 +17,7 @@ from tlgan.errors import TlganError
 from tlgan.evaluation.evaluate import as_evaluator, evaluate, judged_features
 from tlgan.evaluation.scores import Evaluation
 from tlgan.evaluation.variants import OnAxes, fitted
-from tlgan.hooks import AXIS_METHODS, EVALUATION_METHODS, EvaluationMethod
+from tlgan.hooks import AXIS_METHODS, EVALUATION_METHODS, EvaluationMethod, SamplingEngine
 from tlgan.io.files import replacing
 from tlgan.io.step import Step, held
 from tlgan.progress import ProgressLike, as_progress
@@ -61,6 +61,7 @@ def compare(
     plain: int = 2000,
     metrics: Sequence[str] = (),
     progress: ProgressLike = None,
+    engine: SamplingEngine | None = None,
 ) -> Comparison:
     """Judge axis `methods` on a workspace, and write `comparison.json` and `comparison.html` into it.
 
@@ -105,7 +106,7 @@ def compare(
     evaluations = tuple(
         evaluate(
             _small(workspace), evaluator, features=names, methods=variants, faces=faces, amount=amount, plain=plain,
-            metrics=metrics, progress=progress,
+            metrics=metrics, progress=progress, engine=engine,
         )
         for evaluator in evaluators
     )  # fmt: skip
