@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .request import Cell, Plan
 
 #: Plain pictures that give the judge its scale, and their seed.
-PLAIN, SEED = 256, 2**40 + 2
+PLAIN, SEED = 128, 2**40 + 2
 #: A picture nearer to an earlier one than this share of what plain pictures usually are to their nearest, or than this part
 #: of the distance of two strangers, shows the same face.
 NEAREST, STRANGERS = 0.2, 0.25

@@ -1,7 +1,7 @@
 """Rows of a data set: draw, score, move, paint, look, and keep what two networks see as asked.
 
 Row i is made in tries. Each try draws latents from its own place in the stream, scores them by the axes, and takes one by
-how probably it lies in the row's cell. Where none does, it is moved there by an exact edit with everything else locked.
+how probably it lies in the row's cell. Where none does, it is moved there by the axes, or by an exact edit, with everything else held.
 Extractor and judge look at the picture; where one of them disagrees, or the face was there before, the next try follows.
 Rows are made `ROWS` at a time, and the same request makes the same rows, wherever it was cut off.
 """
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tlgan.editing import Edit, resolve_all, resolved
+from tlgan.editing.edit import HOLD
 from tlgan.editing.state import encode_latent
 
 from .conditions import Box, yes_or_no
@@ -31,7 +32,7 @@ ROWS = 64
 DRAWS, TRIES = 256, 16
 #: In the first tries a face is moved by the axes alone, and the ask corrected so often by what was seen; later ones are
 #: exact edits, each of which costs as much as some seven pictures.
-STRAIGHT, CORRECTIONS = 4, 1
+STRAIGHT, CORRECTIONS = 4, 2
 #: A correction asks for this times what is missing.
 FURTHER = 1.25
 #: Mean change of what was locked, by extractor or judge in sd, from which on an edit changed something else too.
@@ -263,7 +264,7 @@ class Maker:
         return total
 
     def _edit(self, one: Try, start: Seen, rng: np.random.Generator, *, exact: bool) -> Edit:
-        """Move what is not in the box to a place that the population has there; lock everything else."""
+        """Move what is not in the box to a place that the population has there; hold everything else by soft locks."""
         changes = {}
         aims = self.looker.aims(one.box, self.request.margin)
         for name, (own, judged) in self.looker.gaps(start, one.box, self.request.margin).items():
@@ -272,7 +273,7 @@ class Maker:
             elif judged[0]:
                 changes[name] = FURTHER * float(judged[0])
         locks = [name for name in self._free if name not in changes]
-        return Edit(one.edit.latent, exact=exact).ask(changes).lock(locks)
+        return Edit(one.edit.latent, exact=exact).ask(changes).lock(locks, HOLD)
 
     def _corrected(self, one: Try, seen: Seen) -> Edit:
         """The same move with more asked of what extractor or judge do not see yet."""
@@ -304,8 +305,8 @@ class Maker:
 
     def _drift(self, edit: Edit, seen: Seen, start: Seen) -> tuple[float, float]:
         """Mean |change| of the locked features, by the extractor and by the judge."""
-        own = [self.axes.index(name) for name in sorted(edit.locks)]
-        judged = [k for k, name in enumerate(self.looker.judged) if name in edit.locks]
+        own = [self.axes.index(name) for name in sorted(edit.soft)]
+        judged = [k for k, name in enumerate(self.looker.judged) if name in edit.soft]
         by_own = np.abs(seen.own[0, own] - start.own[0, own]).mean() if own else 0.0
         by_judge = np.abs(seen.places[0, judged] - start.places[0, judged]).mean() if judged else 0.0
         return float(by_own), float(by_judge)
@@ -330,7 +331,7 @@ class Maker:
             rng = np.random.Generator(np.random.Philox(key=[self.request.seed, 2], counter=[one.row, 0, 0, 0]))
             ask = self._target(name, low, high, rng) - float(seen[k].own[0, row])
             locks = [other for other in self._free if other != name]
-            edits.append(Edit(_reached(one.edit), exact=True).ask({name: ask}).lock(locks))
+            edits.append(Edit(_reached(one.edit), exact=True).ask({name: ask}).lock(locks, HOLD))
         solutions = resolve_all(self.canvas, edits, self.request.quality)
         edits = [
             resolved(edit, solution, self.request.quality) for edit, solution in zip(edits, solutions, strict=True)
@@ -374,7 +375,7 @@ class Maker:
         record |= {"drift_extractor": drift[0], "drift_judge": drift[1]}
         words = {
             "asked": {name: round(change, 4) for name, change in sorted(edit.asked.items())},
-            "locks": sorted(edit.locks),
+            "locks": sorted(edit.soft),
         }
         record |= {
             "seed": STREAM + self.request.seed,
