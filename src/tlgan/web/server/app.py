@@ -78,6 +78,7 @@ def create_app(
         "film": studio.film,
         "state": studio.state,
         "open": studio.open,
+        "cells": studio.cells,
     }
     routes = [
         Route("/", studio.page),
@@ -234,6 +235,14 @@ class Studio:
         else:
             state = await _body(request)
         return JSONResponse(await self.painter.run(face, state))
+
+    async def cells(self, request: Request) -> Response:
+        """POST {n, balance, where, source, format}: the cells of such a data set, and the command that makes it."""
+        from .cells import cells
+
+        message = await _body(request)
+        async with self._searching:
+            return JSONResponse(await asyncio.to_thread(cells, self.workspace, message))
 
     # -- shared ------------------------------------------------------------------------------------------------
 
