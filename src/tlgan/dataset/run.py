@@ -17,7 +17,7 @@ from tlgan.editing.state import png_with_state, to_json
 from tlgan.errors import TlganError
 from tlgan.evaluation.evaluate import as_evaluator
 from tlgan.evaluation.statistics import Estimate, wilson
-from tlgan.io.files import replacing, to_read, to_write
+from tlgan.io.files import replacing, sweep, to_read, to_write
 from tlgan.io.lock import LOCK, locked
 from tlgan.io.step import PENDING, Step, finish, is_ours
 
@@ -128,8 +128,10 @@ def make_dataset(
     digest = request.digest(workspace.axes.generator, _axes_digest(workspace), evaluator.name)
     with locked(out / LOCK, listener.stage):
         finish(out)
+        sweep(out)
         done = _finished(out, digest, form)
         if done is not None:
+            shutil.rmtree(out / WORK, ignore_errors=True)
             listener.stage(f"{out} holds this data set already")
             return done
         work = to_write(out, WORK)
