@@ -13,6 +13,7 @@ of memory, or anything executed, imported, sent or opened for writing. Equal fau
 from __future__ import annotations
 
 import argparse
+import codecs
 import io
 import json
 import pickle
@@ -801,6 +802,7 @@ def prepared(target: Target) -> Iterator[tuple[list[bytes], Callable[[bytes], Ca
                 laid(seeds[0][:1] + word)()
             except Exception:
                 continue
+        codecs.lookup("raw_unicode_escape")  # of texts in pickles; it is imported on first use
         if not _WATCHES:
             _WATCHES.append(Watch())
         _WATCHES[0].known = {name.partition(".")[0] for name in sys.modules}

@@ -69,9 +69,7 @@ def mark(data: bytes, claim: Claim, *, parent: bytes | None = None, sign: bool =
         bare = [piece for piece in pieces if piece.role != XMP]
         room = [piece for piece in kind.put(bare, b"") if piece.role != XMP]
         exif = digest(room, EXIF)
-        packet = write_packet(
-            claim.fields() | {"tlgan:Picture": digest(room)} | ({"tlgan:Exif": exif} if exif else {})
-        )
+        packet = write_packet(claim.fields() | {"tlgan:Picture": digest(room)} | ({"tlgan:Exif": exif} if exif else {}))
         marked = b"".join(piece.raw for piece in kind.put(bare, packet))
     except BadContainerError as error:
         raise TlganError(f"this picture can't be marked: {error}") from error
