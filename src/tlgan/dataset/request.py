@@ -325,15 +325,15 @@ def read_table(path: str | Path) -> dict[str, np.ndarray]:
             table = pq.read_table(path.absolute(), columns=numeric, partitioning=None)
         else:
             table = pyarrow.csv.read_csv(path.absolute())
-    except (OSError, ValueError) as error:
+        columns = {}
+        for name in table.column_names:
+            kind = table[name].type
+            if pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind):
+                columns[name.strip().lower()] = (
+                    table[name].cast(pa.float64(), safe=False).to_numpy().astype(np.float64, copy=True)
+                )
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise TlganError(
-            f"{path} can't be read as a table ({str(error).splitlines()[0][:100]}): expected CSV or Parquet"
+            f"{path} can't be read as a table ({str(error).partition(chr(10))[0][:100]}): expected CSV or Parquet"
         ) from error
-    columns = {}
-    for name in table.column_names:
-        kind = table[name].type
-        if pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind):
-            columns[name.strip().lower()] = (
-                table[name].cast(pa.float64(), safe=False).to_numpy().astype(np.float64, copy=True)
-            )
     return columns
