@@ -15,6 +15,7 @@ import numpy as np
 from tlgan.editing import Canvas, Edit, Face
 from tlgan.editing.claims import claim_of
 from tlgan.errors import TlganError
+from tlgan.provenance import Claim
 
 from .offsets import OffsetGenerator, split
 from .pasting import change_of, paste, paste_mask
@@ -67,6 +68,10 @@ class PhotographEditor(Face):
             canvas = Canvas(seen, canvas.extractor, axes, resolution=canvas.source.resolution)
         return cls(canvas, Edit(middle), photograph, inversion)
 
+    def edited(self, edit: Edit) -> Self:
+        """This photograph with another edit of its latent."""
+        return self._with(edit)
+
     def _with(self, edit: Edit) -> Self:
         other = type(self)(self.canvas, edit, self.photograph, self.inversion)
         if "_start" in self.__dict__:  # the same for every edit
@@ -83,9 +88,9 @@ class PhotographEditor(Face):
         """What the generator paints of the edited face, uint8 [s, s, 3]."""
         return super().picture()
 
-    def crop(self) -> np.ndarray:
-        """The photograph's own square that was inverted, uint8 [s, s, 3]."""
-        cut = warp(self.photograph.picture, self.inversion.square, len(self._start))
+    def crop(self, side: int | None = None) -> np.ndarray:
+        """The photograph's own square that was inverted, uint8 [s, s, 3]; as large as what the generator paints."""
+        cut = warp(self.photograph.picture, self.inversion.square, side or len(self._start))
         return np.asarray(np.clip(np.round(cut), 0, 255), dtype=np.uint8)
 
     @property
@@ -108,8 +113,12 @@ class PhotographEditor(Face):
 
     def save(self, path: str | Path) -> Path:
         """Write the edited photograph with its EXIF and colour profile, marked as edited; see `write_photograph`."""
-        claim = replace(claim_of(self.canvas, self.edit), made="edited", parent=self.photograph.sha256)
-        return write_photograph(path, self.photograph, self.picture(), claim)
+        return write_photograph(path, self.photograph, self.picture(), self.claim)
+
+    @property
+    def claim(self) -> Claim:
+        """What the edited photograph says of itself."""
+        return replace(claim_of(self.canvas, self.edit), made="edited", parent=self.photograph.sha256)
 
     def save_inversion(self, path: str | Path) -> Path:
         """Write the inversion, so that the photograph need not be inverted again."""

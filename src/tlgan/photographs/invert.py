@@ -14,7 +14,7 @@ from tlgan.errors import TlganError
 
 from .alignment import ALIGNMENTS, boxed
 from .encoder import Encoder, load_encoder
-from .finding import choose_face
+from .finding import Face, choose_face
 from .inversion import COMPARED, Found, Inverter, Plan
 from .pasting import face_mask
 from .reading import Photograph
@@ -46,7 +46,7 @@ def place(
     right. Raises TlganError where no face is found, or several and none stands out.
     """
     if box is not None or not alignment:
-        return boxed(photograph.picture, box), None
+        return placed(photograph, "", None, box)
     if alignment not in ALIGNMENTS:
         raise TlganError(f"alignment {alignment!r} is unknown: expected {' or '.join(sorted(ALIGNMENTS))}")
     found, count = choose_face(photograph.picture, face)
@@ -55,8 +55,17 @@ def place(
         note(
             f"{count} faces were found: the largest is taken, around {(left + right) / 2:.0f},{(top + bottom) / 2:.0f}"
         )
-    square = ALIGNMENTS[alignment](found)
-    return square, (found.part("oval") - square[:, 2]) @ np.linalg.inv(square[:, :2]).T
+    return placed(photograph, alignment, found, None)
+
+
+def placed(
+    photograph: Photograph, alignment: str, face: Face | None, box: tuple[float, float, float] | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """The square of a face that was found, and its hull; or `box`, or the square in the middle, and None."""
+    if face is None or not alignment:
+        return boxed(photograph.picture, box), None
+    square = ALIGNMENTS[alignment](face)
+    return square, (face.part("oval") - square[:, 2]) @ np.linalg.inv(square[:, :2]).T
 
 
 def inverting(

@@ -36,6 +36,10 @@ class OffsetGenerator:
             raise AttributeError(name)
         return getattr(self._generator, name)
 
+    def absolute(self, latent: np.ndarray) -> np.ndarray:
+        """A latent [d] of this generator as the one [layers, d] with which the generator itself paints the same."""
+        return np.asarray(latent + self._offsets.numpy(), dtype=np.float32)
+
     def synthesize(self, latents: Any, *, space: str = "z", **options: Any) -> Tensor:
         """As the generator's own; latents of w that are the same for all layers take the offsets."""
         rows = torch.as_tensor(latents, dtype=torch.float32)

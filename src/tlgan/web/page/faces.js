@@ -123,4 +123,4 @@ export class Faces {
 }
 
 /** @param {import("./state.js").Entry} entry */
-export const faceName = ({ start }) => ("seed" in start ? `face ${start.seed}` : "face without a number");
+export const faceName = ({ start }) => ("seed" in start ? `face ${start.seed}` : start.photo === undefined ? "face without a number" : "photograph");
