@@ -29,7 +29,7 @@ ADDRESS = "http://127.0.0.1:8000"
 def faces(monkeypatch: pytest.MonkeyPatch) -> None:
     """The cartoon generator, taken as one of aligned faces; inverted in a few steps, without a network that is fetched."""
     monkeypatch.setattr(album, "PLAN", Plan(small=12, whole=0))
-    monkeypatch.setattr(photographs, "identity_or_none", lambda: (None, "left out"))
+    monkeypatch.setattr(photographs, "networks_of", lambda *_: photographs.Networks())
     before = album.Album.__init__
     monkeypatch.setattr(album.Album, "__init__", lambda self, painter, alignment: before(self, painter, "ffhq"))
 

@@ -21,6 +21,7 @@ from .offsets import OffsetGenerator, split
 from .pasting import change_of, paste, paste_mask
 from .reading import Photograph, write_photograph
 from .state import Inversion
+from .tuning import tuned_generator
 from .warping import warp
 
 
@@ -54,19 +55,22 @@ class PhotographEditor(Face):
                 f"this inversion was made on another generator ({inversion.generator[:12]}, {inversion.space}) than the "
                 f"workspace's ({axes.generator[:12]}, {axes.space}): invert the photograph in this workspace"
             )
-        if inversion.latent.shape[-1] != axes.latent_dim:
-            raise TlganError(
-                f"this inversion has {inversion.latent.shape[-1]} numbers a latent, the axes {axes.latent_dim}: it is damaged"
-            )
-        middle, offsets = split(inversion.latent)
-        if offsets is not None:
-            if len(offsets) != canvas.generator.num_ws:
+        latent, generator = inversion.latent, tuned_generator(canvas.generator, inversion.weights)
+        width = axes.latent_dim // max(1, len(axes.groups))
+        if latent.shape[-1] != width:
+            raise TlganError(f"this inversion has {latent.shape[-1]} numbers a latent, the axes {width}: it is damaged")
+        if axes.groups and latent.ndim == 1:
+            latent = np.broadcast_to(latent, (generator.num_ws, width))
+        if latent.ndim == 2:
+            if len(latent) != generator.num_ws:
                 raise TlganError(
-                    f"this inversion has {len(offsets)} layers, the generator {canvas.generator.num_ws}: it is damaged"
+                    f"this inversion has {len(latent)} layers, the generator {generator.num_ws}: it is damaged"
                 )
-            seen = OffsetGenerator(canvas.generator, offsets)
-            canvas = Canvas(seen, canvas.extractor, axes, resolution=canvas.source.resolution)
-        return cls(canvas, Edit(middle), photograph, inversion)
+            latent, offsets = split(latent, canvas.source.layers if axes.groups else ())
+            generator = OffsetGenerator(generator, offsets, layered=bool(axes.groups))
+        if generator is not canvas.generator:
+            canvas = Canvas(generator, canvas.extractor, axes, resolution=canvas.source.resolution)
+        return cls(canvas, Edit(latent), photograph, inversion)
 
     def edited(self, edit: Edit) -> Self:
         """This photograph with another edit of its latent."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Hashable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,8 +37,8 @@ IDLE, IN_USE = 1800.0, 60.0  # seconds without use after which one is forgotten,
 SLICE = 0.7  # seconds of inversion for one answer
 LONGEST = 120.0  # seconds that the inversion of one photograph may take in all
 PREVIEW, PROGRESS = 640, 256  # pixels of the picture that faces are picked on, and of what was found so far
-#: No steps on whole pictures: each would keep the pages of others waiting for seconds.
-PLAN = photographs.Plan(whole=0)
+#: Without steps on whole pictures, each of which would keep the pages of others waiting for seconds.
+PLAN = photographs.Plan()
 SAID = (
     "Edit photographs of other people only with their agreement, and do not pass an edited one off as unaltered. "
     "The photograph goes to the computer that runs this studio, which holds it in memory for this page and writes it nowhere."
@@ -137,9 +137,8 @@ class Album:
                 raise TlganError("this photograph has no faces to pick from: give the square with 'box'")
             face = held.faces[number - 1]
         held.place = placed(held.photograph, alignment, face, box)
-        identity = photographs.identity_or_none()[0] if alignment == "ffhq" else None
-        canvas = self.painter.canvas
-        held.steps = photographs.inverting(canvas, held.photograph, *held.place, PLAN, identity=identity)
+        networks = photographs.networks_of(self.painter.canvas, alignment)
+        held.steps = photographs.inverting(self.painter.canvas, held.photograph, *held.place, PLAN, networks=networks)
         held.inversion, held.seat, held.spent = None, None, 0.0
         return held
 
