@@ -182,7 +182,7 @@ def _cut(canvas: Canvas, photograph: Photograph, square: np.ndarray) -> np.ndarr
 
 
 def _target(picture: np.ndarray, canvas: Canvas) -> Tensor:
-    return torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 127.5 - 1
+    return torch.tensor(picture).permute(2, 0, 1)[None].float() / 127.5 - 1
 
 
 def _weight(target: Tensor, hull: np.ndarray | None) -> Tensor:

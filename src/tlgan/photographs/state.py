@@ -90,7 +90,11 @@ def load_inversion(path: str | Path) -> Inversion:
         if latent.ndim not in (1, 2) or square.shape != (2, 3) or (hull is not None and hull.shape[1:] != (2,)):
             raise ValueError("its tensors have other shapes")
         for values in tensors.values():
-            if values.dtype.kind != "f" or not np.isfinite(values).all() or np.abs(values).max(initial=0) > 1e6:
+            if (
+                values.dtype.kind != "f"
+                or not np.isfinite(values).all()
+                or np.abs(values.astype(float)).max(initial=0) > 1e6
+            ):
                 raise ValueError("its numbers are not finite")
         if np.abs(latent).max() > _LARGEST or abs(np.linalg.det(square[:, :2])) < 1:
             raise ValueError("its numbers are out of range")
