@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from tlgan.axes import to_response
 from tlgan.hooks import METRICS
+from tlgan.samples.engines import mapped
 
 from .cache import PIECE, Arrays, Panel, digest, digest_of, digest_of_axes
 from .judging import Evaluator, Judge
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     import torch
 
     from tlgan.editing import Canvas
-    from tlgan.hooks import EvaluationMethod
+    from tlgan.hooks import EvaluationMethod, SamplingEngine
 
     from .together import Together
 
@@ -50,6 +51,25 @@ class Tried:
     latents: np.ndarray
     own: np.ndarray
     seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Trial:
+    """One slider on some faces, by one method."""
+
+    canvas: Canvas
+    method: EvaluationMethod
+    names: tuple[str, ...]
+
+    def __call__(self, item: tuple[str, np.ndarray, np.ndarray]) -> Arrays:
+        """Of (name, asks [n], starts [n, d]): "latents" float32 [n, d] and "seconds" [1]."""
+        name, asks, starts = item
+        began = time.perf_counter()
+        latents = self.method.latents(self.canvas, starts, name, asks, self.names)
+        return {
+            "latents": np.asarray(latents, dtype=np.float32),
+            "seconds": np.array([time.perf_counter() - began]),
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,13 +103,23 @@ class Bench:
     ``panel``: what looks at pictures, a canvas' own extractor by `OwnEvaluator` among them; None for that alone.
     """
 
-    def __init__(self, canvas: Canvas, names: Sequence[str], starts: np.ndarray, panel: Panel | None = None) -> None:
+    def __init__(
+        self,
+        canvas: Canvas,
+        names: Sequence[str],
+        starts: np.ndarray,
+        engine: SamplingEngine | None = None,
+        says: Callable[[str], None] = lambda words: None,
+        panel: Panel | None = None,
+    ) -> None:
+        """``engine``: where edits are tried and looked at, None for this process; ``says`` hears of its trouble."""
         self.canvas = canvas
+        self._engine, self._says = engine, says
         self.names = tuple(names)
         self.rows = canvas.axes.indices(names)
         self.starts = starts
         self.signs = np.where(np.arange(len(starts)) % 2 == 0, 1.0, -1.0)
-        self.panel = panel or Panel(canvas, [OwnEvaluator(canvas)])
+        self.panel = panel or Panel(canvas, [OwnEvaluator(canvas)], engine=engine, says=says)
         self._own = next(one for one in self.panel.evaluators if isinstance(one, OwnEvaluator))
         self._before = self.own(starts)
 
@@ -102,38 +132,34 @@ class Bench:
     def try_out(self, method: EvaluationMethod, amount: float | np.ndarray) -> Tried:
         """Every slider on every face, asked for ± `amount` (one number, or one for each slider)."""
         asked = np.broadcast_to(np.asarray(amount, dtype=float), (len(self.names),))
-        latents, own, seconds = [], [], 0.0
-        for name, ask in zip(self.names, asked, strict=True):
-            parts = [
-                self._edited(method, name, ask * self.signs[at : at + PIECE], self.starts[at : at + PIECE])
-                for at in range(0, len(self.starts), PIECE)
-            ]
-            latents.append(np.concatenate([part["latents"] for part in parts]))
-            seconds += float(sum(part["seconds"][0] for part in parts))
-            own.append((self.own(latents[-1]) - self._before) * self.signs[:, None])
-        return Tried(method, asked, np.stack(latents, axis=1), np.stack(own, axis=1), seconds)
-
-    def _edited(self, method: EvaluationMethod, name: str, asks: np.ndarray, starts: np.ndarray) -> Arrays:
-        canvas = self.canvas
-        key = digest(
-            getattr(method, "key", ""), digest_of(canvas.extractor), digest_of_axes(canvas.axes), canvas.source.resolution,
-            name, self.names, asks, starts,
-        )  # fmt: skip
-        found = self.panel.cache.find(key)
-        if found is None:
-            began = time.perf_counter()
-            edited = method.latents(canvas, starts, name, asks, self.names)
-            seconds = time.perf_counter() - began
-            found = {"latents": np.asarray(edited, dtype=np.float32), "seconds": np.array([seconds])}
-            self.panel.cache.keep(key, found, on_disk=seconds > SLOW * len(starts))
-        return found
+        pieces = [slice(at, at + PIECE) for at in range(0, len(self.starts), PIECE)]
+        items = [
+            (name, ask * self.signs[piece], self.starts[piece])
+            for name, ask in zip(self.names, asked.tolist(), strict=True)
+            for piece in pieces
+        ]
+        canvas, cache = self.canvas, self.panel.cache
+        same = (getattr(method, "key", ""), digest_of(canvas.extractor), digest_of_axes(canvas.axes))
+        keys = [digest(*same, canvas.source.resolution, self.names, *item) for item in items]
+        found = [cache.find(key) for key in keys]
+        missing = [number for number, held in enumerate(found) if held is None]
+        trial = _Trial(canvas, method, self.names)
+        done = mapped(self._engine, trial, [items[number] for number in missing], self._says)
+        for number, edited in zip(missing, done, strict=True):
+            found[number] = edited
+            cache.keep(keys[number], edited, on_disk=edited["seconds"][0] > SLOW * len(edited["latents"]))
+        edits = [held for held in found if held is not None]
+        latents = np.stack(np.split(np.concatenate([held["latents"] for held in edits]), len(self.names)), axis=1)
+        own = [(self.own(latents[:, k]) - self._before) * self.signs[:, None] for k in range(len(self.names))]
+        seconds = float(sum(held["seconds"][0] for held in edits))
+        return Tried(method, asked, latents, np.stack(own, axis=1), seconds)
 
     def measure(self, judge: Judge, tried: Tried) -> Measurements:
         """Let a judge look at what was tried."""
         before, along = judge.measure(self.starts), self.signs[:, None]
         parts = []
-        for k in range(len(self.names)):
-            after = judge.measure(tried.latents[:, k])
+        sliders = (np.ascontiguousarray(tried.latents[:, k]) for k in range(len(self.names)))
+        for after in mapped(None if judge.panel else self._engine, judge.measure, sliders, self._says):
             parts.append(
                 (
                     (after.positions - before.positions) * along,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tlgan.errors import TlganError
-from tlgan.hooks import EVALUATION_METHODS, METRICS, EvaluationMethod
+from tlgan.hooks import EVALUATION_METHODS, METRICS, EvaluationMethod, SamplingEngine
 from tlgan.progress import ProgressLike, as_progress
 
 from .bench import Bench, OwnEvaluator, as_estimate
@@ -50,16 +50,17 @@ def evaluate(
     seed: int = SEED,
     metrics: Sequence[str] = (),
     progress: ProgressLike = None,
+    engine: SamplingEngine | None = None,
 ) -> Evaluation:
     """Try every method on `faces` fresh faces and every slider of `features` (all that both extractor and judge know
     and that are not weak), and let the `judge` say what changed, on a scale from `plain` pictures. ``metrics``: names of
-    further figures, see `tlgan.hooks.METRICS`.
+    further figures, see `tlgan.hooks.METRICS`. ``engine``: where sliders are tried, None for this process.
 
     Raises TlganError where there is nothing to judge, or the judge lacks a feature.
     """
     (found, *_), _, _ = evaluate_by(
         canvas, [judge], features=features, methods=methods, faces=faces, amount=amount, plain=plain, seed=seed,
-        metrics=metrics, progress=progress,
+        metrics=metrics, progress=progress, engine=engine,
     )  # fmt: skip
     return found
 
@@ -78,6 +79,7 @@ def evaluate_by(
     outside: Mapping[str, Evaluator] | None = None,
     cache: Cache | None = None,
     progress: ProgressLike = None,
+    engine: SamplingEngine | None = None,
 ) -> tuple[list[Evaluation], dict[str, Noise], dict[str, np.ndarray]]:
     """`evaluate` by several judges, who see the same pictures: one `Evaluation` each and, of several, one by what they say
     on average; and by method's name, how far their words on the same edits are apart, and the edited latents
@@ -99,21 +101,24 @@ def evaluate_by(
     for metric in metrics:
         METRICS.get(metric)
     most, outside = max(count.values()), outside or {}
-    panel = Panel(canvas, [OwnEvaluator(canvas), *evaluators, *outside.values()], cache)
+    panel = Panel(canvas, [OwnEvaluator(canvas), *evaluators, *outside.values()], cache, engine, says)
     says(f"{' and '.join(evaluator.name for evaluator in evaluators)} look at {plain:,} plain pictures")
     latents = canvas.sample(plain, seed=seed, start=PLAIN_START)
     asked = [Judge(canvas, evaluator, names, latents, panel) for evaluator in evaluators]
     again = canvas.sample(min(most * len(names), plain), seed=seed, start=PLAIN_START + plain)
-    floors = [frechet_distance(judge.measure(again).embedding, judge.plain_embedding) for judge in asked]
+    seen = [judge.measure(again).embedding for judge in asked]
     scales: list[Judge | Together] = list(asked)
     if len(asked) > 1:
         scales.append(Together(asked))
-        floors.append(float(np.mean(floors)))
+        seen.append(np.concatenate(seen, axis=1))
+    floors = [frechet_distance(one, scale.plain_embedding) for one, scale in zip(seen, scales, strict=True)]
     scores: list[list[MethodScore]] = [[] for _ in scales]
     noise, shown = {}, {}
     for method in chosen:
         says(f"{method.name}: {method.words}")
-        bench = Bench(canvas, names, canvas.sample(count.get(method.name, count.get("", most)), seed=seed), panel)
+        bench = Bench(
+            canvas, names, canvas.sample(count.get(method.name, count.get("", most)), seed=seed), engine, says, panel
+        )
         tried = bench.try_out(method, amount)
         shown[method.name] = tried.latents[list(SHOWN)]
         measured = [bench.measure(judge, tried) for judge in asked]

@@ -22,9 +22,9 @@ from tlgan.evaluation.evaluate import as_evaluator, evaluate_by, judged_features
 from tlgan.evaluation.scores import Evaluation
 from tlgan.evaluation.together import Noise
 from tlgan.evaluation.variants import OnAxes, fitted
-from tlgan.hooks import AXIS_METHODS, EVALUATION_METHODS, EvaluationMethod
+from tlgan.hooks import AXIS_METHODS, EVALUATION_METHODS, EvaluationMethod, SamplingEngine
 from tlgan.io.files import replacing, to_read, to_write, writing
-from tlgan.io.step import Step, held
+from tlgan.io.step import Step
 from tlgan.progress import ProgressLike, as_progress
 
 from .discover import labelled
@@ -83,6 +83,7 @@ def compare(
     plain: int = 2000,
     metrics: Sequence[str] = (),
     progress: ProgressLike = None,
+    engine: SamplingEngine | None = None,
 ) -> Comparison:
     """Judge axis `methods` on a workspace, and write `comparison.json` and `comparison.html` into it.
 
@@ -128,7 +129,7 @@ def compare(
     evaluations, noise, shown = evaluate_by(
         canvas, evaluators, features=names, methods=variants, faces=faces, amount=amount, plain=plain,
         metrics=[name for name in metrics if name not in OUTSIDE],
-        outside={name: OUTSIDE[name]() for name in metrics if name in OUTSIDE}, cache=cache, progress=progress,
+        outside={name: OUTSIDE[name]() for name in metrics if name in OUTSIDE}, cache=cache, progress=progress, engine=engine,
     )  # fmt: skip
     fits = [variant for variant in variants if isinstance(variant, OnAxes)]
     found = Comparison(
@@ -141,12 +142,6 @@ def compare(
     with writing_into(workspace.path, says), Step(workspace.path) as step:
         _write(workspace, found, shown, step)
     return found
-
-
-def kept(workspace: Workspace) -> dict[str, Any] | None:
-    """The comparison that a workspace holds, as `Comparison.to_json` gave it; None where there is none."""
-    path = held(workspace.path, JSON_FILE)
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def _small(workspace: Workspace) -> Any:

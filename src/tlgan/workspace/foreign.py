@@ -7,7 +7,6 @@ refused. Nothing in a file is executed: arrays are read without pickle, `.pt` fi
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from tlgan.axes.directions import Directions, measured, turned
 from tlgan.editing import Canvas, side_effects
 from tlgan.editing.answers import answers
 from tlgan.errors import TlganError
+from tlgan.io.foreign import arrays_of
 from tlgan.io.step import Step
 from tlgan.progress import ProgressLike, as_progress
 
@@ -83,34 +83,26 @@ def _array(path: Path) -> tuple[np.ndarray, bool]:
     kind = path.suffix.lower()
     if kind in (".npy", ".npz"):
         try:
-            # mapped, a file that says it holds more than it does is refused before memory is taken for it
-            loaded = np.load(path, mmap_mode="r", allow_pickle=False)
-            if isinstance(loaded, np.ndarray):
-                return loaded, False
-            with loaded:
-                key = _key(path, list(loaded.files))
-                if sum(member.file_size for member in loaded.zip.infolist()) > MOST_BYTES:
-                    raise TlganError(f"{path} unpacks to more than 256 MB: a file of directions holds at most that")
-                found = loaded[key]
-                if not isinstance(found, np.ndarray):
-                    raise ValueError(f"{key} is no array")
-                return found, key in IN_COLUMNS
-        except (OSError, ValueError, EOFError, MemoryError, zipfile.BadZipFile) as error:
-            line = str(error).partition("\n")[0][:120]
-            raise TlganError(f"{path} can't be read as an array without running what is in it ({line})") from error
+            ((key, found),) = arrays_of(path, MOST_BYTES, lambda names: [_key(path, names)]).items()
+            return found, key in IN_COLUMNS
+        except ValueError as error:
+            raise TlganError(f"{path} can't be read as an array without running what is in it ({error})") from error
     if kind in (".pt", ".pth"):
         from tlgan.generators.checkpoint import TensorRecord, read_checkpoint
 
         tree: Any = read_checkpoint(path).tree
-        key = None
         if isinstance(tree, dict):
             key = _key(path, [key for key, value in tree.items() if isinstance(value, TensorRecord)])
-            tree = tree[key]
-        if not isinstance(tree, TensorRecord):
-            raise TlganError(f"{path} holds a {type(tree).__name__}: expected a tensor, or a dictionary with one")
-        tensor = tree.load()
-        return (tensor.double() if tensor.is_floating_point() else tensor).numpy(), key in IN_COLUMNS
+            return _numbers(tree[key].load()), key in IN_COLUMNS
+        if isinstance(tree, TensorRecord):
+            return _numbers(tree.load()), False
+        raise TlganError(f"{path} holds a {type(tree).__name__}: expected a tensor, or a dictionary with one")
     raise TlganError(f"{path} ends in {path.suffix or 'nothing'}: expected .npy, .npz, .pt or .pth")
+
+
+def _numbers(tensor: Any) -> np.ndarray:
+    """A tensor for NumPy, which lacks some of the floats that torch has."""
+    return np.asarray(tensor.double() if tensor.is_floating_point() else tensor)
 
 
 def _key(path: Path, keys: list[Any]) -> Any:
