@@ -188,7 +188,7 @@ def discover(
         resolution=resolution,
         base=None if base is None else tuple(name for name in base if name != "none"),
         options=chosen_options(network, parse_options(ends(option, input_, output))),
-        method="" if method == "regression" else method,
+        method=method,
     )
     recipe = None
     if preview:
