@@ -54,18 +54,20 @@ def _tensors(group: Any, h5py: Any) -> dict[str, Any]:
     return found
 
 
-def described(path: str, member: str) -> dict[str, Any]:
-    """What the HDF5 file at `path` holds; with a `member`, the one of that name in a zip archive."""
+def described(path: str, member: str, *, limited: bool = True) -> dict[str, Any]:
+    """What the HDF5 file at `path` holds; with a `member`, the one of that name in a zip archive. `limited` binds this
+    process to what that may take."""
     import h5py
 
     if member:
         with zipfile.ZipFile(path) as archive:
-            size = archive.getinfo(member).file_size
-            _limit(size)
+            if limited:
+                _limit(archive.getinfo(member).file_size)
             data = archive.read(member)
     else:
         with open(path, "rb") as file:
-            _limit(file.seek(0, 2))
+            if limited:
+                _limit(file.seek(0, 2))
             file.seek(0)
             data = file.read()
     with h5py.File(io.BytesIO(data), "r") as opened:

@@ -76,8 +76,15 @@ def parsed(config: str, places: Any, data: memoryview, allowance: Allowance) -> 
     if not isinstance(described, dict) or not isinstance(places, dict):
         raise TlganError("it is a Keras model whose configuration is damaged: fetch it again")
     tensors = {}
-    for name, (dtype, shape, start, size) in places.items():
+    for name, place in places.items():
         allowance.spend(40)
+        match place:
+            case [str(dtype), list(shape), int(start), int(size)] if dtype in ITEM_SIZES:
+                pass
+            case _:
+                raise TlganError(f"its tensor {name[:60]} is damaged: fetch it again")
+        if len(shape) > 8 or not all(type(side) is int and 0 <= side < 2**40 for side in shape):
+            raise TlganError(f"its tensor {name[:60]} has sizes that are no small whole numbers: damaged")
         numel = math.prod(shape)
         if not 0 <= start <= start + size <= len(data) or numel * ITEM_SIZES[dtype] != size:
             raise TlganError(f"its tensor {name[:60]} lies outside the file, or is damaged: fetch it again")

@@ -17,7 +17,6 @@ from tlgan.io import hub
 
 from .kinds import ARCHITECTURES, assumed_words, is_black_box, set_options
 
-
 _BY_BUILDING = ("keras", "biggan", "progressive", "lightweight")  # whose sizes follow from all their layers
 
 

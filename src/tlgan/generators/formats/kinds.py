@@ -21,6 +21,7 @@ from tlgan.generators.nets.keras import Keras
 from tlgan.generators.nets.keras_graph import read_keras
 from tlgan.generators.nets.lightweight import LightweightGAN, is_lightweight, read_lightweight
 from tlgan.generators.nets.lucidrains import Lucidrains, is_lucidrains, read_lucidrains
+from tlgan.generators.nets.mmgeneration import is_mmgeneration, read_mmgeneration
 from tlgan.generators.nets.mobilestylegan import MobileStyleGAN
 from tlgan.generators.nets.mobilestylegan_ir import is_mobilestylegan, read_mobilestylegan
 from tlgan.generators.nets.mobilestylegan_state import is_mobilestylegan_state, read_mobilestylegan_state
@@ -201,6 +202,7 @@ _STATES: tuple[tuple[Callable[[State], Any], Callable[[State, TensorRecord | Non
     (is_lucidrains, lambda state, average: read_lucidrains(state)),
     (is_fastgan, lambda state, average: read_fastgan(state)),
     (is_mobilestylegan_state, lambda state, average: read_mobilestylegan_state(state)),
+    (is_mmgeneration, lambda state, average: read_mmgeneration(state)),
     (is_genforce, lambda state, average: read_genforce(state)),
     (is_dcgan, lambda state, average: read_dcgan(state)),
 )

@@ -19,6 +19,8 @@ from tlgan.generators.base import LatentGenerator
 from tlgan.generators.blueprint import MAX_RESOLUTION, Blueprint, Options
 from tlgan.generators.interrupt import still_wanted
 
+from .filtering import over_white
+
 _MOST = 2**27  # numbers in what one layer gives for one picture
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "linear": lambda x: x, "relu": torch.relu, "relu6": F.relu6, "tanh": torch.tanh, "sigmoid": torch.sigmoid, "elu": F.elu,
@@ -146,11 +148,7 @@ class Keras(LatentGenerator):
     def _paint(
         self, latents: Tensor, *, label: Tensor | None, noise: str, resolution: int | None, **options: Any
     ) -> Tensor:
-        images = (self._painted(latents, label) - self._low) * (2 / (self._high - self._low)) - 1
-        if images.shape[1] == 4:  # transparency is painted over white
-            opacity = ((images[:, 3:] + 1) / 2).clamp(0, 1)
-            images = images[:, :3] * opacity + 1 - opacity
-        return images
+        return over_white((self._painted(latents, label) - self._low) * (2 / (self._high - self._low)) - 1)
 
     def _painted(self, latents: Tensor, label: Tensor | None, *, meta: bool = False) -> Tensor:
         """Pictures [n, c, h, w] as the model gives them."""
