@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tlgan.hooks import METRICS
+from tlgan.samples.engines import mapped
 
 from .judging import Judge
 from .metrics import Seen
@@ -22,7 +23,7 @@ from .statistics import Estimate, bootstrap, cosine
 
 if TYPE_CHECKING:
     from tlgan.editing import Canvas
-    from tlgan.hooks import EvaluationMethod
+    from tlgan.hooks import EvaluationMethod, SamplingEngine
 
 #: Edges of the bins of measured change, in sd, in which attribute dependency is told.
 DEPENDENCY_EDGES = (0.25, 0.75, 1.25, 1.75, 2.25, 3.0)
@@ -44,6 +45,25 @@ class Tried:
 
 
 @dataclass(frozen=True, eq=False)
+class _Trial:
+    """One slider on all faces, by one method."""
+
+    canvas: Canvas
+    method: EvaluationMethod
+    starts: np.ndarray
+    signs: np.ndarray
+    names: tuple[str, ...]
+
+    def __call__(self, item: tuple[str, float]) -> tuple[np.ndarray, np.ndarray, float]:
+        """Of (name, ask): latents float32 [n, d], where all features then stand [n, f], and seconds."""
+        name, ask = item
+        began = time.perf_counter()
+        latents = self.method.latents(self.canvas, self.starts, name, ask * self.signs, self.names)
+        seconds = time.perf_counter() - began
+        return latents, self.canvas.measure(latents), seconds
+
+
+@dataclass(frozen=True, eq=False)
 class Measurements:
     """What a judge saw of it: changes along the ask, ``changes`` [n, k, k] in its sd and ``rescored`` [n, k, k] in
     natural units; ``identity`` [n, k]; ``embedding`` [n, k, e]."""
@@ -57,8 +77,17 @@ class Measurements:
 class Bench:
     """Faces [n, d], each asked for more (every second one: less) of every feature in `names`."""
 
-    def __init__(self, canvas: Canvas, names: Sequence[str], starts: np.ndarray) -> None:
+    def __init__(
+        self,
+        canvas: Canvas,
+        names: Sequence[str],
+        starts: np.ndarray,
+        engine: SamplingEngine | None = None,
+        says: Callable[[str], None] = lambda words: None,
+    ) -> None:
+        """``engine``: where one slider after another is tried, None for this process; ``says`` hears of its trouble."""
         self.canvas = canvas
+        self._engine, self._says = engine, says
         self.names = tuple(names)
         self.rows = canvas.axes.indices(names)
         self.starts = starts
@@ -68,20 +97,18 @@ class Bench:
     def try_out(self, method: EvaluationMethod, amount: float | np.ndarray) -> Tried:
         """Every slider on every face, asked for ± `amount` (one number, or one for each slider)."""
         asked = np.broadcast_to(np.asarray(amount, dtype=float), (len(self.names),))
-        latents, own, seconds = [], [], 0.0
-        for name, ask in zip(self.names, asked, strict=True):
-            began = time.perf_counter()
-            latents.append(method.latents(self.canvas, self.starts, name, ask * self.signs, self.names))
-            seconds += time.perf_counter() - began
-            own.append((self.canvas.measure(latents[-1])[:, self.rows] - self._before) * self.signs[:, None])
-        return Tried(method, asked, np.stack(latents, axis=1), np.stack(own, axis=1), seconds)
+        trial = _Trial(self.canvas, method, self.starts, self.signs, self.names)
+        done = mapped(self._engine, trial, zip(self.names, asked.tolist(), strict=True), self._says)
+        latents, positions, seconds = zip(*done, strict=True)
+        own = [(after[:, self.rows] - self._before) * self.signs[:, None] for after in positions]
+        return Tried(method, asked, np.stack(latents, axis=1), np.stack(own, axis=1), sum(seconds))
 
     def measure(self, judge: Judge, tried: Tried) -> Measurements:
         """Let a judge look at what was tried."""
         before, along = judge.measure(self.starts), self.signs[:, None]
         parts = []
-        for k in range(len(self.names)):
-            after = judge.measure(tried.latents[:, k])
+        sliders = (np.ascontiguousarray(tried.latents[:, k]) for k in range(len(self.names)))
+        for after in mapped(self._engine, judge.measure, sliders, self._says):
             parts.append(
                 (
                     (after.positions - before.positions) * along,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tlgan.errors import TlganError
-from tlgan.hooks import EVALUATION_METHODS, METRICS, EvaluationMethod
+from tlgan.hooks import EVALUATION_METHODS, METRICS, EvaluationMethod, SamplingEngine
 from tlgan.progress import ProgressLike, as_progress
 
 from .bench import Bench
@@ -43,10 +43,11 @@ def evaluate(
     seed: int = SEED,
     metrics: Sequence[str] = (),
     progress: ProgressLike = None,
+    engine: SamplingEngine | None = None,
 ) -> Evaluation:
     """Try every method on `faces` fresh faces and every slider of `features` (all that both extractor and judge know
     and that are not weak), and let the `judge` say what changed, on a scale from `plain` pictures. ``metrics``: names of
-    further figures, see `tlgan.hooks.METRICS`.
+    further figures, see `tlgan.hooks.METRICS`. ``engine``: where sliders are tried, None for this process.
 
     Raises TlganError where there is nothing to judge, or the judge lacks a feature.
     """
@@ -59,7 +60,7 @@ def evaluate(
     for metric in metrics:
         METRICS.get(metric)
     says(f"{evaluator.name} looks at {plain:,} plain pictures")
-    bench = Bench(canvas, names, canvas.sample(faces, seed=seed))
+    bench = Bench(canvas, names, canvas.sample(faces, seed=seed), engine, says)
     latents = canvas.sample(plain, seed=seed, start=faces)
     scale = Judge(canvas, evaluator, names, latents)
     own = canvas.measure(latents)[:, bench.rows]

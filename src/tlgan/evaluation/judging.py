@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -43,10 +44,19 @@ class Evaluator(Protocol):
         ...
 
 
-def _moved(images: torch.Tensor, down: int, right: int) -> torch.Tensor:
-    """Moved by a sixty-fourth of the side for each unit; the border goes on."""
+def seen_as_it_is(images: torch.Tensor) -> torch.Tensor:
+    """The view of a picture that changes nothing."""
+    return images
+
+
+def _moved(images: torch.Tensor, *, down: int = 0, right: int = 0, mirrored: bool = False) -> torch.Tensor:
+    """Moved by a sixty-fourth of the side for each unit, where the border goes on; then mirrored."""
     import torch.nn.functional as F
 
+    if mirrored:
+        return _moved(images, down=down, right=right).flip(-1)
+    if not (down or right):
+        return images
     unit = max(1, images.shape[-1] // 64)
     down, right, edge = down * unit, right * unit, 2 * unit
     padded = F.pad(images, (edge, edge, edge, edge), mode="replicate")
@@ -56,10 +66,10 @@ def _moved(images: torch.Tensor, down: int, right: int) -> torch.Tensor:
 
 #: Views [n, C, H, W] -> [n, C, H, W] that leave a face the same face; every second one is mirrored.
 VIEWS: tuple[View, ...] = (
-    lambda images: images,
-    lambda images: images.flip(-1),
-    lambda images: _moved(images, 1, 2),
-    lambda images: _moved(images, -2, -1).flip(-1),
+    seen_as_it_is,
+    partial(_moved, mirrored=True),
+    partial(_moved, down=1, right=2),
+    partial(_moved, down=-2, right=-1, mirrored=True),
 )
 
 

@@ -17,9 +17,9 @@ from tlgan.errors import TlganError
 from tlgan.evaluation.evaluate import as_evaluator, evaluate, judged_features
 from tlgan.evaluation.scores import Evaluation
 from tlgan.evaluation.variants import OnAxes, fitted
-from tlgan.hooks import AXIS_METHODS, EVALUATION_METHODS, EvaluationMethod
+from tlgan.hooks import AXIS_METHODS, EVALUATION_METHODS, EvaluationMethod, SamplingEngine
 from tlgan.io.files import replacing
-from tlgan.io.step import Step, held
+from tlgan.io.step import Step
 from tlgan.progress import ProgressLike, as_progress
 
 from .discover import labelled
@@ -61,6 +61,7 @@ def compare(
     plain: int = 2000,
     metrics: Sequence[str] = (),
     progress: ProgressLike = None,
+    engine: SamplingEngine | None = None,
 ) -> Comparison:
     """Judge axis `methods` on a workspace, and write `comparison.json` and `comparison.html` into it.
 
@@ -105,7 +106,7 @@ def compare(
     evaluations = tuple(
         evaluate(
             _small(workspace), evaluator, features=names, methods=variants, faces=faces, amount=amount, plain=plain,
-            metrics=metrics, progress=progress,
+            metrics=metrics, progress=progress, engine=engine,
         )
         for evaluator in evaluators
     )  # fmt: skip
@@ -116,12 +117,6 @@ def compare(
     with writing_into(workspace.path, says), Step(workspace.path) as step:
         _write(workspace, found, variants, step)
     return found
-
-
-def kept(workspace: Workspace) -> dict[str, Any] | None:
-    """The comparison that a workspace holds, as `Comparison.to_json` gave it; None where there is none."""
-    path = held(workspace.path, JSON_FILE)
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def _small(workspace: Workspace) -> Any:
