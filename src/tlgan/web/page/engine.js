@@ -40,14 +40,16 @@
  * Every method may reject with an Error whose message is a line for a person; one that was superseded or aborted
  * rejects with an AbortError, which nobody needs to handle. Pictures in lists are URLs that an <img> can show.
  *
- * What `onframe` hears may be a part of a frame: a picture without numbers (`measured` missing) while these are still
+ * @typedef {{signal?: AbortSignal, onframe?: (frame: Partial<Frame>) => void}} Asked
+ *
+ * What `onframe` is called with may be a part of a frame: a picture without numbers (`measured` missing) while these are still
  * being looked for, then the numbers without a picture (`bitmap` missing).
  * @typedef {object} Engine
  * @property {() => Promise<Description>} describe
  * @property {(() => {face: Face, frame: Omit<Frame, "bitmap"> & {picture: string}} | null)} first
  *   a face that is there already, where there is one
- * @property {(view: View, options?: {signal?: AbortSignal, onframe?: (frame: Partial<Frame>) => void}) => Promise<Frame>} render
- *   only the newest call is answered; `onframe` hears everything on the way, the last frame included
+ * @property {(view: View, options?: Asked) => Promise<Frame>} render
+ *   only the newest call is answered; `onframe` is called with everything on the way, the last frame included
  * @property {(face: Face) => Promise<{latent: string}>} solve
  * @property {(seed: number) => Promise<Face>} random
  * @property {(wish: {seeds: number[]} | {wanted: Record<string, number>, count: number})

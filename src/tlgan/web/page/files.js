@@ -19,7 +19,12 @@ export class Files {
    * @param {import("./photograph.js").Photographs | null} photographs  where dropped pictures without a face go
    */
   constructor(engine, description, store, picture, face, photographs) {
-    Object.assign(this, { engine, description, store, picture, face, photographs });
+    this.engine = engine;
+    this.description = description;
+    this.store = store;
+    this.picture = picture;
+    this.face = face;
+    this.photographs = photographs;
     if (photographs) byId("drop").textContent = "Drop a photograph to edit it, or a saved picture to bring its face back";
     this.listen();
     store.subscribe(() => this.goneOn());
@@ -182,6 +187,7 @@ function ofOne({ width, height, kind }, { generator, provenance }, wishes) {
 
 /** @param {import("./engine.js").Face} a @param {import("./engine.js").Face} b */
 function same(a, b) {
+  /** @param {import("./engine.js").Face} face */
   const key = ({ seed, latent, asked, locks, soft = {}, exact, identity = false }) =>
     JSON.stringify([seed, latent && shorten(latent), sorted(asked), [...locks].sort(), sorted(soft), exact, identity]);
   return key(a) === key(b);

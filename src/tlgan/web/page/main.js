@@ -202,7 +202,7 @@ function showNumbers() {
   say("short", !walking && known ? shortfall(entry, known) : "");
 }
 
-/** What to say where less was granted than asked. */
+/** What to say where less was granted than asked. @param {any} entry @param {Partial<import("./engine.js").Frame>} known */
 function shortfall(entry, { share, in_the_way: locks }) {
   if (!Object.keys(entry.asked).length || share >= 0.9) return "";
   const labels = locks.slice(0, 2).map((name) => description.features.find((feature) => feature.name === name).label);
@@ -220,7 +220,7 @@ function show(state) {
   byId("guard").checked = entry.guard;
   byId("guard-label").hidden = !entry.exact || entry.others;
   byId("reset").disabled = !Object.keys(entry.asked).length;
-  for (const button of document.querySelectorAll(".thumbs button")) {
+  for (const button of thumbButtons()) {
     button.disabled = byId(button.dataset.for).disabled ?? false;
   }
   const key = JSON.stringify(entry.start);
@@ -269,6 +269,11 @@ function setWipe(on) {
   byId("wipe-on").setAttribute("aria-pressed", String(on));
   picture.setWipe(on);
   if (on) fetchOriginal();
+}
+
+/** The buttons under a phone's picture. @returns {Iterable<any>} */
+function thumbButtons() {
+  return document.querySelectorAll(".thumbs button");
 }
 
 function holdButton(button) {
@@ -329,7 +334,7 @@ byId("wipe-on").addEventListener("click", actions.w);
 byId("exact").addEventListener("change", (event) => change((state) => gestures.exact(state, event.target.checked)));
 byId("guard").addEventListener("change", (event) => change((state) => gestures.guard(state, event.target.checked)));
 byId("others").addEventListener("change", (event) => change((state) => gestures.lockOthers(state, event.target.checked)));
-for (const button of document.querySelectorAll(".thumbs button")) {
+for (const button of thumbButtons()) {
   if (button.dataset.for !== "compare") button.addEventListener("click", () => byId(button.dataset.for).click());
   else holdButton(button);
 }
@@ -355,7 +360,7 @@ if (named) {
 }
 show(store.state);
 /** For scripts and for the console: the same gestures by name. */
-window.studio = {
+/** @type {any} */ (window).studio = {
   engine,
   description,
   /** Ask for changes in standard deviations. @param {Record<string, number>} asked */

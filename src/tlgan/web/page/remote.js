@@ -55,6 +55,7 @@ class Remote {
 
   // -- frames ------------------------------------------------------------------------------------------------------
 
+  /** @param {import("./engine.js").View} view @param {import("./engine.js").Asked} [options] @returns {Promise<any>} */
   render(view, { signal, onframe } = {}) {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(aborted());
