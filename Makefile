@@ -4,11 +4,13 @@ PYTHON ?= python3
 TORCH ?= torch==2.13.0
 ARGS ?=
 PORT ?= 8000
+# How many processes run the tests: as many as there are cores, at most 4. JOBS=0 runs them in one, for a debugger.
+JOBS ?= auto --maxprocesses=4
 VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo demo-site test check sbom audit fuzz clean
+.PHONY: demo demo-site test check check-page docs dist dist-try sbom audit fuzz clean
 
 demo: $(VENV)/.demo  ## default generator, 40+ sliders, the studio in the browser
 	@$(BIN)/tlgan demo $(ARGS)
@@ -20,13 +22,27 @@ demo-site: $(VENV)/.site  ## the same as a page that needs no server: builds sit
 	@$(BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory site
 
 test: $(VENV)/.test check  ## everything, the browser tests included (they need Chromium)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
-check: $(VENV)/.test  ## formatting, lint and types
+check: $(VENV)/.test check-page  ## formatting, lint and types
 	$(BIN)/ruff format --check src tests benchmarks recipes
 	$(BIN)/ruff check src tests benchmarks recipes
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python recipes/licences.py
+
+docs: $(VENV)/.test  ## the documentation as pages: build/docs/index.html, links checked
+	@$(BIN)/python recipes/docs.py
+
+dist: $(VENV)/.test  ## wheel and sdist in dist/, checked
+	@$(BIN)/python recipes/dist.py
+
+dist-try: $(VENV)/.test  ## the same, and the wheel tried in a fresh environment away from the tree; minutes
+	@$(BIN)/python recipes/dist.py --try --torch '$(TORCH)'
+
+check-page: $(VENV)/.typescript  ## types of the pages' scripts, where there is Node.js
+	@if [ -x $(VENV)/node_modules/.bin/tsc ]; then $(VENV)/node_modules/.bin/tsc -p jsconfig.json; \
+	else echo "• no TypeScript (npm is missing, or can't reach its registry): the pages' types are not checked"; fi
 
 sbom: $(VENV)/.test  ## what is installed, with versions, licences and hashes: CycloneDX JSON in build/sbom.json
 	@mkdir -p build
@@ -62,3 +78,7 @@ $(VENV)/.test: $(VENV)/.torch pyproject.toml
 	@echo "• installing tlgan and what its tests need"
 	@$(BIN)/pip install --quiet --editable ".[test]"
 	@touch $@ $(VENV)/.demo
+
+$(VENV)/.typescript: $(VENV)/.torch
+	@if command -v npm >/dev/null; then npm install --prefix $(VENV) --no-save --silent --no-fund --no-audit typescript@5.9.3 || true; fi
+	@touch $@

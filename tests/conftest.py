@@ -14,6 +14,11 @@ from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+# Processes side by side share the cores; more threads than cores make all of them slower. Before torch is imported.
+if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, str(max(1, (os.cpu_count() or 1) // workers)))
+
 from tlgan.workspace import Workspace
 from worlds import halves_workspace
 
@@ -39,6 +44,19 @@ FLAGS = [
 def halves(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A workspace of the two-halves world."""
     return halves_workspace(tmp_path_factory.mktemp("halves") / "halves")
+
+
+@pytest.fixture(scope="session")
+def built_docs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pages of the documentation."""
+    pytest.importorskip("sphinx")
+    pytest.importorskip("furo")
+    sys.path.insert(0, str(Path(__file__).parents[1] / "recipes"))
+    import docs
+
+    folder = tmp_path_factory.mktemp("docs")
+    docs.build(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

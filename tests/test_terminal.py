@@ -59,7 +59,8 @@ def shown(capsys: pytest.CaptureFixture[str]) -> str:
 def test_every_way_of_printing_hands_nothing_on(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "300")
+    for console in (terminal.console, terminal.results):
+        monkeypatch.setattr(console, "_width", 300)  # it keeps the width that COLUMNS had when it was made
     table = Table(title=HOSTILE)
     table.add_column(HOSTILE)
     table.add_row(HOSTILE)

@@ -51,6 +51,7 @@ from .photographs import AlignOption, BoxOption, FaceOption, StepsOption, WholeO
 from .photographs import register as register_photograph_verb
 from .provenance import register as register_provenance_verbs
 from .publish import register as register_publish_verb
+from .report import register as register_report
 
 app = typer.Typer(
     name="tlgan",
@@ -437,6 +438,7 @@ register_photograph_verb(app)
 register_publish_verb(app)
 register_provenance_verbs(app)
 register_evaluation(app)
+register_report(app)
 register_method_verbs(app)
 register_dataset(app)
 register_audit(app)

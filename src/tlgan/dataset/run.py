@@ -131,8 +131,10 @@ def make_dataset(
     digest = request.digest(workspace.axes.generator, _axes_digest(workspace), evaluator.name)
     with locked(out / LOCK, listener.stage):
         finish(out)
+        sweep(out)
         done = _finished(out, digest, form)
         if done is not None:
+            shutil.rmtree(out / WORK, ignore_errors=True)
             listener.stage(f"{out} holds this data set already")
             return done
         work = to_write(out, WORK)

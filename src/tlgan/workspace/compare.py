@@ -19,7 +19,7 @@ from tlgan.evaluation.scores import Evaluation
 from tlgan.evaluation.variants import OnAxes, fitted
 from tlgan.hooks import AXIS_METHODS, EVALUATION_METHODS, EvaluationMethod, SamplingEngine
 from tlgan.io.files import replacing
-from tlgan.io.step import Step, held
+from tlgan.io.step import Step
 from tlgan.progress import ProgressLike, as_progress
 
 from .discover import labelled
@@ -117,12 +117,6 @@ def compare(
     with writing_into(workspace.path, says), Step(workspace.path) as step:
         _write(workspace, found, variants, step)
     return found
-
-
-def kept(workspace: Workspace) -> dict[str, Any] | None:
-    """The comparison that a workspace holds, as `Comparison.to_json` gave it; None where there is none."""
-    path = held(workspace.path, JSON_FILE)
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def _small(workspace: Workspace) -> Any:

@@ -38,14 +38,16 @@
  * Every method may reject with an Error whose message is a line for a person; one that was superseded or aborted
  * rejects with an AbortError, which nobody needs to handle. Pictures in lists are URLs that an <img> can show.
  *
- * What `onframe` hears may be a part of a frame: a picture without numbers (`measured` missing) while these are still
+ * @typedef {{signal?: AbortSignal, onframe?: (frame: Partial<Frame>) => void}} Asked
+ *
+ * What `onframe` is called with may be a part of a frame: a picture without numbers (`measured` missing) while these are still
  * being looked for, then the numbers without a picture (`bitmap` missing).
  * @typedef {object} Engine
  * @property {() => Promise<Description>} describe
  * @property {(() => {face: Face, frame: Omit<Frame, "bitmap"> & {picture: string}} | null)} first
  *   a face that is there already, where there is one
- * @property {(view: View, options?: {signal?: AbortSignal, onframe?: (frame: Partial<Frame>) => void}) => Promise<Frame>} render
- *   only the newest call is answered; `onframe` hears everything on the way, the last frame included
+ * @property {(view: View, options?: Asked) => Promise<Frame>} render
+ *   only the newest call is answered; `onframe` is called with everything on the way, the last frame included
  * @property {(face: Face) => Promise<{latent: string}>} solve
  * @property {(seed: number) => Promise<Face>} random
  * @property {(wish: {seeds: number[]} | {wanted: Record<string, number>, count: number})
@@ -56,6 +58,9 @@
  * @property {((face: Face, remember: boolean) => Promise<Blob | null>)=} saved  a PNG of the face that says what it is, with its
  *   state inside or without, where the picture on the screen is not fit to be saved
  * @property {(state: object) => Promise<Face>} open  the other way; another generator's state is refused by name
+ * @property {((wish: {n: number, balance: string[], where: string, source: string, format: string}) => Promise<{samples: number, command: string,
+ *   cells: {words: string, rows: number, samples: number, rare: boolean, impossible: string}[]}>)=} cells  a data set that is asked for: its cells,
+ *   how many plain samples lie in each, and the command that makes it; missing where there are no samples; only the newest call is answered
  * @property {(listen: (trouble: string) => void) => void} onstatus  called at every change with a line that says why no
  *   pictures come, "" while they do
  */

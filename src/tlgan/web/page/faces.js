@@ -29,7 +29,7 @@ export class Thumbs {
   async fetch(entries, engine, most) {
     const missing = entries.filter((entry) => "seed" in entry.start && !this.get(entry)).slice(-most);
     if (!missing.length) return false;
-    const found = await engine.gallery({ seeds: missing.map((entry) => entry.start.seed) });
+    const found = await engine.gallery({ seeds: missing.map(({ start }) => /** @type {{seed: number}} */ (start).seed) });
     await Promise.all(
       found.map(async ({ picture }, k) => {
         const image = make("img", { src: picture });
@@ -45,7 +45,7 @@ export class Thumbs {
     return this.pictures.get(exactly(entry)) ?? this.pictures.get(start(entry));
   }
 
-  /** Paint it on a canvas. @param {HTMLCanvasElement} canvas */
+  /** Paint it on a canvas. @param {HTMLCanvasElement & {shown?: unknown}} canvas */
   paint(entry, canvas) {
     const small = this.get(entry);
     if (canvas.shown === small) return;
@@ -122,5 +122,5 @@ export class Faces {
   }
 }
 
-/** @param {import("./state.js").Entry} entry */
+/** "face 7". @param {{start: any}} entry */
 export const faceName = ({ start }) => ("seed" in start ? `face ${start.seed}` : "face without a number");

@@ -18,7 +18,11 @@ export class Files {
    * @param {() => Promise<import("./engine.js").Face>} face  what is on the screen, as a face of its own
    */
   constructor(engine, description, store, picture, face) {
-    Object.assign(this, { engine, description, store, picture, face });
+    this.engine = engine;
+    this.description = description;
+    this.store = store;
+    this.picture = picture;
+    this.face = face;
     this.listen();
     store.subscribe(() => this.goneOn());
   }
@@ -158,6 +162,7 @@ function inside({ generator, provenance }, wishes) {
 
 /** @param {import("./engine.js").Face} a @param {import("./engine.js").Face} b */
 function same(a, b) {
+  /** @param {import("./engine.js").Face} face */
   const key = ({ seed, latent, asked, locks, soft = {}, exact, identity = false }) =>
     JSON.stringify([seed, latent && shorten(latent), sorted(asked), [...locks].sort(), sorted(soft), exact, identity]);
   return key(a) === key(b);

@@ -34,10 +34,10 @@ export function listen(actions, hold) {
   addEventListener("blur", () => hold.compare(false));
   // A button that was clicked must not keep the keyboard: Space would press it again instead of comparing.
   document.addEventListener("mousedown", (event) => {
-    const button = event.target.closest("button");
+    const button = /** @type {Element} */ (event.target).closest("button");
     if (!button || byId("dialog").contains(button)) return;
     event.preventDefault();
-    if (inText(document.activeElement)) document.activeElement.blur();
+    if (inText(document.activeElement)) /** @type {HTMLElement} */ (document.activeElement).blur();
   });
 }
 

@@ -31,7 +31,7 @@ export class Local {
     this.worker = worker;
     this.id = 0;
     this.asked = 0;
-    /** @type {Map<number, {resolve: Function, reject: Function, onframe?: Function}>} */
+    /** @type {Map<number, {resolve: Function, reject: Function, onframe?: Function, key: string}>} */
     this.requests = new Map(); // the newest, and older ones whose picture may still come
     this.calls = new Map();
     this.failure = null;
@@ -62,6 +62,7 @@ export class Local {
 
   // -- frames ------------------------------------------------------------------------------------------------------
 
+  /** @param {import("./engine.js").View} view @param {import("./engine.js").Asked} [options] @returns {Promise<any>} */
   render(view, { signal, onframe } = {}) {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(aborted());

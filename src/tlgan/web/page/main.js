@@ -1,6 +1,7 @@
 // Puts the page together: the store moves, the engine is asked for the picture, everything shows what came back.
 
 import * as card from "./card.js";
+import { DataSet } from "./dataset.js";
 import { byId, complain, make, say } from "./dom.js";
 import { Effects } from "./effects.js";
 import { openEngine } from "./engine.js";
@@ -72,6 +73,7 @@ const actions = {
   ArrowRight: () => store.do((state) => gestures.go(state, 1)),
   g: () => gallery.open(),
   m: () => map.open(),
+  d: () => dataSet.open(gestures.current(store.state).asked),
   s: () => files.ask(),
   t: strip,
   a: () => morph.press("a"),
@@ -99,6 +101,7 @@ const gallery = new Gallery(engine, description, (face) => store.do((state) => g
 const morph = new Morph(engine, description, store, thumbs);
 const strips = new Strip(engine, description);
 const map = new CorrelationMap(description, (names) => search.pick(names));
+const dataSet = new DataSet(engine, description);
 const files = new Files(engine, description, store, picture, shownFace);
 
 // -- painting ------------------------------------------------------------------------------------------------------
@@ -194,7 +197,7 @@ function showNumbers() {
   say("short", !walking && known ? shortfall(entry, known) : "");
 }
 
-/** What to say where less was granted than asked. */
+/** What to say where less was granted than asked. @param {any} entry @param {Partial<import("./engine.js").Frame>} known */
 function shortfall(entry, { share, in_the_way: locks }) {
   if (!Object.keys(entry.asked).length || share >= 0.9) return "";
   const labels = locks.slice(0, 2).map((name) => description.features.find((feature) => feature.name === name).label);
@@ -212,7 +215,7 @@ function show(state) {
   byId("guard").checked = entry.guard;
   byId("guard-label").hidden = !entry.exact || entry.others;
   byId("reset").disabled = !Object.keys(entry.asked).length;
-  for (const button of document.querySelectorAll(".thumbs button")) {
+  for (const button of thumbButtons()) {
     button.disabled = byId(button.dataset.for).disabled ?? false;
   }
   const key = JSON.stringify(entry.start);
@@ -253,6 +256,11 @@ function setWipe(on) {
   byId("wipe-on").setAttribute("aria-pressed", String(on));
   picture.setWipe(on);
   if (on) fetchOriginal();
+}
+
+/** The buttons under a phone's picture. @returns {Iterable<any>} */
+function thumbButtons() {
+  return document.querySelectorAll(".thumbs button");
 }
 
 function holdButton(button) {
@@ -301,7 +309,7 @@ async function shownFace() {
 byId("workspace").textContent = description.name;
 byId("picture").style.setProperty("--most", `${Math.max(832, description.generator.resolution)}px`);
 if (document.title === "tlgan studio") document.title = `${description.name} · tlgan studio`; // a published page has its own
-const buttons = { undo: "undo", redo: "redo", map: "m", share: null, save: "s", help: "?", random: "r", gallery: "g", strip: "t" };
+const buttons = { undo: "undo", redo: "redo", map: "m", data: "d", share: null, save: "s", help: "?", random: "r", gallery: "g", strip: "t" };
 for (const [id, key] of Object.entries(buttons)) byId(id).addEventListener("click", () => (key ? actions[key]() : files.share()));
 byId("earlier").addEventListener("click", actions.ArrowLeft);
 byId("later").addEventListener("click", actions.ArrowRight);
@@ -310,7 +318,7 @@ byId("wipe-on").addEventListener("click", actions.w);
 byId("exact").addEventListener("change", (event) => change((state) => gestures.exact(state, event.target.checked)));
 byId("guard").addEventListener("change", (event) => change((state) => gestures.guard(state, event.target.checked)));
 byId("others").addEventListener("change", (event) => change((state) => gestures.lockOthers(state, event.target.checked)));
-for (const button of document.querySelectorAll(".thumbs button")) {
+for (const button of thumbButtons()) {
   if (button.dataset.for !== "compare") button.addEventListener("click", () => byId(button.dataset.for).click());
   else holdButton(button);
 }
@@ -336,7 +344,7 @@ if (named) {
 }
 show(store.state);
 /** For scripts and for the console: the same gestures by name. */
-window.studio = {
+/** @type {any} */ (window).studio = {
   engine,
   description,
   /** Ask for changes in standard deviations. @param {Record<string, number>} asked */

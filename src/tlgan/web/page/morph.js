@@ -14,7 +14,10 @@ export class Morph {
    * @param {import("./store.js").Store} store @param {import("./faces.js").Thumbs} thumbs
    */
   constructor(engine, description, store, thumbs) {
-    Object.assign(this, { engine, description, store, thumbs });
+    this.engine = engine;
+    this.description = description;
+    this.store = store;
+    this.thumbs = thumbs;
     this.bar = byId("walk");
     this.playButton = byId("play");
     this.filmButton = byId("film");

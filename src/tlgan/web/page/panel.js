@@ -40,7 +40,7 @@ export class Panel {
     }
     const sight = new IntersectionObserver(
       (entries) => {
-        for (const { target, isIntersecting } of entries) this.sliders.get(target.dataset.name).show(isIntersecting);
+        for (const { target, isIntersecting } of entries) this.sliders.get(/** @type {HTMLElement} */ (target).dataset.name).show(isIntersecting);
       },
       { rootMargin: "80px" },
     );

@@ -50,7 +50,7 @@ export async function markGif(gif, provenance, asked = "") {
   return new Blob([bytes.slice(0, head), name, packet, tail, bytes.slice(head)], { type: "image/gif" });
 }
 
-/** The packet with its seal. @returns {Uint8Array} */
+/** The packet with its seal. @returns {Uint8Array<ArrayBuffer>} */
 function written({ claim, namespaces }, asked, picture) {
   const properties = { ...claim, ...(asked && { "tlgan:Asked": asked }), "tlgan:Picture": picture };
   const names = Object.entries(namespaces).map(([prefix, address]) => `\n    xmlns:${prefix}="${address}"`);

@@ -55,6 +55,7 @@ class Remote {
 
   // -- frames ------------------------------------------------------------------------------------------------------
 
+  /** @param {import("./engine.js").View} view @param {import("./engine.js").Asked} [options] @returns {Promise<any>} */
   render(view, { signal, onframe } = {}) {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(aborted());
@@ -228,6 +229,10 @@ class Remote {
 
   open(state) {
     return this.post("api/open", state);
+  }
+
+  cells(wish) {
+    return this.post("api/cells", wish, true);
   }
 
   async get(path) {

@@ -7,7 +7,7 @@ const USUAL = 2; // standard deviations meant by a word without a number
  * @returns {Record<string, number>}  feature: place in the population, in standard deviations
  */
 export function readWish(text, features) {
-  const wanted = {};
+  const wanted = /** @type {Record<string, number>} */ ({});
   for (const item of text.split(/[,;]/).map((part) => part.trim()).filter(Boolean)) {
     const match = /^(.*?)\s*[:=]?\s*([+\-−]?\d+(?:\.\d+)?)?$/u.exec(item);
     const words = plain(match?.[1] ?? item);

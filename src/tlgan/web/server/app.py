@@ -78,6 +78,7 @@ def create_app(
         "film": studio.film,
         "state": studio.state,
         "open": studio.open,
+        "cells": studio.cells,
     }
     routes = [
         Route("/", studio.page),
@@ -104,7 +105,7 @@ class Studio:
         self.painter = Painter(workspace, threads=threads)
         self.description = describe(workspace)
         greeting = {"version": wire.VERSION, "generator": self.axes.generator, "name": workspace.name}
-        self.live = Live(self.painter, greeting, self._paint)
+        self.live = Live(self.painter, greeting, self._paint, self._ready)
         self._first: asyncio.Task[str] | None = None
         self._filming = asyncio.Semaphore(1)
         self._searching = asyncio.Semaphore(1)
@@ -235,6 +236,14 @@ class Studio:
             state = await _body(request)
         return JSONResponse(await self.painter.run(face, state))
 
+    async def cells(self, request: Request) -> Response:
+        """POST {n, balance, where, source, format}: the cells of such a data set, and the command that makes it."""
+        from .cells import cells
+
+        message = await _body(request)
+        async with self._searching:
+            return JSONResponse(await asyncio.to_thread(cells, self.workspace, message))
+
     # -- shared ------------------------------------------------------------------------------------------------
 
     def _claim(self, asked: Edit | str = "") -> Claim:
@@ -266,6 +275,15 @@ class Studio:
         """The same at once: an exact edit that is not resolved yet by the axes."""
         edit = self._mixed(message, "live") if "mix" in message else self._face(message, "face")
         return edit, self.painter.sketch(edit)
+
+    def _ready(self, message: wire.Json) -> tuple[Edit, Painted] | None:
+        """The same where nothing has to be painted for it: at no turn."""
+        seed = message["face"].get("seed") if isinstance(message.get("face"), dict) else None
+        if "mix" in message or (isinstance(seed, int) and not self.painter.knows(seed)):
+            return None
+        edit = self._face(message, "face")
+        painted = self.painter.ready(edit)
+        return None if painted is None else (edit, painted)
 
     def _mixed(self, message: wire.Json, quality: str) -> Edit:
         """A place on the walk between two faces, as a face of its own."""

@@ -1,6 +1,6 @@
 /* Shows what the server says to show, and tells it what was clicked. All state lives there; a reload loses nothing. */
 
-const at = (id) => document.getElementById(id);
+const at = (id) => /** @type {any} */ (document.getElementById(id));
 let state = null;
 let waiting = false;
 

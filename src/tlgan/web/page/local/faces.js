@@ -97,6 +97,7 @@ function wishes(axes, { asked = {}, locks = [], soft = {}, exact = false, identi
   };
 }
 
+/** @returns {[string, number][]} */
 function numbers(axes, object, most, what) {
   if (typeof object !== "object" || object === null || Array.isArray(object)) throw new Error("That face is damaged: its wishes are no list.");
   for (const name of Object.keys(object)) axes.index(name);

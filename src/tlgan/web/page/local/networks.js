@@ -20,36 +20,41 @@ export async function openNetworks(site, wanted) {
 }
 
 async function hasGraphics() {
-  const adapter = await globalThis.navigator?.gpu?.requestAdapter().catch(() => null);
+  const adapter = await /** @type {any} */ (globalThis.navigator)?.gpu?.requestAdapter().catch(() => null);
   return Boolean(adapter && !(adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter));
 }
 
 export class Networks {
+  /** @param {Site} site @param {string} backend @param {any} ort the runtime, and its sessions by network */
+  constructor(site, backend, ort, sessions) {
+    this.site = site;
+    this.backend = backend;
+    this.ort = ort;
+    this.sessions = sessions;
+    /** @type {number} */
+    this.threads = ort.env.wasm.numThreads;
+    /** Runs one after the other: a session can't be entered twice. */
+    this.turn = /** @type {Promise<unknown>} */ (Promise.resolve());
+  }
+
   /** @param {Site} site @param {string} backend @param {string[]} [wanted] the networks to open, of those there are */
   static async open(site, backend, wanted = ["generator", "extractor", "mapping"]) {
-    const networks = new Networks();
-    networks.site = site;
-    networks.backend = backend;
     const names = wanted.filter((name) => site.has(name));
     const [ort, runtime, ...models] = await Promise.all([
       import(site.url(`ort-${backend}`)),
       site.bytes(`runtime-${backend}`),
       ...names.map((name) => site.bytes(name)),
     ]);
-    networks.ort = ort;
     ort.env.wasm.wasmBinary = runtime;
     ort.env.wasm.numThreads = backend === "wasm" ? threads() : 1;
     ort.env.logLevel = "error";
-    networks.threads = ort.env.wasm.numThreads;
-    networks.sessions = {};
+    const sessions = {};
     for (const [k, name] of names.entries()) {
       const options = { executionProviders: [backend], graphOptimizationLevel: "all" };
-      networks.sessions[name] = await ort.InferenceSession.create(models[k], options);
+      sessions[name] = await ort.InferenceSession.create(models[k], options);
     }
     ort.env.wasm.wasmBinary = undefined;
-    /** Runs one after the other: a session can't be entered twice. */
-    networks.turn = Promise.resolve();
-    return networks;
+    return new Networks(site, backend, ort, sessions);
   }
 
   get measures() {

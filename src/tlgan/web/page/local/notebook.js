@@ -68,6 +68,7 @@ export class Kernel {
     return this.first_;
   }
 
+  /** @param {import("../engine.js").View} view @param {import("../engine.js").Asked} [options] @returns {Promise<any>} */
   render(view, { onframe } = {}) {
     return new Promise((resolve, reject) => {
       this.newest?.reject(new DOMException("superseded", "AbortError"));

@@ -17,19 +17,21 @@ export const QUALITY = "final";
  *             latent: Float32Array}} Measured */
 
 export class Painter {
+  /** @param {import("./site.js").Site} site @param {import("./networks.js").Networks} networks @param {ReturnType<typeof read>} tensors */
+  constructor(site, networks, tensors) {
+    this.networks = networks;
+    this.tensors = tensors;
+    this.axes = new Axes(site.facts, tensors);
+    /** @type {Map<string, (number|null)[]>} */
+    this.owns = new Map();
+    this.starts = new Map();
+    this.solutions = new Map();
+  }
+
   /** @param {import("./site.js").Site} site @param {string} [backend] */
   static async open(site, backend) {
-    const painter = new Painter();
-    painter.site = site;
     const [networks, data] = await Promise.all([openNetworks(site, backend), site.bytes("axes")]);
-    painter.networks = networks;
-    painter.tensors = read(data);
-    painter.axes = new Axes(site.facts, painter.tensors);
-    /** @type {Map<string, (number|null)[]>} */
-    painter.owns = new Map();
-    painter.starts = new Map();
-    painter.solutions = new Map();
-    return painter;
+    return new Painter(site, networks, read(data));
   }
 
   // -- where a face stands -------------------------------------------------------------------------------------------

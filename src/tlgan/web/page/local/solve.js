@@ -115,7 +115,10 @@ export function shell(axes, start) {
   return [Math.max(0, Math.min(inner, length)), Math.max(radius, length)];
 }
 
-/** start + move, brought to a norm in [inner, outer] by scaling what lies outside the span, else by a shorter move. */
+/**
+ * start + move, brought to a norm in [inner, outer] by scaling what lies outside the span, else by a shorter move.
+ * @param {Float64Array} start @param {ArrayLike<number>} move @param {Span} span @param {number[]} norms
+ */
 export function keepInside(start, move, span, [inner, outer]) {
   const point = start.map((value, k) => value + move[k]);
   const length = norm(point);

@@ -81,6 +81,7 @@ export class Whole {
     });
   }
 
+  /** @param {{id?: number, result?: any, error?: string, failed?: boolean}} answer */
   receive({ id, result, error, failed }) {
     if (failed) {
       this.failed = true;

@@ -13,7 +13,7 @@ import { Store } from "../store.js";
 export class Widget {
   /**
    * @param {HTMLElement} host
-   * @param {{engine: Engine, first: any, sliders: string[], style: string, sprite: string, home?: string|null,
+   * @param {{engine: Pick<Engine, "describe" | "render">, first: any, sliders: string[], style: string, sprite: string, home?: string|null,
    *          onface?: (face: Face) => void}} options
    *   `first`: description, face and frame; `home`: address of the page with all sliders; `onface` hears of every face
    *   that a gesture ended at
@@ -143,7 +143,7 @@ export class Widget {
     const entry = gestures.current(this.store.state);
     const frame = await this.render(gestures.view(this.store.state, this.strong));
     if (!frame?.latent) return;
-    gestures.arrive(entry, frame); // where looks have led belongs to the face
+    gestures.arrive(entry, /** @type {import("../engine.js").Reached} */ (frame)); // where looks have led belongs to the face
     if (entry === gestures.current(this.store.state) && this.store.history.key === null) this.settle();
   }
 
