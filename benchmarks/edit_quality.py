@@ -67,7 +67,7 @@ def run(workspace: Workspace, options: argparse.Namespace) -> dict[str, Any]:
     looking = [as_evaluator(load_extractor(ref)) for ref in refs]
     single = [ExtractorEvaluator(load_extractor(refs[0]), views=[view]) for view in VIEWS[:2]]
     panel = Panel(canvas, [OwnEvaluator(canvas), *looking, *single], Cache(workspace.path / MEASURED_FOLDER))
-    bench = Bench(canvas, EIGHT, canvas.sample(options.faces, seed=SEED), panel=panel)
+    bench = Bench(canvas, EIGHT, canvas.sample(options.faces, seed=SEED), panel)
     judges, alone = ([Judge(canvas, one, EIGHT, plain, panel) for one in some] for some in (looking, single))
     edits = [bench.try_out(METHODS[name], AMOUNT) for name in options.method or METHODS]
     measurements = [[bench.measure(judge, tried) for tried in edits] for judge in judges]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import pickle
 import zipfile
 from dataclasses import replace
@@ -22,7 +21,7 @@ from tlgan.extractors import load_extractor
 from tlgan.web.server import create_app
 from tlgan.web.server.wire import decode_latent
 from tlgan.workspace import Settings, Workspace, open_workspace
-from tlgan.workspace.compare import Comparison, compare
+from tlgan.workspace.compare import Comparison, compare, kept
 from tlgan.workspace.discover import discover
 from tlgan.workspace.foreign import import_axis, read_direction
 from tlgan.workspace.unnamed import add_directions
@@ -58,8 +57,9 @@ def test_methods_are_judged_beside_each_other(workspace: Workspace, monkeypatch:
     assert "svm" in page
     assert page.count("<figcaption>regression</figcaption>") == 1  # its matrix of side effects
     assert "pca is left out" in page
-    kept = json.loads((workspace.path / "comparison.json").read_text())
-    assert kept == found.to_json() | {"evaluations": kept["evaluations"]}
+    told = kept(workspace)
+    assert told is not None
+    assert told == found.to_json() | {"evaluations": told["evaluations"]}
 
 
 def figures(found: Comparison) -> list[Any]:
@@ -219,10 +219,10 @@ def test_a_wrong_file_gets_one_line_and_nothing_changes(
     refused("huge.npy", "can't be read as an array")
     with zipfile.ZipFile("words.npz", "w") as archive:
         archive.writestr("boundary.npy", "hello")
-    refused("words.npz", "can't be read as an array")
+    refused("words.npz", "boundary is no array")
     with zipfile.ZipFile("bomb.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("boundary.npy", bytes(2**28 + 1))
-    refused("bomb.npz", "256 MB|can't be read")
+    refused("bomb.npz", "unpacks to more than 256 MB")
     torch.save({"boundary": 3}, "none.pt")
     refused("none.pt", "holds no array")
     torch.save(torch.nn.Linear(2, 2), "module.pt")

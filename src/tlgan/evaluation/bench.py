@@ -55,21 +55,18 @@ class Tried:
 
 @dataclass(frozen=True, eq=False)
 class _Trial:
-    """One slider on some faces, by one method."""
+    """One slider on some faces, by one method: wherever an engine runs it."""
 
     canvas: Canvas
     method: EvaluationMethod
     names: tuple[str, ...]
 
     def __call__(self, item: tuple[str, np.ndarray, np.ndarray]) -> Arrays:
-        """Of (name, asks [n], starts [n, d]): "latents" float32 [n, d] and "seconds" [1]."""
+        """Of (name, asks [n], starts [n, d]): latents float32 [n, d], and seconds [1]."""
         name, asks, starts = item
         began = time.perf_counter()
-        latents = self.method.latents(self.canvas, starts, name, asks, self.names)
-        return {
-            "latents": np.asarray(latents, dtype=np.float32),
-            "seconds": np.array([time.perf_counter() - began]),
-        }
+        edited = self.method.latents(self.canvas, starts, name, asks, self.names)
+        return {"latents": np.asarray(edited, dtype=np.float32), "seconds": np.array([time.perf_counter() - began])}
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +98,7 @@ class Bench:
     """Faces [n, d], each asked for more (every second one: less) of every feature in `names`.
 
     ``panel``: what looks at pictures, a canvas' own extractor by `OwnEvaluator` among them; None for that alone.
+    ``engine``: where sliders are moved, None for this process; ``says`` is told of its trouble.
     """
 
     def __init__(
@@ -108,18 +106,18 @@ class Bench:
         canvas: Canvas,
         names: Sequence[str],
         starts: np.ndarray,
+        panel: Panel | None = None,
+        *,
         engine: SamplingEngine | None = None,
         says: Callable[[str], None] = lambda words: None,
-        panel: Panel | None = None,
     ) -> None:
-        """``engine``: where edits are tried and looked at, None for this process; ``says`` hears of its trouble."""
         self.canvas = canvas
         self._engine, self._says = engine, says
         self.names = tuple(names)
         self.rows = canvas.axes.indices(names)
         self.starts = starts
         self.signs = np.where(np.arange(len(starts)) % 2 == 0, 1.0, -1.0)
-        self.panel = panel or Panel(canvas, [OwnEvaluator(canvas)], engine=engine, says=says)
+        self.panel = panel or Panel(canvas, [OwnEvaluator(canvas)])
         self._own = next(one for one in self.panel.evaluators if isinstance(one, OwnEvaluator))
         self._before = self.own(starts)
 
@@ -132,34 +130,43 @@ class Bench:
     def try_out(self, method: EvaluationMethod, amount: float | np.ndarray) -> Tried:
         """Every slider on every face, asked for ± `amount` (one number, or one for each slider)."""
         asked = np.broadcast_to(np.asarray(amount, dtype=float), (len(self.names),))
-        pieces = [slice(at, at + PIECE) for at in range(0, len(self.starts), PIECE)]
-        items = [
-            (name, ask * self.signs[piece], self.starts[piece])
-            for name, ask in zip(self.names, asked.tolist(), strict=True)
-            for piece in pieces
+        pieces = [
+            (name, ask * self.signs[at : at + PIECE], self.starts[at : at + PIECE])
+            for name, ask in zip(self.names, asked, strict=True)
+            for at in range(0, len(self.starts), PIECE)
         ]
+        parts, each = self._edited(method, pieces), len(pieces) // len(self.names)
+        latents = [
+            np.concatenate([part["latents"] for part in parts[at : at + each]]) for at in range(0, len(parts), each)
+        ]
+        own = [(self.own(rows) - self._before) * self.signs[:, None] for rows in latents]
+        seconds = float(sum(part["seconds"][0] for part in parts))
+        return Tried(method, asked, np.stack(latents, axis=1), np.stack(own, axis=1), seconds)
+
+    def _edited(self, method: EvaluationMethod, pieces: Sequence[tuple[str, np.ndarray, np.ndarray]]) -> list[Arrays]:
+        """Each of (name, asks, starts) edited: what is kept already, and the rest by the engine."""
         canvas, cache = self.canvas, self.panel.cache
-        same = (getattr(method, "key", ""), digest_of(canvas.extractor), digest_of_axes(canvas.axes))
-        keys = [digest(*same, canvas.source.resolution, self.names, *item) for item in items]
+        known = (
+            getattr(method, "key", ""),
+            digest_of(canvas.extractor),
+            digest_of_axes(canvas.axes),
+            canvas.source.resolution,
+        )
+        keys = [digest(*known, name, self.names, asks, starts) for name, asks, starts in pieces]
         found = [cache.find(key) for key in keys]
-        missing = [number for number, held in enumerate(found) if held is None]
+        missing = [k for k, part in enumerate(found) if part is None]
         trial = _Trial(canvas, method, self.names)
-        done = mapped(self._engine, trial, [items[number] for number in missing], self._says)
-        for number, edited in zip(missing, done, strict=True):
-            found[number] = edited
-            cache.keep(keys[number], edited, on_disk=edited["seconds"][0] > SLOW * len(edited["latents"]))
-        edits = [held for held in found if held is not None]
-        latents = np.stack(np.split(np.concatenate([held["latents"] for held in edits]), len(self.names)), axis=1)
-        own = [(self.own(latents[:, k]) - self._before) * self.signs[:, None] for k in range(len(self.names))]
-        seconds = float(sum(held["seconds"][0] for held in edits))
-        return Tried(method, asked, latents, np.stack(own, axis=1), seconds)
+        for k, part in zip(missing, mapped(self._engine, trial, (pieces[k] for k in missing), self._says), strict=True):
+            cache.keep(keys[k], part, on_disk=part["seconds"][0] > SLOW * len(part["latents"]))
+            found[k] = part
+        return [part for part in found if part is not None]
 
     def measure(self, judge: Judge, tried: Tried) -> Measurements:
         """Let a judge look at what was tried."""
         before, along = judge.measure(self.starts), self.signs[:, None]
         parts = []
-        sliders = (np.ascontiguousarray(tried.latents[:, k]) for k in range(len(self.names)))
-        for after in mapped(None if judge.panel else self._engine, judge.measure, sliders, self._says):
+        for k in range(len(self.names)):
+            after = judge.measure(tried.latents[:, k])
             parts.append(
                 (
                     (after.positions - before.positions) * along,

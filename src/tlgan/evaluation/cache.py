@@ -17,14 +17,12 @@ import numpy as np
 import tlgan
 from tlgan.errors import TlganError
 from tlgan.io.files import replacing, to_read, to_write, writing
-from tlgan.samples.engines import mapped
 
 from .judging import VIEWS, ExtractorEvaluator
 
 if TYPE_CHECKING:
     from tlgan.axes import Axes
     from tlgan.editing import Canvas
-    from tlgan.hooks import SamplingEngine
 
     from .judging import Evaluator
 
@@ -81,18 +79,10 @@ class Cache:
 class Panel:
     """Evaluators that look at the same pictures of a canvas: each is painted once, and what each says is kept."""
 
-    def __init__(
-        self,
-        canvas: Canvas,
-        evaluators: Sequence[Evaluator],
-        cache: Cache | None = None,
-        engine: SamplingEngine | None = None,
-        says: Callable[[str], None] = lambda words: None,
-    ) -> None:
-        """``engine``: where pictures are painted and looked at, None for this process; ``says`` hears of its trouble."""
+    def __init__(self, canvas: Canvas, evaluators: Sequence[Evaluator], cache: Cache | None = None) -> None:
+        self.canvas = canvas
         self.evaluators = tuple(evaluators)
         self.cache = cache or Cache()
-        self._look, self._engine, self._says = _Look(canvas, self.evaluators), engine, says
         source = canvas.source
         self._painted = digest(
             source.generator.fingerprint, source.space, source.label, source.resolution, source.groups
@@ -103,55 +93,40 @@ class Panel:
 
     def measure(self, evaluator: Evaluator, latents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Responses [n, f] and embedding [n, e] of the pictures of latents; the others look at the same time."""
-        latents = np.ascontiguousarray(latents, dtype=np.float32)
         which = next(k for k, other in enumerate(self.evaluators) if other is evaluator)
-        pieces = [latents[at : at + PIECE] for at in range(0, len(latents), PIECE)]
-        keys = [self._keys(piece) for piece in pieces]
-        missing = [number for number, row in enumerate(keys) if self.cache.find(row[which]) is None]
-        if self._first is None:
-            self._first = pieces[0]
-        work = []
-        for number in missing:
-            new = [k for k, key in enumerate(keys[number]) if self.cache.find(key) is None]
-            self._prepare(new)
-            work.append((new, pieces[number]))
-        done = mapped(self._engine, self._look, work, self._says)
-        for number, (new, _), seen in zip(missing, work, done, strict=True):
-            for k, (responses, embedding) in zip(new, seen, strict=True):
-                kept = {"responses": responses, "embedding": embedding.astype(np.float32)}
-                self.cache.keep(keys[number][k], kept, on_disk=bool(self._known[k]))
-        found = [self.cache.find(row[which]) or {} for row in keys]
-        responses = np.concatenate([part["responses"] for part in found])
-        return responses, np.concatenate([part["embedding"] for part in found]).astype(np.float64)
+        parts = [self._look(which, latents[at : at + PIECE]) for at in range(0, len(latents), PIECE)]
+        return tuple(np.concatenate([part[k] for part in parts]) for k in (0, 1))  # type: ignore[return-value]
 
-    def _keys(self, latents: np.ndarray) -> list[str]:
-        """For each evaluator. Without a digest what is seen stays in this process, where the object's number tells it."""
-        return [
+    def _look(self, which: int, latents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        latents = np.ascontiguousarray(latents, dtype=np.float32)
+        if self._first is None:
+            self._first = latents
+        keys = [
+            # without a digest what is seen stays in this process, in which the object's own number tells it apart
             digest(self._painted, known or f"object {id(evaluator)}", latents)
             for known, evaluator in zip(self._known, self.evaluators, strict=True)
         ]
+        found = self.cache.find(keys[which])
+        if found is None:
+            missing = [k for k, key in enumerate(keys) if self.cache.find(key) is None]
+            self._prepare(missing, latents)
+            for k, (responses, embedding) in zip(missing, self._measured(missing, latents), strict=True):
+                kept = {"responses": responses, "embedding": embedding.astype(np.float32)}
+                self.cache.keep(keys[k], kept, on_disk=bool(self._known[k]))
+            found = self.cache.find(keys[which]) or {}
+        return found["responses"], found["embedding"].astype(np.float64)
 
-    def _prepare(self, which: Sequence[int]) -> None:
-        """An evaluator learns from the first pictures that it sees which features a mirror leaves: those are the same,
+    def _prepare(self, missing: Sequence[int], latents: np.ndarray) -> None:
+        """An evaluator learns from the first pictures that it sees which features a mirror leaves; these are the same
         whether what it said of them was kept or not."""
-        new = [k for k in which if k not in self._ready]
-        if new and self._first is not None:
-            self._look((new, self._first))
+        new = [k for k in missing if k not in self._ready]
+        if new and self._first is not None and not np.array_equal(self._first, latents):
+            self._measured(new, self._first)
         self._ready.update(new)
 
-
-@dataclass(frozen=True, eq=False)
-class _Look:
-    """Paints latents and lets some of the evaluators look."""
-
-    canvas: Canvas
-    evaluators: tuple[Evaluator, ...]
-
-    def __call__(self, item: tuple[Sequence[int], np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Of (numbers of evaluators, latents): responses [n, f] and embedding [n, e] of each."""
+    def _measured(self, which: Sequence[int], latents: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
         import torch
 
-        which, latents = item
         with torch.inference_mode():
             images = self.canvas.synthesize(torch.from_numpy(latents)).clamp(-1, 1)
             return [self.evaluators[k].measure(latents, images) for k in which]

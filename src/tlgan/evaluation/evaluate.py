@@ -87,7 +87,7 @@ def evaluate_by(
 
     ``faces``: a number by method's name where they differ (the first faces are the same, "" gives the number of all
     others); ``outside``: further embeddings, by the name under which the mean distance that an edit moves a face in it
-    is told; ``cache``: keeps what was painted and measured.
+    is told; ``cache``: keeps what was painted and measured; ``engine``: where sliders are moved, None for this process.
     """
     says = as_progress(progress).stage
     evaluators = [as_evaluator(judge) for judge in judges]
@@ -101,7 +101,7 @@ def evaluate_by(
     for metric in metrics:
         METRICS.get(metric)
     most, outside = max(count.values()), outside or {}
-    panel = Panel(canvas, [OwnEvaluator(canvas), *evaluators, *outside.values()], cache, engine, says)
+    panel = Panel(canvas, [OwnEvaluator(canvas), *evaluators, *outside.values()], cache)
     says(f"{' and '.join(evaluator.name for evaluator in evaluators)} look at {plain:,} plain pictures")
     latents = canvas.sample(plain, seed=seed, start=PLAIN_START)
     asked = [Judge(canvas, evaluator, names, latents, panel) for evaluator in evaluators]
@@ -116,9 +116,8 @@ def evaluate_by(
     noise, shown = {}, {}
     for method in chosen:
         says(f"{method.name}: {method.words}")
-        bench = Bench(
-            canvas, names, canvas.sample(count.get(method.name, count.get("", most)), seed=seed), engine, says, panel
-        )
+        starts = canvas.sample(count.get(method.name, count.get("", most)), seed=seed)
+        bench = Bench(canvas, names, starts, panel, engine=engine, says=says)
         tried = bench.try_out(method, amount)
         shown[method.name] = tried.latents[list(SHOWN)]
         measured = [bench.measure(judge, tried) for judge in asked]

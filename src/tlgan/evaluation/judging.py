@@ -158,7 +158,7 @@ class Judge:
             )
         self.canvas = canvas
         self.evaluator = evaluator
-        self.panel = panel
+        self._panel = panel
         self.rows = [known.index(name) for name in names]
         self.features = tuple(evaluator.features[row] for row in self.rows)
         responses, embedding = self._measure(plain)
@@ -192,8 +192,8 @@ class Judge:
     def _measure(self, latents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         import torch
 
-        if self.panel is not None:
-            responses, embedding = self.panel.measure(self.evaluator, latents)
+        if self._panel is not None:
+            responses, embedding = self._panel.measure(self.evaluator, latents)
             return responses[:, self.rows], embedding
         measured = []
         with torch.inference_mode():

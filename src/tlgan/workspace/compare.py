@@ -129,7 +129,8 @@ def compare(
     evaluations, noise, shown = evaluate_by(
         canvas, evaluators, features=names, methods=variants, faces=faces, amount=amount, plain=plain,
         metrics=[name for name in metrics if name not in OUTSIDE],
-        outside={name: OUTSIDE[name]() for name in metrics if name in OUTSIDE}, cache=cache, progress=progress, engine=engine,
+        outside={name: OUTSIDE[name]() for name in metrics if name in OUTSIDE}, cache=cache, progress=progress,
+        engine=engine,
     )  # fmt: skip
     fits = [variant for variant in variants if isinstance(variant, OnAxes)]
     found = Comparison(

@@ -91,12 +91,13 @@ def _array(path: Path) -> tuple[np.ndarray, bool]:
         from tlgan.generators.checkpoint import TensorRecord, read_checkpoint
 
         tree: Any = read_checkpoint(path).tree
+        key = ""
         if isinstance(tree, dict):
             key = _key(path, [key for key, value in tree.items() if isinstance(value, TensorRecord)])
-            return _numbers(tree[key].load()), key in IN_COLUMNS
-        if isinstance(tree, TensorRecord):
-            return _numbers(tree.load()), False
-        raise TlganError(f"{path} holds a {type(tree).__name__}: expected a tensor, or a dictionary with one")
+            tree = tree[key]
+        if not isinstance(tree, TensorRecord):
+            raise TlganError(f"{path} holds a {type(tree).__name__}: expected a tensor, or a dictionary with one")
+        return _numbers(tree.load()), key in IN_COLUMNS
     raise TlganError(f"{path} ends in {path.suffix or 'nothing'}: expected .npy, .npz, .pt or .pth")
 
 

@@ -340,11 +340,11 @@ class Studio:
 
         (first, a), (last, b) = (self._seated(message, key) for key in "ab")
         quality = wire.quality(message, a, default)
-        ends = [
+        start, end = (
             self.album.absolute(painter, painter.solution(edit, quality).latent)
             for painter, edit in ((first, a), (last, b))
-        ]
-        return between(self.axes, *ends, places)
+        )
+        return between(self.axes, start, end, places)
 
     def _ready(self, message: wire.Json) -> tuple[Painter, Edit, Painted] | None:
         """The same where nothing has to be painted for it: at no turn."""
