@@ -83,8 +83,9 @@ def _array(path: Path) -> tuple[np.ndarray, bool]:
     kind = path.suffix.lower()
     if kind in (".npy", ".npz"):
         try:
-            ((key, found),) = arrays_of(path, MOST_BYTES, lambda names: [_key(path, names)]).items()
-            return found, key in IN_COLUMNS
+            for key, found in arrays_of(path, MOST_BYTES, lambda names: [_key(path, names)]).items():
+                return found, key in IN_COLUMNS
+            raise ValueError("what it holds is no array")
         except ValueError as error:
             raise TlganError(f"{path} can't be read as an array without running what is in it ({error})") from error
     if kind in (".pt", ".pth"):
