@@ -61,8 +61,10 @@ class Perceptual:
         short = [max(0, (-(-side // stride) - 1) * stride + size - side) for side in (x.shape[3], x.shape[2])]
         x = F.pad(x, [part for total in short for part in (total // 2, total - total // 2)])
         x = F.conv2d(x, weight, stride=stride, groups=groups)
-        stored = (w[f"{norm}.{part}"] for part in ("running_mean", "running_var", "weight", "bias"))
-        return F.batch_norm(x, *stored, eps=_EPSILON)
+        mean, variance, scale, shift = (
+            w[f"{norm}.{part}"] for part in ("running_mean", "running_var", "weight", "bias")
+        )
+        return F.batch_norm(x, mean, variance, scale, shift, eps=_EPSILON)
 
 
 @cache

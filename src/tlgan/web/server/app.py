@@ -331,11 +331,11 @@ class Studio:
 
         (first, a), (last, b) = (self._seated(message, key) for key in "ab")
         quality = wire.quality(message, a, default)
-        ends = [
+        start, end = (
             self.album.absolute(painter, painter.solution(edit, quality).latent)
             for painter, edit in ((first, a), (last, b))
-        ]
-        return between(self.axes, *ends, places)
+        )
+        return between(self.axes, start, end, places)
 
     def _mixed(self, message: wire.Json, quality: str) -> Edit:
         """A place on the walk between two faces, as a face of its own."""
