@@ -99,7 +99,12 @@ class Inverter(Protocol):
 
 
 class SamplingEngine(Protocol):
-    """Where samples are painted and measured."""
+    """Where samples are painted and measured.
+
+    One with `map(task, items, says)` besides, which yields `task(item)` of each item in order, also does what else can be
+    done elsewhere: measuring for an added extractor, trying out edits. Where it has `writes = True`, its workers write
+    whole parts themselves.
+    """
 
     def paint(self, job: Job, pieces: Iterator[tuple[int, int]]) -> Steps[Painted, None, None]:
         """`job.paint(start, rows)` for each of the pieces (start, rows), in their order. It may be closed
@@ -231,7 +236,11 @@ INVERTERS: Hook[type[Inverter]] = Hook(
 SAMPLING_ENGINES: Hook[type[SamplingEngine]] = Hook(
     "tlgan.engines",
     "sampling engine",
-    {"local": "tlgan.samples.engines:Local", "processes": "tlgan.samples.engines:Processes"},
+    {
+        "local": "tlgan.samples.engines:Local",
+        "processes": "tlgan.samples.engines:Processes",
+        "ray": "tlgan.samples.cluster:Ray",
+    },
 )
 EVALUATION_METHODS: Hook[EvaluationMethod] = Hook(
     "tlgan.evaluation_methods",

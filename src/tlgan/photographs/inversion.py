@@ -181,10 +181,9 @@ class Inverter:
         Small pictures come first and move what has a part in them; whole ones move all. Raises TlganError for a
         generator whose weights can't be tuned.
         """
-        known = tunable_of(self.generator)
-        if not known or not isinstance(self.generator, LatentGenerator):
+        tunable, known = self.generator, tunable_of(self.generator)
+        if not known or not isinstance(tunable, LatentGenerator):
             raise TlganError(f"{self.generator.name} has no weights that can be tuned: invert without tuning")
-        own = self.generator
         begun, steps = time.monotonic(), plan.tune + (plan.tune_whole if self._costly else 0)
         rows = torch.from_numpy(np.ascontiguousarray(latent)).float().reshape(-1, self._width)
         scales = {
@@ -205,7 +204,7 @@ class Inverter:
             schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, partial(_cycle, count=count))
             best_loss, best = np.inf, {name: tensor.detach().clone() for name, tensor in moved.items()}
             for step in range(count):
-                generator = own.tuned({name: known[name][1] + scales[name] * moved[name] for name in names})
+                generator = tunable.tuned({name: known[name][1] + scales[name] * moved[name] for name in names})
                 painted = self._paint(rows.requires_grad_(), side, generator)
                 loss = compare(painted) + plan.kept * sum(moved[name].square().mean() for name in names) / len(names)
                 if (now := float(loss.detach())) < best_loss:

@@ -18,9 +18,10 @@ import numpy as np
 from tlgan import __version__
 from tlgan.errors import TlganError
 from tlgan.io.files import replacing
+from tlgan.io.foreign import arrays_of, json_of
 
 FORMAT = "tlgan.photograph"
-_LARGEST = 1e4
+_LARGEST, _MOST_BYTES = 1e4, 2**26
 _TUNED = "tuned."
 
 
@@ -110,14 +111,13 @@ def load_inversion(path: str | Path) -> Inversion:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    if path.stat().st_size > 2**26:
+    if path.stat().st_size > _MOST_BYTES:
         raise ValueError("it is larger than any inversion")
     if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as file:
-            tensors = {name: file[name] for name in file.files}
-        return json.loads(tensors.pop("about").tobytes()), tensors
+        tensors = arrays_of(path, _MOST_BYTES)
+        return json_of(tensors.pop("about").tobytes()), tensors
     from safetensors import safe_open
 
     with safe_open(path, framework="numpy") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-        return json.loads((file.metadata() or {})[FORMAT]), tensors
+        return json_of((file.metadata() or {})[FORMAT]), tensors

@@ -23,7 +23,9 @@ import numpy as np
 from tlgan.errors import AssumedWarning, BadFile, TlganError
 from tlgan.io.consent import named_by
 from tlgan.io.files import replacing, sweep, to_read
+from tlgan.io.hub import cache_dir
 from tlgan.io.lock import LOCK, locked
+from tlgan.io.place import Place, bucket_of, mirror, place_of, upload
 from tlgan.io.step import Step, finish, held
 from tlgan.progress import Progress, ProgressLike, as_progress
 
@@ -222,8 +224,8 @@ class Workspace:
         head = getattr(generator, "head", None)
         thumbnail = min(extractor.input_size or 64, painted)
         part_rows = 1000 if painted <= 128 else 250
-        if (to_read(self.path, SAMPLES_FOLDER) / "part-00000.parquet").exists():  # one added since changes no row
-            drawn = SampleStore.open(self.path / SAMPLES_FOLDER).recipe
+        if self._samples_lie_in.has("part-00000.parquet"):  # an extractor that was added since changes no row
+            drawn = SampleStore.open(self._samples_lie_in).recipe
             thumbnail, part_rows = drawn.thumbnail, drawn.part_rows
         return Recipe(
             generator=generator.fingerprint,
@@ -246,7 +248,12 @@ class Workspace:
         """The sample rows of this workspace."""
         from tlgan.samples import SampleStore
 
-        return SampleStore(to_read(self.path, SAMPLES_FOLDER), self.recipe)
+        return SampleStore(self._samples_lie_in, self.recipe)
+
+    @property
+    def _samples_lie_in(self) -> Place:
+        bucket = bucket_of(self.path)
+        return place_of(to_read(self.path, SAMPLES_FOLDER) if bucket is None else f"{bucket}/{SAMPLES_FOLDER}")
 
     def face(self, seed: int | None = None, *, latent: np.ndarray | None = None, png: str | Path | None = None) -> Face:
         """A face and its sliders: draw number `seed`, a latent of shape (d,) in the space of the axes, or one saved as PNG,
@@ -428,7 +435,7 @@ def open_workspace(
     wherever on the internet it is. Raises TlganError where the folder is no workspace, or what is given is not what it was
     made with.
     """
-    path = Path(path)
+    path = on_this_machine(path)
     file = held(path, SETTINGS_FILE)
     try:
         text = file.read_text(encoding="utf-8")
@@ -457,6 +464,12 @@ def open_workspace(
     return opened if generator is None else opened.changed(generator=opened.prepared(generator))
 
 
+def on_this_machine(path: str | Path) -> Path:
+    """The folder of a workspace. Of one on an object store, a folder that stands for it: its small files are copied, the
+    samples stay where they are, and writers bring back what they change."""
+    return mirror(path, cache_dir(), without=SAMPLES_FOLDER)
+
+
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
@@ -473,6 +486,7 @@ def writing_into(path: Path, says: Callable[[str], None] = lambda words: None) -
         for name in ("", SAMPLES_FOLDER, EXTRACTORS_FOLDER):
             sweep(path / name)
         yield
+        upload(path, without=SAMPLES_FOLDER)
 
 
 def load_extractors(

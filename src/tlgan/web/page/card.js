@@ -23,6 +23,7 @@ export const KEYS = [
   ["A B", "keep this face as A, as B"],
   ["P", "play the morph, pause"],
   ["M", "correlation map"],
+  ["D", "make a data set like this (in the studio)"],
   ["S", "save a PNG, and see what is in it"],
   ["Ctrl-Z", "undo; Ctrl-Shift-Z redo"],
   ["?", "this card"],

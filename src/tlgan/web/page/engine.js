@@ -60,6 +60,9 @@
  * @property {((face: Face, remember: boolean) => Promise<Blob | null>)=} saved  a PNG of the face that says what it is, with its
  *   state inside or without, where the picture on the screen is not fit to be saved
  * @property {(state: object) => Promise<Face>} open  the other way; another generator's state is refused by name
+ * @property {((wish: {n: number, balance: string[], where: string, source: string, format: string}) => Promise<{samples: number, command: string,
+ *   cells: {words: string, rows: number, samples: number, rare: boolean, impossible: string}[]}>)=} cells  a data set that is asked for: its cells,
+ *   how many plain samples lie in each, and the command that makes it; missing where there are no samples; only the newest call is answered
  * @property {((file: Blob) => Promise<import("./photograph.js").Sent>)=} photograph  hold a photograph for this page, where
  *   the engine takes any; which faces are in it
  * @property {((message: {photo: string, face?: number, box?: number[]}) => Promise<{step: number, steps: number, stage: string,

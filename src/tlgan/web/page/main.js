@@ -1,6 +1,7 @@
 // Puts the page together: the store moves, the engine is asked for the picture, everything shows what came back.
 
 import * as card from "./card.js";
+import { DataSet } from "./dataset.js";
 import { byId, complain, make, say } from "./dom.js";
 import { Effects } from "./effects.js";
 import { openEngine } from "./engine.js";
@@ -73,6 +74,7 @@ const actions = {
   g: () => gallery.open(),
   o: () => photographs?.ask(),
   m: () => map.open(),
+  d: () => dataSet.open(gestures.current(store.state).asked),
   s: () => files.ask(),
   t: strip,
   a: () => morph.press("a"),
@@ -100,6 +102,7 @@ const gallery = new Gallery(engine, description, (face) => store.do((state) => g
 const morph = new Morph(engine, description, store, thumbs);
 const strips = new Strip(engine, description);
 const map = new CorrelationMap(description, (names) => search.pick(names));
+const dataSet = new DataSet(engine, description);
 const photographs = engine.photograph && description.photographs ? await photographed() : null;
 const files = new Files(engine, description, store, picture, shownFace, photographs);
 
@@ -325,7 +328,7 @@ async function shownFace() {
 byId("workspace").textContent = description.name;
 byId("picture").style.setProperty("--most", `${Math.max(832, description.generator.resolution)}px`);
 if (document.title === "tlgan studio") document.title = `${description.name} · tlgan studio`; // a published page has its own
-const buttons = { undo: "undo", redo: "redo", map: "m", share: null, save: "s", help: "?", random: "r", gallery: "g", strip: "t" };
+const buttons = { undo: "undo", redo: "redo", map: "m", data: "d", share: null, save: "s", help: "?", random: "r", gallery: "g", strip: "t" };
 for (const [id, key] of Object.entries(buttons)) byId(id).addEventListener("click", () => (key ? actions[key]() : files.share()));
 byId("earlier").addEventListener("click", actions.ArrowLeft);
 byId("later").addEventListener("click", actions.ArrowRight);

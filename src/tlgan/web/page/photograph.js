@@ -9,7 +9,7 @@ const VIDEO = { facingMode: "user", width: { ideal: 1280 }, height: { ideal: 960
 const QUALITY = 0.95; // of the JPEG that the camera's picture becomes
 
 /** @typedef {{photo: string, width: number, height: number, kind: string, preview: string,
- *             faces: {box: number[], small: boolean}[], chosen: number|null}} Sent */
+ *             faces: {box: number[], small: boolean}[], chosen: number|null, taken?: boolean}} Sent */
 
 export class Photographs {
   /**
@@ -17,7 +17,8 @@ export class Photographs {
    * @param {(photo: string) => void} arrived  a photograph is ready to be edited
    */
   constructor(engine, description, arrived) {
-    Object.assign(this, { engine, arrived });
+    this.engine = engine;
+    this.arrived = arrived;
     this.about = description.photographs;
     /** What is known of those that were opened. @type {Map<string, Sent>} */
     this.known = new Map();
@@ -204,6 +205,7 @@ export class Photographs {
 }
 
 /** A box [left, top, right, bottom], in pixels of the photograph, over its preview. */
+/** @param {HTMLElement} element @param {Sent} sent @param {number[]} box */
 function place(element, { width, height }, [left, top, right, bottom]) {
   const style = { left: left / width, top: top / height, width: (right - left) / width, height: (bottom - top) / height };
   for (const [name, share] of Object.entries(style)) element.style.setProperty(name, `${100 * share}%`);

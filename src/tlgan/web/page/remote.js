@@ -231,6 +231,10 @@ class Remote {
     return this.post("api/open", state);
   }
 
+  cells(wish) {
+    return this.post("api/cells", wish, true);
+  }
+
   photograph(file) {
     return this.post("api/photograph", file);
   }

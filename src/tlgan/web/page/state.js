@@ -124,7 +124,7 @@ export function view(state, features) {
 
 function entry(face, id) {
   const key = ["photo", "latent", "seed"].find((name) => face[name] !== undefined) ?? "seed";
-  const start = { [key]: face[key] };
+  const start = /** @type {Entry["start"]} */ (/** @type {any} */ ({ [key]: face[key] }));
   const extras = {};
   for (const key of ["soft", "identity"]) if (face[key] !== undefined) extras[key] = face[key];
   const made = { id, start, asked: face.asked, locks: face.locks, others: false, guard: !face.locks.length && !face.exact, exact: face.exact, extras };

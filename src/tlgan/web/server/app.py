@@ -80,6 +80,7 @@ def create_app(
         "film": studio.film,
         "state": studio.state,
         "open": studio.open,
+        "cells": studio.cells,
         "photograph": studio.photograph,
         "invert": studio.invert,
         "forget": studio.forget,
@@ -111,7 +112,7 @@ class Studio:
         self.album = Album(self.painter, known.alignment if known is not None else "")
         self.description = describe(workspace) | {"photographs": self.album.description}
         greeting = {"version": wire.VERSION, "generator": self.axes.generator, "name": workspace.name}
-        self.live = Live(self.painter, greeting, self._paint)
+        self.live = Live(self.painter, greeting, self._paint, self._ready)
         self._first: asyncio.Task[str] | None = None
         self._filming = asyncio.Semaphore(1)
         self._searching = asyncio.Semaphore(1)
@@ -248,6 +249,14 @@ class Studio:
             state = await _body(request)
         return JSONResponse(await self.painter.run(face, state))
 
+    async def cells(self, request: Request) -> Response:
+        """POST {n, balance, where, source, format}: the cells of such a data set, and the command that makes it."""
+        from .cells import cells
+
+        message = await _body(request)
+        async with self._searching:
+            return JSONResponse(await asyncio.to_thread(cells, self.workspace, message))
+
     # -- photographs -------------------------------------------------------------------------------------------
 
     async def photograph(self, request: Request) -> Response:
@@ -336,6 +345,18 @@ class Studio:
             for painter, edit in ((first, a), (last, b))
         )
         return between(self.axes, start, end, places)
+
+    def _ready(self, message: wire.Json) -> tuple[Painter, Edit, Painted] | None:
+        """The same where nothing has to be painted for it: at no turn."""
+        if "mix" in message or _photo(message, "face") is not None:
+            return None
+        face = message.get("face")
+        seed = face.get("seed") if isinstance(face, dict) else None
+        if isinstance(seed, int) and not self.painter.knows(seed):
+            return None
+        edit = self._face(message, "face")
+        painted = self.painter.ready(edit)
+        return None if painted is None else (self.painter, edit, painted)
 
     def _mixed(self, message: wire.Json, quality: str) -> Edit:
         """A place on the walk between two faces, as a face of its own."""

@@ -23,6 +23,7 @@ from tlgan.errors import TlganError
 from tlgan.generators.interrupt import PaintingCalledOff, calling_off
 
 from . import wire
+from .keyframes import AHEAD
 from .painter import Frame, Painted, Painter
 from .refusal import AGAIN, refusal, turn_away
 from .turns import CLIENT, Dropped
@@ -57,14 +58,20 @@ class Page:
 
 
 class Live:
-    """Serves websockets. `greeting` is sent first; `paint` turns a request into an edit, its picture, and what painted it."""
+    """Serves websockets. `greeting` is sent first; `paint` turns a request into an edit, its picture, and what painted it;
+    `ready` does where that takes no painting."""
 
     def __init__(
-        self, painter: Painter, greeting: wire.Json, paint: Callable[[wire.Json], tuple[Painter, Edit, Painted]]
+        self,
+        painter: Painter,
+        greeting: wire.Json,
+        paint: Callable[[wire.Json], tuple[Painter, Edit, Painted]],
+        ready: Callable[[wire.Json], tuple[Painter, Edit, Painted] | None],
     ) -> None:
         self.painter = painter
         self.greeting = greeting
         self.paint = paint
+        self.ready = ready
         self.pages: set[Page] = set()
         self._farewells: set[asyncio.Task[None]] = set()
 
@@ -111,6 +118,8 @@ class Live:
     async def _stream(self, socket: WebSocket, newest: Newest) -> None:
         CLIENT.set(newest)
         measured = 0.0
+        ahead: asyncio.Task[None] | None = None
+        numbers: asyncio.Task[Frame] | None = None
         with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # the peer left while an answer was on its way
             while True:
                 text = await newest.get()
@@ -121,9 +130,18 @@ class Live:
                     size = wire.integer(message, "size", *wire.SIZES, default=wire.SIZES[1])
                     painter, edit, painted = await self._painted(message, newest)
                     await _send_picture(socket, identity, painted.picture, size)
+                    if painter.sketches and (ahead is None or ahead.done()):
+                        ahead = asyncio.create_task(self._ahead(painter, edit))
                     # Looking costs as much as painting: while requests keep coming, numbers come now and then.
                     recent = time.monotonic() < measured + NUMBERS_EVERY
-                    if recent and await newest.within(REST):
+                    if (
+                        painted.mixed and not recent
+                    ):  # which takes no time: neither may its numbers, a moment old when they come
+                        numbers = numbers or asyncio.create_task(self.painter.run(painted.measure))
+                        if numbers.done():
+                            await _send_words(socket, identity, numbers.result(), final=False)
+                            numbers, measured = None, time.monotonic()
+                    if (recent or painted.mixed) and await newest.within(REST):
                         continue
                     refining = needs_looks(edit)
                     frame = await self.painter.run(painted.measure)
@@ -161,7 +179,17 @@ class Live:
 
         return await painter.long(1, work, wanted=newest.none)
 
+    async def _ahead(self, painter: Painter, edit: Edit) -> None:
+        """Paint what the hand is going to need, while it is on its way."""
+        begun = time.monotonic()
+        CLIENT.set(None)  # the page's own long work does not wait for it
+        with contextlib.suppress(TlganError, Dropped):
+            await painter.long(AHEAD, painter.ahead, edit, wanted=lambda: time.monotonic() < begun + 1)
+
     async def _painted(self, message: wire.Json, newest: Newest) -> tuple[Painter, Edit, Painted]:
+        ready = self.ready(message)
+        if ready is not None:
+            return ready
         looks = wire.exact_faces(message) if "mix" in message else 0  # of a face alone the first picture is the axes'
         if not looks:
             return await self.painter.run(self.paint, message)

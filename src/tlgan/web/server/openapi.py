@@ -129,6 +129,19 @@ VERBS: dict[str, tuple[str, str, dict[str, Any], str, dict[str, Any]]] = {
         {},
     ),
     "open": ("POST", "The face of such a state, or of a PNG (image/png) that holds one.", {}, _JSON, _FACE),
+    "cells": (
+        "POST",
+        "The cells of a data set, how many samples lie in each, and the command that makes it.",
+        {
+            "n": {"type": "integer", "minimum": 1},
+            "balance": {"type": "array", "items": {"type": "string"}},
+            "where": {"type": "string", "description": "a condition like 'eyeglasses and not young'"},
+            "source": {"enum": ["both", "select", "edit"]},
+            "format": {"enum": ["folder", "jsonl", "parquet", "webdataset"]},
+        },
+        _JSON,
+        {},
+    ),
     "photograph": (
         "POST",
         "A photograph's file (image/jpeg, image/png, ...): it is held in memory for the sender, under a name that stands for "

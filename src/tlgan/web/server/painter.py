@@ -18,8 +18,10 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tlgan import pieces
 from tlgan.editing.edit import stacked
 
+from .keyframes import Keyframes
 from .turns import Turns
 
 if TYPE_CHECKING:
@@ -57,11 +59,11 @@ class Frame:
 
 @dataclass(frozen=True)
 class Painted:
-    """A picture that is there before its numbers are: `measure()` looks at it, once, at a turn."""
+    """A picture that is there before its numbers are: `measure()` looks at it, once, at a turn. ``mixed``: of two others."""
 
     picture: NDArray[np.uint8]
-    latent: NDArray[np.float32]
     measure: Callable[[], Frame]
+    mixed: bool = False
 
 
 class Painter:
@@ -74,6 +76,7 @@ class Painter:
         self._own: OrderedDict[bytes, NDArray[np.float32]] = OrderedDict()
         self._seeds: OrderedDict[int, NDArray[np.float32]] = OrderedDict()
         self._solutions: OrderedDict[tuple[object, ...], Solution] = OrderedDict()
+        self._keyframes = Keyframes(self._at_places)
         self.exact_cost = LOOKS * len(self.axes.features)  # pictures that one exact edit takes, about
         self._turns = Turns(partial(_set_threads, threads or _threads(self.canvas)))
 
@@ -82,6 +85,7 @@ class Painter:
         other = copy.copy(self)
         other.canvas, other.laid = canvas, laid
         other._own, other._seeds, other._solutions = OrderedDict(), OrderedDict(), OrderedDict()
+        other._keyframes = Keyframes(other._at_places)
         return other
 
     async def run(self, task: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -120,8 +124,28 @@ class Painter:
         return self._paint(edit, solution, small=small)
 
     def sketch(self, edit: Edit) -> Painted:
-        """`paint`, small where the generator has a head for it: what a moving hand is shown."""
-        return self.paint(edit, small=True)
+        """What a moving hand is shown: small where the generator has a head for it, and then mixed from the pictures
+        beside it where only one slider has moved."""
+        line = self._keyframes.moving(edit) if self.sketches else None
+        mixed = None if line is None else self._keyframes.mix(line, paint=True)
+        return self.paint(edit, small=True) if mixed is None else self._mixed(edit, mixed)
+
+    def ready(self, edit: Edit) -> Painted | None:
+        """`sketch` where nothing has to be painted for it: at no turn, from any thread."""
+        line = self._keyframes.moving(edit) if self.sketches else None
+        mixed = None if line is None else self._keyframes.mix(line, paint=False)
+        return None if mixed is None else self._mixed(edit, mixed)
+
+    def ahead(self, edit: Edit) -> None:
+        """Paint what the hand that moves a slider is going to need."""
+        line = self._keyframes.line(edit) if self.sketches else None
+        if line is not None:
+            for _ in self._keyframes.ahead(line):
+                pieces.done()
+
+    def knows(self, seed: int) -> bool:
+        """Whether `latent_of` a seed needs no painting."""
+        return seed in self._seeds
 
     def frame(self, edit: Edit) -> Frame:
         """The whole picture at once, and what is measured on it."""
@@ -161,8 +185,6 @@ class Painter:
         return int(np.argmin(np.linalg.norm(whitened, axis=1)))
 
     def _paint(self, edit: Edit, solution: Solution, quality: str = "final", *, small: bool = False) -> Painted:
-        from tlgan.editing.solve import share_of
-
         canvas = self.canvas.small if small else self.canvas
         looked = solution.own if canvas is self.canvas.small else None  # looks are at small pictures
         key = edit.latent.tobytes() + bytes([canvas is self.canvas])
@@ -177,21 +199,53 @@ class Painter:
             measured = look() if looked is None else (looked + solution.reached)[None]
             start = own if own is not None else measured[-1]
             _remember(self._own, key, start)
-            trusted = solution.by == "axes"
-            change = solution.reached if trusted else measured[0] - start
-            return Frame(
-                picture=picture,
-                measured=measured[0],
-                own=start,
-                reached=change,
-                latent=solution.latent,
-                share=solution.share if trusted else share_of(self.axes, edit, change),
-                in_the_way=tuple(solution.in_the_way),
-                quality=edit.reached.quality if edit.reached else quality,
-                by=solution.by,
-            )
+            return self._measured(edit, solution, picture, measured[0], start, quality)
 
-        return Painted(picture, solution.latent, measure)
+        return Painted(picture, measure)
+
+    def _mixed(self, edit: Edit, painted: NDArray[np.uint8]) -> Painted:
+        picture = self.laid(painted)
+
+        def measure() -> Frame:
+            from tlgan.editing import solve
+
+            small, key = self.canvas.small, edit.latent.tobytes() + bytes([False])
+            if key not in self._own:
+                _remember(self._own, key, small.measure(edit.latent[None])[0])
+            measured = small.measure_pictures(painted[None])[0]
+            return self._measured(edit, solve(self.axes, edit), picture, measured, self._own[key], "final")
+
+        return Painted(picture, measure, mixed=True)
+
+    def _measured(
+        self,
+        edit: Edit,
+        solution: Solution,
+        picture: NDArray[np.uint8],
+        measured: NDArray[np.float32],
+        own: NDArray[np.float32],
+        quality: str,
+    ) -> Frame:
+        from tlgan.editing.solve import share_of
+
+        trusted = solution.by == "axes"
+        change = solution.reached if trusted else measured - own
+        return Frame(
+            picture=picture,
+            measured=measured,
+            own=own,
+            reached=change,
+            latent=solution.latent,
+            share=solution.share if trusted else share_of(self.axes, edit, change),
+            in_the_way=tuple(solution.in_the_way),
+            quality=edit.reached.quality if edit.reached else quality,
+            by=solution.by,
+        )
+
+    def _at_places(self, edits: Sequence[Edit]) -> NDArray[np.uint8]:
+        from tlgan.editing import solve
+
+        return self.canvas.small.paint(stacked([solve(self.axes, edit).latent for edit in edits]))
 
 
 def _key(edit: Edit, quality: str) -> tuple[object, ...]:
