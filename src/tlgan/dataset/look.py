@@ -18,7 +18,7 @@ from .conditions import Box, Interval
 if TYPE_CHECKING:
     from tlgan.editing import Canvas
 
-    from .request import Cell, Plan
+    from .request import Plan
 
 #: Plain pictures that give the judge its scale, and their seed.
 PLAIN, SEED = 128, 2**40 + 2
