@@ -111,6 +111,56 @@ def checkpoint(data: bytes, folder: Path, name: str = "generator") -> Callable[[
     return read
 
 
+def models() -> list[bytes]:
+    """Keras models as a configuration, where their tensors lie, and their bytes; each part after its length."""
+    import zipfile
+
+    from tlgan.generators.checkpoint.hdf5_child import described
+
+    found = []
+    for name in ("keras2_acgan.h5", "keras3_acgan.keras"):
+        path = TESTS / "checkpoints" / name
+        data, member, config = path.read_bytes(), "", ""
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                member, config = "model.weights.h5", archive.read("config.json").decode()
+                data = archive.read(member)
+        answer = described(str(path), member, limited=False)
+        parts = [(config or answer["config"]).encode(), json.dumps(answer["tensors"]).encode(), data]
+        found.append(b"".join(struct.pack("<I", len(part)) + part for part in parts))
+    return found
+
+
+def keras(data: bytes, folder: Path) -> Callable[[], Any]:
+    """What is made of a Keras file once another process has said where its tensors lie."""
+    from tlgan.errors import TlganError
+    from tlgan.generators.checkpoint.keras_files import parsed
+    from tlgan.generators.checkpoint.records import Allowance
+    from tlgan.generators.formats.inspection import sizes_of
+    from tlgan.generators.formats.kinds import build
+    from tlgan.generators.nets.keras_graph import read_keras
+    from tlgan.io.foreign import json_of
+
+    parts = []
+    for _ in range(2):
+        length = int.from_bytes(data[:4], "little")
+        parts.append(data[4 : 4 + length])
+        data = data[4 + length :]
+
+    def read() -> None:
+        try:
+            places = json_of(parts[1].decode("utf-8", "replace"))
+        except ValueError as error:
+            raise TlganError("no JSON") from error
+        weights = data[4:]
+        file = parsed(parts[0].decode("utf-8", "replace"), places, memoryview(weights), Allowance(len(weights)))
+        blueprint = read_keras(file)
+        sizes_of(blueprint)
+        build(blueprint, name="model")
+
+    return read
+
+
 _PAIRS = ("MappingNetwork.xml", "MappingNetwork.bin", "SynthesisNetwork.xml", "SynthesisNetwork.bin")
 
 
@@ -602,6 +652,7 @@ TARGETS = {
     "zip": Target(checkpoints("zip", *ZIPPED), checkpoint),
     "safetensors": Target(checkpoints("safetensors"), checkpoint),
     "openvino": Target(networks, openvino),
+    "keras": Target(models, keras),
     "onnx": Target(graphs, onnx),
     "settings": Target(written_settings, settings),
     "axes": Target(saved_axes, axes_file),

@@ -194,6 +194,15 @@ class Plan:
         place = (row * self._stride + self.request.seed) % self.request.n
         return int(np.searchsorted(self._ends, place, side="right"))
 
+    def count(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
+        """How many of n pictures, whose `values` [n] by feature are in natural units, lie in each cell: int [cells]."""
+
+        def inside(box: Box) -> np.ndarray:
+            parts = [(values[name] >= low) & (values[name] < high) for name, (low, high) in box.items()]
+            return np.asarray(np.all(parts, axis=0))
+
+        return np.array([int(np.any([inside(box) for box in cell.boxes], axis=0).sum()) for cell in self.cells])
+
     def _weighted(self) -> list[tuple[dict[str, Bin], float]]:
         """Every combination of bins with its share: uniform, as in the table, or by marginals, independent of each other."""
         request = self.request
