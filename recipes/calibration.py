@@ -4,7 +4,7 @@
 
 Every judge looks at the photographs as it looks at faces in an evaluation, on average over its views. Isotonic regression
 (Zadrozny and Elkan 2002), with the centres of its blocks joined by lines (Oron and Flournoy 2017) so that small changes are
-still seen, is fitted to four folds of them and told on the fifth. docs/method.md, "Judged", has the figures: the networks
+still seen, is fitted to four folds of them and told on the fifth. docs/method.md, "What did not work", has the figures: the networks
 are calibrated as they are, and a curve from a thousand photographs brings more noise than it takes away. So none ships.
 """
 

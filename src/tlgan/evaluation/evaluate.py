@@ -106,11 +106,12 @@ def evaluate_by(
     latents = canvas.sample(plain, seed=seed, start=PLAIN_START)
     asked = [Judge(canvas, evaluator, names, latents, panel) for evaluator in evaluators]
     again = canvas.sample(min(most * len(names), plain), seed=seed, start=PLAIN_START + plain)
-    floors = [frechet_distance(judge.measure(again).embedding, judge.plain_embedding) for judge in asked]
+    seen = [judge.measure(again).embedding for judge in asked]
     scales: list[Judge | Together] = list(asked)
     if len(asked) > 1:
         scales.append(Together(asked))
-        floors.append(float(np.mean(floors)))
+        seen.append(np.concatenate(seen, axis=1))
+    floors = [frechet_distance(one, scale.plain_embedding) for one, scale in zip(seen, scales, strict=True)]
     scores: list[list[MethodScore]] = [[] for _ in scales]
     noise, shown = {}, {}
     for method in chosen:
