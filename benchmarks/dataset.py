@@ -61,7 +61,10 @@ class Paced(Silent):
 
     def rows(self, done: int, of: int, painted: int, thrown: int) -> None:
         clock, cpu = time.perf_counter() - self.began, time.process_time() - self.cpu
-        print(f"{done} of {of} rows, {painted} tries, {thrown} refused, {clock:.0f} s, {cpu:.0f} s of processor", flush=True)
+        print(
+            f"{done} of {of} rows, {painted} tries, {thrown} refused, {clock:.0f} s, {cpu:.0f} s of processor",
+            flush=True,
+        )
 
 
 def main() -> None:
@@ -142,15 +145,19 @@ def _read(out: Path, plan: Plan) -> tuple[np.ndarray, np.ndarray, dict[str, Any]
     made, edited = Counter(table["cell"].to_pylist()), np.array(table["edited"].to_pylist())
     drift = np.array([value for value in table["drift_judge"].to_pylist() if value is not None])
     cells = {words: (count, made[words]) for words, count in asked.items()}
-    return labels, pictures, {
-        "rows asked, made": (rows, len(labels)),
-        "cells asked, made": cells,
-        "furthest from what was asked, share of a cell": max(abs(m - a) / a for a, m in cells.values()),
-        **counts,
-        "share thrown away": round(sum(counts["refused"].values()) / counts["painted"], 3),
-        "edited": int(edited.sum()),
-        "mean drift of what was locked, sd by the verifying judge": round(float(drift.mean()), 3),
-    }
+    return (
+        labels,
+        pictures,
+        {
+            "rows asked, made": (rows, len(labels)),
+            "cells asked, made": cells,
+            "furthest from what was asked, share of a cell": max(abs(m - a) / a for a, m in cells.values()),
+            **counts,
+            "share thrown away": round(sum(counts["refused"].values()) / counts["painted"], 3),
+            "edited": int(edited.sum()),
+            "mean drift of what was locked, sd by the verifying judge": round(float(drift.mean()), 3),
+        },
+    )
 
 
 def second_responses(pictures: np.ndarray, evaluator: ExtractorEvaluator) -> np.ndarray:

@@ -54,7 +54,9 @@ def dataset(
     quality: Annotated[
         str, typer.Option(help="Of the edits: quick (no gradients), live, or final (slowest).")
     ] = "quick",
-    form: Annotated[str, typer.Option("--format", help="folder, jsonl (a folder with metadata.jsonl), parquet or webdataset.")] = "folder",
+    form: Annotated[
+        str, typer.Option("--format", help="folder, jsonl (a folder with metadata.jsonl), parquet or webdataset.")
+    ] = "folder",
     resolution: Annotated[
         int, typer.Option(min=0, help="Side of the pictures in pixels; 0 as the generator paints.")
     ] = 0,

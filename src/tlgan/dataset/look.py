@@ -18,7 +18,7 @@ from .conditions import Box, Interval
 if TYPE_CHECKING:
     from tlgan.editing import Canvas
 
-    from .request import Cell, Plan
+    from .request import Plan
 
 #: Plain pictures that give the judge its scale, and their seed.
 PLAIN, SEED = 128, 2**40 + 2
@@ -111,7 +111,9 @@ class Looker:
         for name, aim in self.aims(box, margin).items():
             judged = np.zeros(len(seen.own))
             if name in self._rows:
-                judged = _off(seen.places[:, self._rows[name]], _narrowed(self._judge_interval(name, box[name]), margin))
+                judged = _off(
+                    seen.places[:, self._rows[name]], _narrowed(self._judge_interval(name, box[name]), margin)
+                )
             found[name] = _off(seen.own[:, self.canvas.axes.index(name)], aim), judged
         return found
 
@@ -124,7 +126,9 @@ class Looker:
         row = self._rows[name]
         feature = self._judge.features[row]
         if feature.kind == "probability":  # a bound that every probability keeps is none
-            interval = tuple(np.where((np.array(interval) > 0) & (np.array(interval) <= 1), interval, (-np.inf, np.inf)))
+            interval = tuple(
+                np.where((np.array(interval) > 0) & (np.array(interval) <= 1), interval, (-np.inf, np.inf))
+            )
         ends = np.array(interval, dtype=np.float64)
         finite = np.isfinite(ends)
         ends[finite] = to_response([feature] * int(finite.sum()), ends[finite])

@@ -318,7 +318,9 @@ class Maker:
         agree = all(k[0] for k in self.looker.agree(seen, ({name: yes_or_no(own)},), self.request.margin))
         return bool(agree and (yes is None or own == yes))
 
-    def _twins(self, tries: list[Try], seen: list[Seen], tally: dict[int, Tally]) -> dict[int, list[tuple[Try, Seen, Seen]]]:
+    def _twins(
+        self, tries: list[Try], seen: list[Seen], tally: dict[int, Tally]
+    ) -> dict[int, list[tuple[Try, Seen, Seen]]]:
         """Of each accepted face, the same one on the other side of the pairs' feature, by row; none where that failed."""
         if not tries:
             return {}
