@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo demo-site test check check-page sbom audit fuzz clean
+.PHONY: demo demo-site test check check-page docs dist dist-try sbom audit fuzz clean
 
 demo: $(VENV)/.demo  ## default generator, 40+ sliders, the studio in the browser
 	@$(BIN)/tlgan demo $(ARGS)
@@ -29,6 +29,16 @@ check: $(VENV)/.test check-page  ## formatting, lint and types
 	$(BIN)/ruff check src tests benchmarks recipes
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python recipes/licences.py
+
+docs: $(VENV)/.test  ## the documentation as pages: build/docs/index.html, links checked
+	@$(BIN)/python recipes/docs.py
+
+dist: $(VENV)/.test  ## wheel and sdist in dist/, checked
+	@$(BIN)/python recipes/dist.py
+
+dist-try: $(VENV)/.test  ## the same, and the wheel tried in a fresh environment away from the tree; minutes
+	@$(BIN)/python recipes/dist.py --try --torch '$(TORCH)'
 
 check-page: $(VENV)/.typescript  ## types of the pages' scripts, where there is Node.js
 	@if [ -x $(VENV)/node_modules/.bin/tsc ]; then $(VENV)/node_modules/.bin/tsc -p jsconfig.json; \

@@ -47,6 +47,19 @@ def halves(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 
 @pytest.fixture(scope="session")
+def built_docs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pages of the documentation."""
+    pytest.importorskip("sphinx")
+    pytest.importorskip("furo")
+    sys.path.insert(0, str(Path(__file__).parents[1] / "recipes"))
+    import docs
+
+    folder = tmp_path_factory.mktemp("docs")
+    docs.build(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """The system's Chromium; without one these tests are skipped, or fail where TLGAN_REQUIRE_BROWSER=1.
 

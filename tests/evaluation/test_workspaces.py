@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from axe import looked_at, violations
 from tlgan.errors import TlganError
 from tlgan.extractors import Feature
 from tlgan.io.step import Step
@@ -156,3 +158,9 @@ def test_halves_are_what_the_judge_says() -> None:
     one, other = HalvesExtractor().extract(images)[0], Judge().extract(images)[0]
     assert (one[0] < 0) == (other[1] < 0)
     assert (one[1] > 0.5) == (other[0] > 0.5)
+
+
+@pytest.mark.browser
+def test_axe_finds_nothing_in_an_evaluation(evaluated: Workspace, browser: Any) -> None:
+    with looked_at(browser, (evaluated.path / "report.html").as_uri(), "#evaluation") as page:
+        assert violations(page) == []

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from test_session import brighter_right
 
+from axe import looked_at, violations
 from tlgan.web.label import LabelSession, running
 from tlgan.workspace import Workspace
 
@@ -71,3 +72,10 @@ def test_from_zero_to_a_slider(workspace: Workspace, browser: Any, phone: bool) 
     start = workspace.face(seed=3)
     before, after = (editor.measured() for editor in (start, start.set(brighter_on_the_right=1.5)))
     assert after["right_bright"] - after["left"] > before["right_bright"] - before["left"]
+
+
+def test_axe_finds_nothing(workspace: Workspace, browser: Any) -> None:
+    session = LabelSession(workspace, "brighter on the left", extractor="embedder:made")
+    with running(session) as address, looked_at(browser, address) as page:
+        until(lambda: page.locator("#question").inner_text() == "Brighter on the left?")
+        assert violations(page) == []

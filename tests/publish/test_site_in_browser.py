@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from axe import looked_at, violations
 from chance import repeatable
 from tlgan.editing.state import read_png
 from tlgan.provenance import verify
@@ -306,3 +307,10 @@ def pixels(frame: Any) -> str:
     """What a widget's canvas shows, as an address."""
     url: str = frame.evaluate("document.querySelector('#widget').shadowRoot.querySelector('canvas').toDataURL()")
     return url
+
+
+def test_axe_finds_nothing(site: Published, browser: Any, serve: Callable[[Path], str]) -> None:
+    address = f"{serve(site.path.parent.parent)}below/site/"
+    for name, ready in (("", "html[data-ready]"), ("embed.html", "input[type=range]")):
+        with looked_at(browser, address + name, ready) as page:
+            assert violations(page) == []

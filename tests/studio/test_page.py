@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from watched import Watched
 
+from axe import looked_at, violations
 from tlgan.editing.state import read_png
 from tlgan.web.server import running
 from tlgan.web.server.describe import describe
@@ -768,3 +769,15 @@ def test_no_layout_spills_over(watched: Any) -> None:
         box = page.locator("#picture").bounding_box()
         assert abs(box["width"] - box["height"]) < 1
         assert box["width"] >= 100
+
+
+def test_axe_finds_nothing(browser: Any, address: str) -> None:
+    """The studio as it opens, and with each of its dialogues open."""
+    with looked_at(browser, address + "#seed=7", "html[data-ready]") as page:
+        found = violations(page)
+        for name in ("map", "gallery", "strip", "save", "help"):
+            page.evaluate("(name) => document.getElementById(name).click()", name)
+            page.wait_for_selector("dialog[open]")
+            found += [f"{name}: {line}" for line in violations(page)]
+            page.keyboard.press("Escape")
+        assert found == []

@@ -24,12 +24,13 @@ from tlgan.editing.edit import HOLD
 from tlgan.errors import TlganError
 from tlgan.evaluation.bench import Bench
 from tlgan.evaluation.evaluate import as_evaluator, judged_features
-from tlgan.evaluation.judging import Evaluator, ExtractorEvaluator, Judge
+from tlgan.evaluation.judging import Evaluator, ExtractorEvaluator, Judge, seen_as_it_is
 from tlgan.evaluation.statistics import Z95, Estimate, holm, wilson
 
 if TYPE_CHECKING:
     from tlgan.editing import Canvas
     from tlgan.extractors import Extractor
+    from tlgan.hooks import SamplingEngine
 
 SEED = 2**40 + 3
 #: Resampled sets of faces.
@@ -154,12 +155,13 @@ def audit_classifier(
     plain: int = 500,
     seed: int = SEED,
     says: Callable[[str], None] = lambda words: None,
+    engine: SamplingEngine | None = None,
 ) -> tuple[ClassifierAudit, Moved]:
     """Move every slider of `features` (all that extractor and judge know) on `faces` fresh faces, half up and half down by
     `amount` sd with the others held, and tell what each does to every output of `classifier`.
 
-    ``expected``: sliders that the classifier is meant to look at; ``quality``: of exact edits, "" to move by the axes alone.
-    Raises TlganError for an unknown feature, too few faces, and
+    ``expected``: sliders that the classifier is meant to look at; ``quality``: of exact edits, "" to move by the axes alone;
+    ``engine``: where sliders are moved, None for this process. Raises TlganError for an unknown feature, too few faces, and
     a classifier whose outputs do not vary over plain pictures.
     """
     evaluator = as_evaluator(judge)
@@ -171,14 +173,14 @@ def audit_classifier(
     latents = canvas.sample(plain, seed=seed, start=faces)
     judged = Judge(canvas, evaluator, names, latents)
     outputs = [feature.name for feature in classifier.features]
-    asked = Judge(canvas, ExtractorEvaluator(classifier, views=[lambda images: images]), outputs, latents)
+    asked = Judge(canvas, ExtractorEvaluator(classifier, views=[seen_as_it_is]), outputs, latents)
     dead = [name for name, sd in zip(outputs, asked.sd, strict=True) if sd < 1e-6]
     if dead:
         raise TlganError(
             f"{classifier.name} says the same of every picture ({dead[0]}): is it made for pictures like these?"
         )
     says(f"moving {len(names)} sliders on {faces} faces, everything else locked")
-    bench = Bench(canvas, names, canvas.sample(faces, seed=seed))
+    bench = Bench(canvas, names, canvas.sample(faces, seed=seed), engine=engine, says=says)
     tried = bench.try_out(_Held(quality), amount)
     seen, changed = bench.measure(judged, tried).changes, bench.measure(asked, tried)
     before = asked.measure(bench.starts).values

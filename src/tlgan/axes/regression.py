@@ -24,9 +24,9 @@ class AxisRegression(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
     ----------
     base : names of features that every other axis is kept clear of when it is moved.
 
-    Attributes, after `fit`
+    Attributes
     ----------
-    axes_ : `Axes`, with everything that editing needs; `axes_.save(path)` writes them.
+    axes_ : after `fit`, as all below: `Axes`, with everything that editing needs; `axes_.save(path)` writes them.
     coef_ : float32 of shape (f, d), slopes: logits or units of a feature for each unit of a latent coordinate.
     intercept_ : float32 of shape (f,).
     r2_ : float32 of shape (f,), share of the variance explained on rows that a fit has not seen.

@@ -166,6 +166,15 @@ class Maker:
         code = np.concatenate([codes[row] for row in order]) if order else np.zeros((0, 1), dtype=np.float16)
         return Part([record for row in order for record in found[row]], code, tally)
 
+    def stands(self, code: np.ndarray, tally: dict[int, Tally], history: History, known: int) -> bool:
+        """Whether a part with these codes, made when `known` parts were, is what `part` makes after all of `history`: none
+        of its faces is in those that came since, and none of its cells was given up by them."""
+        since = History(history.codes[known:])
+        for cell, counted in tally.items():
+            if history.tally.get(cell, Tally()).hopeless and counted.painted:
+                return False
+        return not any(since.nearest(code[[row]])[0] < self.looker.twin for row in range(len(code)))
+
     def _attempt(
         self, rows: list[int], attempt: int, here: History, tally: dict[int, Tally]
     ) -> Iterable[tuple[int, list[dict[str, Any]], np.ndarray]]:

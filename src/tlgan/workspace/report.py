@@ -6,22 +6,26 @@ It shows every axis as pictures, how sure it is and what it is tied to, and says
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tlgan.editing.claims import claim_of
 from tlgan.io.files import replacing
+from tlgan.io.step import Step
+from tlgan.progress import ProgressLike, as_progress
 
 from .evaluations import kept
+from .figures import LearningCurve, by_group, histogram, learning_curve
 from .section import colour, data_url, evaluation_section, small
+from .workspace import writing_into
 
 if TYPE_CHECKING:
     from tlgan.axes import Axes
-    from tlgan.editing import Canvas
+    from tlgan.editing import Canvas, Face
     from tlgan.evaluation.scores import Evaluation
-    from tlgan.io.step import Step
 
     from .workspace import Workspace
 
@@ -29,6 +33,21 @@ STEPS = 7
 PIXELS = 2**22  # painted together
 SPAN = 3.0
 FACES = 2
+#: Sizes of charts, in pixels.
+HISTOGRAM_WIDTH, HISTOGRAM_HEIGHT = 240, 40
+CURVE_WIDTH, CURVE_HEIGHT = 420, 200
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """A feature over the population: the ``outline`` of its bars as an SVG path, its two ends in words, and where a face
+    stands, as the line's place in pixels and in words."""
+
+    outline: str
+    low: str
+    high: str
+    mark: float | None = None
+    marked: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,10 +66,30 @@ class AxisRow:
     agreement: float
     population: str
     ties: str
+    distribution: Distribution | None
     strips: list[str]
 
 
-def write_report(workspace: Workspace, step: Step, evaluation: Evaluation | None = None) -> None:
+def report(workspace: Workspace, *, face: Face | None = None, progress: ProgressLike = None) -> Path:
+    """Write `report.html` anew, with the learning curve, and with where `face` stands in every distribution; its path."""
+    told = as_progress(progress)
+    with writing_into(workspace.path, told.stage), Step(workspace.path) as step:
+        workspace = workspace.refreshed()
+        told.stage("fitting axes to fewer samples")
+        curve = learning_curve(workspace)
+        told.stage("painting every axis")
+        write_report(workspace, step, face=face, curve=curve)
+    return workspace.path / "report.html"
+
+
+def write_report(
+    workspace: Workspace,
+    step: Step,
+    evaluation: Evaluation | None = None,
+    *,
+    face: Face | None = None,
+    curve: LearningCurve | None = None,
+) -> None:
     """Paint and write `report.html`, as a part of `step`; `evaluation`: a new one, in place of that which is kept."""
     from jinja2 import Environment, PackageLoader, select_autoescape
 
@@ -63,7 +102,8 @@ def write_report(workspace: Workspace, step: Step, evaluation: Evaluation | None
     canvas = Canvas(workspace.generator, workspace.extractor, axes, resolution=workspace.settings.resolution)
     faces = _typical_faces(workspace)
     strips = _strips(canvas, [axes.names[row] for row in order], faces)
-    rows = [_axis_row(axes, int(row), pictures) for row, pictures in zip(order, strips, strict=True)]
+    spread = _distributions(workspace, face)
+    rows = [_axis_row(axes, int(row), spread[row], pictures) for row, pictures in zip(order, strips, strict=True)]
     evaluation = evaluation or kept(workspace)
     page = environment.get_template("report.html.j2").render(
         workspace=workspace,
@@ -72,6 +112,9 @@ def write_report(workspace: Workspace, step: Step, evaluation: Evaluation | None
         strong=[row for row in rows if not row.weak],
         weak=[row for row in rows if row.weak],
         span=SPAN,
+        distribution_size=(HISTOGRAM_WIDTH, HISTOGRAM_HEIGHT),
+        curve=curve and _curve(curve),
+        effects=None if axes.effects is None else heat_map(axes, axes.effects),
         maps=[
             ("As measured on the pictures", heat_map(axes, axes.correlation)),
             ("As the axes point", heat_map(axes, axes.correlation_of_axes())),
@@ -84,14 +127,16 @@ def write_report(workspace: Workspace, step: Step, evaluation: Evaluation | None
 
 
 def heat_map(axes: Axes, correlation: np.ndarray) -> dict[str, Any]:
-    """A correlation matrix [f, f] ordered by group, as cells for the template: colour, words, value."""
-    groups = list(dict.fromkeys(feature.group for feature in axes.features))
-    order = sorted(
-        range(len(axes.features)), key=lambda row: (axes.weak[row], groups.index(axes.features[row].group), row)
-    )
+    """A matrix [f, f] of values around -1 to 1, ordered by group, as cells for the template: colour and value."""
+    order = by_group(axes)
     names = [axes.names[row] for row in order]
     cells = [
-        [{"colour": colour(float(correlation[a, b])), "value": f"{correlation[a, b]:+.2f}"} for b in order]
+        [
+            {"colour": colour(float(correlation[a, b])), "value": f"{correlation[a, b]:+.2f}"}
+            if np.isfinite(correlation[a, b])
+            else {"colour": "transparent", "value": "not measured"}
+            for b in order
+        ]
         for a in order
     ]
     return {"names": names, "cells": cells}
@@ -125,7 +170,52 @@ def _strips(canvas: Canvas, names: Sequence[str], faces: np.ndarray) -> Iterator
             yield [data_url(row, claim) for row in rows]
 
 
-def _axis_row(axes: Axes, row: int, strips: list[str]) -> AxisRow:
+def _distributions(workspace: Workspace, face: Face | None) -> list[Distribution | None]:
+    """Of every feature; none where no sample has been measured."""
+    features = workspace.axes.features
+    parts = [values for _, values in workspace.samples.read_arrays()]
+    if not parts:
+        return [None] * len(features)
+    measured = None if face is None else face.measured()
+    found: list[Distribution | None] = []
+    for feature, values in zip(features, np.concatenate(parts).T, strict=True):
+        shares, edges = histogram(feature, values)
+        heights = HISTOGRAM_HEIGHT * (1 - shares / shares.max())
+        places = np.linspace(0, HISTOGRAM_WIDTH, len(edges))
+        bars = "".join(f"V{y:.1f}H{x:.0f}" for y, x in zip(heights, places[1:], strict=True))
+        low, high = (
+            f"{end:.0%}" if feature.kind == "probability" else f"{end:.3g} {feature.unit}".strip()
+            for end in edges[[0, -1]]
+        )
+        one = Distribution(f"M0 {HISTOGRAM_HEIGHT}{bars}V{HISTOGRAM_HEIGHT}Z", low, high)
+        if measured is not None:
+            value = measured[feature.name]
+            place = float(np.interp(value, edges, places))
+            one = replace(one, mark=place, marked=f"{value:.0%}" if feature.kind == "probability" else f"{value:.3g}")
+        found.append(one)
+    return found
+
+
+def _curve(curve: LearningCurve) -> dict[str, Any] | None:
+    """The learning curve as polylines of an SVG: each feature's, and the mean; R² from 0 to 1, samples by doublings."""
+    if len(curve.samples) < 2:
+        return None
+    places = np.log2(curve.samples / curve.samples[0])
+    x = CURVE_WIDTH * places / places[-1]
+
+    def line(r2: np.ndarray) -> str:
+        return " ".join(f"{a:.1f},{CURVE_HEIGHT * (1 - b):.1f}" for a, b in zip(x, np.clip(r2, 0, 1), strict=True))
+
+    means = curve.r2.mean(axis=1)
+    return {
+        "size": (CURVE_WIDTH, CURVE_HEIGHT),
+        "features": [line(r2) for r2 in curve.r2.T],
+        "mean": line(means),
+        "ticks": list(zip(x.tolist(), curve.samples.tolist(), means.tolist(), strict=True)),
+    }
+
+
+def _axis_row(axes: Axes, row: int, distribution: Distribution | None, strips: list[str]) -> AxisRow:
     feature = axes.features[row]
     half = None if axes.r2_interval is None else np.ptp(axes.r2_interval[row]) / 2
     return AxisRow(
@@ -141,6 +231,7 @@ def _axis_row(axes: Axes, row: int, strips: list[str]) -> AxisRow:
         agreement=float(axes.agreement[row]),
         population=_population(axes, row),
         ties=_ties(axes, row),
+        distribution=distribution,
         strips=strips,
     )
 

@@ -1,0 +1,38 @@
+"""The verb `report`: what was found, as one HTML file. Parses, calls one function, prints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tlgan.errors import TlganError
+
+from .options import TrustOption, WorkspaceArgument, YesOption
+
+
+def register(app: typer.Typer) -> None:
+    """Give `app` this verb."""
+    app.command()(report)
+
+
+def report(
+    workspace: WorkspaceArgument,
+    seed: Annotated[int | None, typer.Option(help="Mark where this random face stands.")] = None,
+    picture: Annotated[Path | None, typer.Option("--from", help="Mark where the face of a saved PNG stands.")] = None,
+    trust: TrustOption = False,
+    yes: YesOption = False,
+) -> None:
+    """Write report.html anew: every axis, what it explains, what it changes besides, what goes together."""
+    from tlgan.io.streams import write
+    from tlgan.workspace import open_workspace
+    from tlgan.workspace.report import report as run
+
+    from .terminal import say
+
+    if seed is not None and picture is not None:
+        raise TlganError("both --seed and --from were given: one face is marked")
+    opened = open_workspace(workspace, trust=trust)
+    face = None if seed is None and picture is None else opened.face(seed, png=picture)
+    write(f"written: {run(opened, face=face, progress=say)}")
