@@ -179,7 +179,7 @@ def made(path: Path, engine: Any, seconds: float, said: list[str] | None = None)
     """A workspace of 40 parts of one painter."""
     settings = Settings(generator="painter", extractors=("levels",), base=(), max_samples=40_000, resolution=16)
     networks: Any = {"generator": wrap_generator(Flat(), latent_dim=DIM), "loaded": {"levels": Levels(seconds)}}
-    return discover(path, settings, sure=1.0, engine=engine, progress=(said or []).append if said is not None else None,
+    return discover(path, settings, sure=1.0, engine=engine, progress=None if said is None else said.append,
                     **networks)  # fmt: skip
 
 

@@ -224,7 +224,15 @@ AXIS_METHODS: Hook[type[AxisMethod]] = Hook(
         "sefa": "tlgan.axes.methods.sefa:SeFa",
     },
 )
-INVERTERS: Hook[type[Inverter]] = Hook("tlgan.inverters", "inverter")
+INVERTERS: Hook[type[Inverter]] = Hook(
+    "tlgan.inverters",
+    "inverter",
+    {
+        "both": "tlgan.photographs.invert:EncodedOptimisation",
+        "optimisation": "tlgan.photographs.invert:Optimisation",
+        "encoder": "tlgan.photographs.invert:EncoderAlone",
+    },
+)
 SAMPLING_ENGINES: Hook[type[SamplingEngine]] = Hook(
     "tlgan.engines",
     "sampling engine",

@@ -97,8 +97,8 @@ def run(pool: Simulated, items: int = 40) -> tuple[list[int], list[str]]:
 def test_results_come_in_order_however_long_each_item_takes() -> None:
     pool = Simulated(5, seconds=lambda worker, number: 1 + (number * 7) % 5)
     assert run(pool) == ([10 * number for number in range(40)], [])
-    assert len(pool.did) == 40
-    assert not pool.done
+    assert len(pool.did) <= 42  # at the end one may take over what another is about to begin
+    assert len(pool.done) <= 1  # and is left at it
 
 
 def test_work_is_spread_over_all_workers() -> None:
@@ -129,6 +129,20 @@ def test_a_slow_worker_does_not_hold_up_the_end() -> None:
     assert found == [10 * number for number in range(40)]
     assert pool.now < 60
     assert any("slow on w3" in line for line in said)
+
+
+def test_what_a_busy_worker_has_not_begun_is_taken_over() -> None:
+    class Late(Simulated):
+        """The second worker comes when the first has all there is."""
+
+        def submit(self, worker: Hashable, number: int, item: Any) -> None:
+            super().submit(worker, number, item)
+            if len(self.did) == 2:
+                self.join()
+
+    pool = Late(1, seconds=lambda worker, number: 100.0)
+    assert run(pool, 2) == ([0, 10], [])
+    assert pool.now == pytest.approx(100.0)
 
 
 def test_a_place_without_room_is_left_and_the_last_such_place_is_an_error() -> None:

@@ -180,7 +180,7 @@ def audit_classifier(
             f"{classifier.name} says the same of every picture ({dead[0]}): is it made for pictures like these?"
         )
     says(f"moving {len(names)} sliders on {faces} faces, everything else locked")
-    bench = Bench(canvas, names, canvas.sample(faces, seed=seed), engine, says)
+    bench = Bench(canvas, names, canvas.sample(faces, seed=seed), engine=engine, says=says)
     tried = bench.try_out(_Held(quality), amount)
     seen, changed = bench.measure(judged, tried).changes, bench.measure(asked, tried)
     before = asked.measure(bench.starts).values

@@ -47,7 +47,7 @@ from .options import (
     engine_of,
     outside,
 )
-from .photographs import AlignOption, BoxOption, FaceOption, StepsOption, WholeOption
+from .photographs import AlignOption, BoxOption, FaceOption, InverterOption, StepsOption, TuneOption, WholeOption
 from .photographs import register as register_photograph_verb
 from .provenance import register as register_provenance_verbs
 from .publish import register as register_publish_verb
@@ -188,7 +188,7 @@ def discover(
         resolution=resolution,
         base=None if base is None else tuple(name for name in base if name != "none"),
         options=chosen_options(network, parse_options(ends(option, input_, output))),
-        method="" if method == "regression" else method,
+        method=method,
     )
     recipe = None
     if preview:
@@ -264,6 +264,8 @@ def edit(
     align: AlignOption = None,
     steps_small: StepsOption = None,
     steps_whole: WholeOption = None,
+    tune: TuneOption = False,
+    inverter: InverterOption = "both",
     strip: Annotated[
         list[str] | None, typer.Option(help="Paint a row of steps of this feature; repeat for a grid.")
     ] = None,
@@ -316,6 +318,8 @@ def edit(
             align=align,
             steps_small=steps_small,
             steps_whole=steps_whole,
+            tune=tune,
+            inverter=inverter,
             write=write,
         )
     else:

@@ -198,7 +198,8 @@ class Plan:
         """How many of n pictures, whose `values` [n] by feature are in natural units, lie in each cell: int [cells]."""
 
         def inside(box: Box) -> np.ndarray:
-            return np.all([(values[name] >= low) & (values[name] < high) for name, (low, high) in box.items()], axis=0)
+            parts = [(values[name] >= low) & (values[name] < high) for name, (low, high) in box.items()]
+            return np.asarray(np.all(parts, axis=0))
 
         return np.array([int(np.any([inside(box) for box in cell.boxes], axis=0).sum()) for cell in self.cells])
 

@@ -73,6 +73,10 @@ def from_json(state: Any, axes: Axes) -> Edit:
         )
     if state.get("space") != axes.space:
         raise TlganError(f"this face lives in space {_short(state.get('space'))}, these axes in {axes.space!r}")
+    if state.get("photograph") is True and state.get("latent") is None:
+        raise TlganError(
+            "this is the state of an edited photograph, which holds no face: open the photograph itself, and ask again"
+        )
     seed = state.get("seed")
     if not (seed is None or (isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed < 2**63)):
         raise TlganError(f"seed {_short(seed)} is not a whole number from 0 to 2^63")

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from tlgan.editing import Canvas
     from tlgan.extractors import Extractor
 
+    from .cache import Panel
+
 #: Pictures at a time.
 BATCH = 128
 
@@ -86,7 +88,7 @@ class ExtractorEvaluator:
         self._symmetric: np.ndarray | None = None
         self.name = extractor.name
         self.features = extractor.features
-        self._extractor = as_extractor(extractor)
+        self.extractor = as_extractor(extractor)
 
     def measure(self, latents: np.ndarray, images: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
         """Responses [n, f] and embedding [n, e] of pictures [n, C, H, W]."""
@@ -100,10 +102,10 @@ class ExtractorEvaluator:
         return np.where(self._symmetric, responses.mean(axis=0), straight), embedded.mean(axis=0)
 
     def _look(self, images: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-        responses = self._extractor.responses(images).double().numpy(force=True)
-        if not self._extractor.embeds:
+        responses = self.extractor.responses(images).double().numpy(force=True)
+        if not self.extractor.embeds:
             return responses, responses
-        return responses, self._extractor.embedding(images).double().numpy(force=True)
+        return responses, self.extractor.embedding(images).double().numpy(force=True)
 
 
 class Truth:
@@ -139,7 +141,15 @@ class Judge:
     Raises TlganError where it does not know one of the names.
     """
 
-    def __init__(self, canvas: Canvas, evaluator: Evaluator, names: Sequence[str], plain: np.ndarray) -> None:
+    def __init__(
+        self,
+        canvas: Canvas,
+        evaluator: Evaluator,
+        names: Sequence[str],
+        plain: np.ndarray,
+        panel: Panel | None = None,
+    ) -> None:
+        """``panel``: that `evaluator` looks with, so that pictures are painted once for all; None paints for it alone."""
         known = [feature.name for feature in evaluator.features]
         missing = [name for name in names if name not in known]
         if missing:
@@ -148,6 +158,7 @@ class Judge:
             )
         self.canvas = canvas
         self.evaluator = evaluator
+        self._panel = panel
         self.rows = [known.index(name) for name in names]
         self.features = tuple(evaluator.features[row] for row in self.rows)
         responses, embedding = self._measure(plain)
@@ -156,6 +167,11 @@ class Judge:
         self.plain_embedding = embedding - self._middle
         self.mean, self.sd = responses.mean(axis=0), np.maximum(responses.std(axis=0), 1e-12)
         self.plain_positions = (responses - self.mean) / self.sd
+
+    @property
+    def name(self) -> str:
+        """The evaluator's."""
+        return self.evaluator.name
 
     def measure(self, latents: np.ndarray) -> Measurement:
         """Measures the pictures of latents [n, d]."""
@@ -176,6 +192,9 @@ class Judge:
     def _measure(self, latents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         import torch
 
+        if self._panel is not None:
+            responses, embedding = self._panel.measure(self.evaluator, latents)
+            return responses[:, self.rows], embedding
         measured = []
         with torch.inference_mode():
             for first in range(0, len(latents), BATCH):

@@ -91,37 +91,42 @@ def read_photograph(source: str | Path | bytes) -> Photograph:
 
 
 def write_photograph(path: str | Path, photograph: Photograph, picture: np.ndarray, claim: Claim) -> Path:
-    """Write `picture` uint8 [H, W, 3] as the edited photograph, whole or not at all, as PNG, JPEG or WebP by the ending.
-
-    It says what it is: `claim`. A picture equal to the photograph's is the photograph: where the format is the same, its
-    own bytes are written, and nothing is claimed.
-    """
-    from PIL import Image
-
+    """Write `picture` uint8 [H, W, 3] as the edited photograph, whole or not at all, as PNG, JPEG or WebP by the ending;
+    see `encode_photograph`. Raises TlganError for another ending."""
     path = Path(path)
     kind = WRITTEN.get(path.suffix.lower())
     if kind is None:
         raise TlganError(f"no photograph can be written as {path.name!r}: end the name in {', '.join(WRITTEN)}")
-    unchanged = np.array_equal(picture, photograph.picture)
-    if unchanged and kind == photograph.kind:
-        data = photograph.data
-    else:
-        image = Image.fromarray(picture[..., 0] if photograph.grey else picture)  # grey: all channels are the same
-        if photograph.alpha is not None and kind != "JPEG":
-            image.putalpha(Image.fromarray(photograph.alpha))
-        options: dict[str, object] = {"icc_profile": photograph.profile} if photograph.profile else {}
-        if photograph.exif:
-            options["exif"] = photograph.exif
-        if kind == "JPEG":
-            options |= _jpeg_options(photograph)
-        elif kind == "WEBP":
-            options |= {"lossless": True} if unchanged else {"quality": _QUALITY}
-        file = io.BytesIO()
-        image.save(file, kind, **options)
-        data = file.getvalue() if unchanged else mark(file.getvalue(), claim, parent=photograph.data)
+    data = encode_photograph(photograph, picture, claim, kind)
     with replacing(path) as temporary:
         temporary.write_bytes(data)
     return path
+
+
+def encode_photograph(photograph: Photograph, picture: np.ndarray, claim: Claim, kind: str) -> bytes:
+    """`picture` uint8 [H, W, 3] as the bytes of a file, `kind` "JPEG", "PNG" or "WEBP".
+
+    It says what it is: `claim`. A picture equal to the photograph's is the photograph: where the format is the same, its
+    own bytes, and nothing is claimed.
+    """
+    from PIL import Image
+
+    unchanged = np.array_equal(picture, photograph.picture)
+    if unchanged and kind == photograph.kind:
+        return photograph.data
+    image = Image.fromarray(picture[..., 0] if photograph.grey else picture)  # grey: all channels are the same
+    if photograph.alpha is not None and kind != "JPEG":
+        image.putalpha(Image.fromarray(photograph.alpha))
+    options: dict[str, object] = {"icc_profile": photograph.profile} if photograph.profile else {}
+    if photograph.exif:
+        options["exif"] = photograph.exif
+    if kind == "JPEG":
+        options |= _jpeg_options(photograph)
+    elif kind == "WEBP":
+        options |= {"lossless": True} if unchanged else {"quality": _QUALITY}
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue() if unchanged else mark(file.getvalue(), claim, parent=photograph.data)
 
 
 def _jpeg_options(photograph: Photograph) -> dict[str, object]:

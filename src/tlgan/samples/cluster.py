@@ -127,13 +127,14 @@ def start_ray(ray: Any, address: str, cpus: int, **more: Any) -> None:
     if address or os.environ.get("RAY_ADDRESS"):
         options |= {"address": address or os.environ["RAY_ADDRESS"]}
     else:
-        options |= {"num_cpus": cpus, "include_dashboard": False, "object_store_memory": 400 * 2**20, **more}
+        options |= {"address": "local", "num_cpus": cpus, "include_dashboard": False}
+        options |= {"object_store_memory": 400 * 2**20, **more}
     try:
         with contextlib.chdir(os.path.abspath(os.sep)), _path_of_this_process():
             ray.init(**options)
     except Exception as error:  # Ray has many, and some are bare
         said = str(error).strip().splitlines()
-        where = options.get("address", "on this machine")
+        where = "on this machine" if options["address"] == "local" else f"at {options['address']}"
         raise TlganError(
             f"Ray can't be reached or started {where} ({said[0] if said else type(error).__name__}): see that it runs "
             "there (`ray status`), or use --engine processes:N"
@@ -234,7 +235,8 @@ class Actors:
     def forget(self, worker: Hashable, number: int) -> None:
         """As `Pool`."""
         said, _ = self._given.pop((worker, number), (None, None))
-        self._asked.pop(said, None)
+        if self._asked.pop(said, None) and worker in self._known:
+            self.ray.cancel(said)  # where it has not been begun
 
     def retire(self, worker: Hashable) -> list[Hashable]:
         """As `Pool`: all workers of its machine."""

@@ -77,7 +77,7 @@ def draw(
     pieces = _pieces(row, stop, recipe.part_rows, piece)
     painted: Any
     if far:
-        task = PartJob(replace(job, on_rows=None), store, digest, piece)
+        task = PartJob(replace(job, on_rows=None), store, cast(Any, digest), piece)
         painted = cast(Any, engine).map(task, _joined(pieces, cut), says)
     else:
         painted = (engine or Local()).paint(job, pieces)

@@ -111,7 +111,7 @@ def packed(task: Any, named: Callable[[Any], str]) -> bytes:
 def unpacked(data: bytes, networks: Mapping[str, Any]) -> Any:
     """The task again."""
     unpickler = pickle.Unpickler(io.BytesIO(data))
-    unpickler.persistent_load = networks.__getitem__  # type: ignore[method-assign, assignment]
+    unpickler.persistent_load = networks.__getitem__  # type: ignore[method-assign]
     return unpickler.load()
 
 

@@ -183,7 +183,8 @@ class Schedule:
         return any(worker in self._hands and not self._hands[worker] for worker in itertools.islice(self._free, 4))
 
     def _repeat_slow(self) -> None:
-        """Nothing new can be handed out: what is slow is begun again by workers that have nothing to do."""
+        """Nothing new can be handed out: workers that have nothing to do take over what others have not begun, and begin
+        what is slow again."""
         idle = deque(dict.fromkeys(w for w in self._free if w in self._hands and not self._hands[w]))
         if not idle:
             return
@@ -195,11 +196,12 @@ class Schedule:
             if unit.by is not None or len(unit.holders) != 1:
                 continue
             holder = unit.holders[0]
-            behind = self._hands[holder][0] != number  # it has not even been begun
-            if now - self._since[holder] > limit:
+            begun = self._hands[holder][0] == number
+            if not begun or now - self._since[holder] > limit:
                 worker = idle.popleft()
                 self._free.remove(worker)
-                self.says(f"item {number + 1} is {'held up' if behind else 'slow'} on {holder}: {worker} does it too")
+                if begun:
+                    self.says(f"item {number + 1} is slow on {holder}: {worker} does it too")
                 self._give(worker, number)
 
     def _see(self, event: Event) -> None:
@@ -209,6 +211,8 @@ class Schedule:
             self._free.extend([event.worker] * (AHEAD - 1))
         elif event.worker not in self._hands:
             pass  # it was given up
+        elif isinstance(event, Done | Failed) and event.number not in self._hands[event.worker]:
+            pass  # another did it before
         elif isinstance(event, Done):
             self._finished(event.worker, event.number)
         elif isinstance(event, Failed) and not event.unfit:
@@ -246,6 +250,11 @@ class Schedule:
             return
         unit.by = worker
         unit.holders.remove(worker)
+        for other in unit.holders:
+            if self._hands[other][0] != number:  # it has not begun it, and need not
+                self._hands[other].remove(number)
+                self._free.append(other)
+                self.pool.forget(other, number)
 
     def _count_death(self, number: int, event: Left) -> None:
         unit = self._units.get(number)

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from tlgan.generators import Generator
     from tlgan.training.picture_head import HeadRecipe
 
+#: The method that a workspace has where its settings name none.
+REGRESSION = "regression"
+
 
 def discover(
     path: str | Path,
@@ -65,7 +68,8 @@ def discover(
     axes corrected on some whole pictures, as for a generator that comes with a head. ``sure``: split-half cosine at
     which every learnable axis counts as known. ``generator`` and ``loaded`` (extractors by reference) are used in place
     of what the settings name, for networks that only exist in memory. ``engine``: where samples are painted, an engine or
-    its name, see `tlgan.hooks.SAMPLING_ENGINES`. ``trust``: the generator's file may hold code.
+    its name, see `tlgan.hooks.SAMPLING_ENGINES`. A workspace that another axis method found goes on with that, unless
+    the settings name one. ``trust``: the generator's file may hold code.
     Raises TlganError where the folder holds a workspace of something else, and whatever loading the networks raises.
     """
     if load is not None:
@@ -88,6 +92,10 @@ def discover(
         if old is not None:
             given = settings.options or old.options
             settings = replace(settings, sha256=old.sha256, accepted=old.accepted, options=given)
+            if old.method and not settings.method:
+                progress.stage(f"going on with {old.method}, which found the directions before (regression on request)")
+                settings = replace(settings, method=old.method)
+        settings = replace(settings, method="" if settings.method == REGRESSION else settings.method)
         progress.stage(f"loading generator {settings.generator} and extractors {', '.join(settings.extractors)}")
         workspace = Workspace(path, settings, loaded=loaded, trust=trust, progress=progress, staged=step.stage)
         if generator is not None:

@@ -69,6 +69,8 @@ def read_direction(path: str | Path, component: int | None = None) -> np.ndarray
         array = array[component]
     while array.ndim > 1 and len(array) == 1:
         array = array[0]
+    if not array.ndim:
+        raise TlganError(f"{path} holds one number: expected a direction, a number for each dimension of the latents")
     if array.ndim > 2:
         raise TlganError(f"{path} holds {len(array)} directions: name one with --component, from 0")
     if not np.abs(array).max() > 0:
@@ -78,22 +80,24 @@ def read_direction(path: str | Path, component: int | None = None) -> np.ndarray
 
 def _array(path: Path) -> tuple[np.ndarray, bool]:
     """The array that a file holds, and whether its directions are columns."""
-    if path.suffix in (".npy", ".npz"):
+    kind = path.suffix.lower()
+    if kind in (".npy", ".npz"):
         try:
             ((key, found),) = arrays_of(path, MOST_BYTES, lambda names: [_key(path, names)]).items()
             return found, key in IN_COLUMNS
         except ValueError as error:
             raise TlganError(f"{path} can't be read as an array without running what is in it ({error})") from error
-    if path.suffix in (".pt", ".pth"):
+    if kind in (".pt", ".pth"):
         from tlgan.generators.checkpoint import TensorRecord, read_checkpoint
 
         tree: Any = read_checkpoint(path).tree
+        key = ""
         if isinstance(tree, dict):
             key = _key(path, [key for key, value in tree.items() if isinstance(value, TensorRecord)])
-            return _numbers(tree[key].load()), key in IN_COLUMNS
-        if isinstance(tree, TensorRecord):
-            return _numbers(tree.load()), False
-        raise TlganError(f"{path} holds a {type(tree).__name__}: expected a tensor, or a dictionary with one")
+            tree = tree[key]
+        if not isinstance(tree, TensorRecord):
+            raise TlganError(f"{path} holds a {type(tree).__name__}: expected a tensor, or a dictionary with one")
+        return _numbers(tree.load()), key in IN_COLUMNS
     raise TlganError(f"{path} ends in {path.suffix or 'nothing'}: expected .npy, .npz, .pt or .pth")
 
 

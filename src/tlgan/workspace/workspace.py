@@ -299,6 +299,8 @@ class Workspace:
         alignment: str | None = None,
         plan: Plan | None = None,
         inversion: str | Path | None = None,
+        inverter: str = "both",
+        tune: bool = False,
         watch: Callable[[Found], object] | None = None,
         note: Callable[[str], None] = lambda words: None,
     ) -> PhotographEditor:
@@ -306,8 +308,9 @@ class Workspace:
 
         ``face`` counts from 1, from left to right, where several are in it; ``box``: the square (left, top, side) in
         pixels, for what is no face; ``alignment``: how the generator's training pictures were cropped around a face, "ffhq" or
-        "celeba", None for what the list of known generators says; ``plan``: how long to optimise; ``inversion``: a file of `save_inversion`, in place
-        of all that. ``watch(found)`` hears of every step: what it raises as KeyboardInterrupt ends with the best so far.
+        "celeba", None for what the list of known generators says; ``plan``: how long to optimise; ``tune``: tune the generator
+        around this photograph for longer, and keep what was found in the workspace, which is used from then on; ``inversion``: a file of
+        `save_inversion`, in place of all that; ``inverter``: a name of `hooks.INVERTERS`. ``watch(found)`` hears of every step: what it raises as KeyboardInterrupt ends with the best so far.
         ``note`` hears what was decided. Raises TlganError with what is missing.
         """
         from tlgan import photographs
@@ -325,15 +328,19 @@ class Workspace:
                     "for faces say ffhq or celeba, or give the square"
                 )
         square, hull = photographs.place(read, alignment if box is None else "", face=face, box=box, note=note)
-        identity = None
-        if alignment == "ffhq" and hull is not None:
-            identity, missing = photographs.identity_or_none()
-            if missing:
-                note(f"inverted without the network that keeps who it is: {missing}")
-        found = None
+        if tune and not photographs.tunable_of(self.generator):
+            raise TlganError(f"{self.generator.name} has no weights that can be tuned: invert without tuning")
+        plan, found = plan or (photographs.TUNED if tune else photographs.Plan()), None
+        tuned = self.path / "photographs" / f"{read.sha256[:16]}.safetensors"
+        if not tune and tuned.exists():
+            before = photographs.load_inversion(tuned)
+            if np.allclose(before.square, square, atol=1e-3 * photographs.side_of(square)):
+                note(f"what was tuned to this photograph earlier is used: {tuned}")
+                return photographs.PhotographEditor.of(self.canvas, read, before)
+        networks = photographs.networks_of(self.canvas, alignment if hull is not None else "", note)
         try:
             for found in photographs.inverting(
-                self.canvas, read, square, hull, plan or photographs.Plan(), identity=identity
+                self.canvas, read, square, hull, plan, inverter=inverter, networks=networks
             ):
                 if watch is not None:
                     watch(found)
@@ -344,6 +351,9 @@ class Workspace:
         if found is None:
             raise TlganError("a plan of no steps finds nothing where there is no encoder: expected at least 1 step")
         kept = photographs.inversion_of(self.canvas, read, found, square, hull, alignment)
+        if tune:
+            tuned.parent.mkdir(exist_ok=True)
+            kept.save(tuned)
         return photographs.PhotographEditor.of(self.canvas, read, kept)
 
     @property

@@ -60,7 +60,8 @@ def _among_neighbours(x: Tensor, query: Tensor, both: Tensor) -> Tensor:
     )  # [n, heads, channels, neighbours, pixels]
     q = q.view(n, -1, _HEAD, 1, height * width) * _HEAD**-0.5
     weights = (q * k).sum(dim=2, keepdim=True).softmax(dim=3)
-    return (weights * v).sum(dim=3).reshape(n, -1, height, width)
+    mixed: Tensor = (weights * v).sum(dim=3)
+    return mixed.reshape(n, -1, height, width)
 
 
 def read_attention_and_mlp(blueprint: Blueprint, name: str, device: str) -> Layer:

@@ -7,6 +7,7 @@ export const KEYS = [
   ["R", "random face"],
   ["← →", "earlier, later face"],
   ["G", "gallery of 24 faces"],
+  ["O", "open a photograph, where the page takes one; drop or paste does too"],
   ["Space", "hold: the face without edits"],
   ["W", "wipe across the picture"],
   ["Z", "closer, and back; so do wheel, two fingers, double click; a drag moves what is in sight"],

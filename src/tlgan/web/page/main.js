@@ -72,6 +72,7 @@ const actions = {
   ArrowLeft: () => store.do((state) => gestures.go(state, -1)),
   ArrowRight: () => store.do((state) => gestures.go(state, 1)),
   g: () => gallery.open(),
+  o: () => photographs?.ask(),
   m: () => map.open(),
   d: () => dataSet.open(gestures.current(store.state).asked),
   s: () => files.ask(),
@@ -102,7 +103,14 @@ const morph = new Morph(engine, description, store, thumbs);
 const strips = new Strip(engine, description);
 const map = new CorrelationMap(description, (names) => search.pick(names));
 const dataSet = new DataSet(engine, description);
-const files = new Files(engine, description, store, picture, shownFace);
+const photographs = engine.photograph && description.photographs ? await photographed() : null;
+const files = new Files(engine, description, store, picture, shownFace, photographs);
+
+/** What takes photographs, where the engine does. */
+async function photographed() {
+  const { Photographs } = await import("./photograph.js");
+  return new Photographs(engine, description, (photo) => store.do((state) => gestures.addFace(state, { photo, asked: {}, locks: [], exact: false })));
+}
 
 // -- painting ------------------------------------------------------------------------------------------------------
 
@@ -224,7 +232,15 @@ function show(state) {
   else if (picture.wiping) fetchOriginal();
   faces.update(state);
   morph.update(state);
+  mark.name(shownAs(state));
   showNumbers();
+}
+
+/** What kind of picture is on the screen. */
+function shownAs(state) {
+  const { start, asked } = gestures.current(state);
+  if (state.at !== null || !("photo" in start)) return "generated";
+  return Object.keys(asked).length ? "edited with AI" : "photograph";
 }
 
 // -- compare -------------------------------------------------------------------------------------------------------
@@ -302,6 +318,9 @@ function strip() {
 async function shownFace() {
   for (let last; last !== shownAll; await last) last = shownAll;
   const { state } = store;
+  if (state.at !== null && [state.a, state.b].some((end) => end && "photo" in end.start)) {
+    return { photo: null, asked: {}, locks: [], exact: false }; // what is between photographs is a picture only
+  }
   if (state.at === null || !mixed?.latent) return gestures.toFace(gestures.current(state), features);
   return { latent: mixed.latent, asked: {}, locks: [], exact: false };
 }

@@ -58,15 +58,15 @@ class Page:
 
 
 class Live:
-    """Serves websockets. `greeting` is sent first; `paint` turns a request into an edit and its picture; `ready` does where
-    that takes no painting."""
+    """Serves websockets. `greeting` is sent first; `paint` turns a request into an edit, its picture, and what painted it;
+    `ready` does where that takes no painting."""
 
     def __init__(
         self,
         painter: Painter,
         greeting: wire.Json,
-        paint: Callable[[wire.Json], tuple[Edit, Painted]],
-        ready: Callable[[wire.Json], tuple[Edit, Painted] | None],
+        paint: Callable[[wire.Json], tuple[Painter, Edit, Painted]],
+        ready: Callable[[wire.Json], tuple[Painter, Edit, Painted] | None],
     ) -> None:
         self.painter = painter
         self.greeting = greeting
@@ -128,10 +128,10 @@ class Live:
                     message = wire.parse(text)
                     identity = wire.integer(message, "id", 0, 2**32 - 1)
                     size = wire.integer(message, "size", *wire.SIZES, default=wire.SIZES[1])
-                    edit, painted = await self._painted(message, newest)
+                    painter, edit, painted = await self._painted(message, newest)
                     await _send_picture(socket, identity, painted.picture, size)
-                    if self.painter.sketches and (ahead is None or ahead.done()):
-                        ahead = asyncio.create_task(self._ahead(edit))
+                    if painter.sketches and (ahead is None or ahead.done()):
+                        ahead = asyncio.create_task(self._ahead(painter, edit))
                     # Looking costs as much as painting: while requests keep coming, numbers come now and then.
                     recent = time.monotonic() < measured + NUMBERS_EVERY
                     if (
@@ -146,16 +146,17 @@ class Live:
                     refining = needs_looks(edit)
                     frame = await self.painter.run(painted.measure)
                     measured = time.monotonic()
-                    latent, whole = "mix" in message or edit.exact, self.painter.sketches
+                    whole = painter.sketches
+                    latent = edit.exact or ("mix" in message and not wire.photographs_in(message))
                     await _send_words(socket, identity, frame, final=not (refining or whole), latent=latent)
                     if refining and not await newest.within(REST):  # several looks: not while the hand still moves
-                        cost, quality = self.painter.exact_cost, wire.quality(message, edit, "live")
-                        frame = await self.painter.long(cost, self.painter.refined, edit, quality, wanted=newest.none)
+                        cost, quality = painter.exact_cost, wire.quality(message, edit, "live")
+                        frame = await painter.long(cost, painter.refined, edit, quality, wanted=newest.none)
                         await _send_picture(socket, identity, frame.picture, size)
                         await _send_words(socket, identity, frame, final=not whole, latent=True)
-                        edit = resolved(edit, self.painter.solution(edit, quality), quality)
+                        edit = resolved(edit, painter.solution(edit, quality), quality)
                     if whole and not await newest.within(SETTLED):
-                        frame = await self._whole(edit, newest)
+                        frame = await self._whole(painter, edit, newest)
                         await _send_picture(socket, identity, frame.picture, size)
                         await _send_words(socket, identity, frame, final=True, latent=latent)
                 except WebSocketDisconnect:
@@ -169,23 +170,23 @@ class Live:
                     line = str(error).partition("\n")[0][:200]
                     await socket.send_json({"id": identity, "error": f"this face could not be painted: {line}"})
 
-    async def _whole(self, edit: Edit, newest: Newest) -> Frame:
+    async def _whole(self, painter: Painter, edit: Edit, newest: Newest) -> Frame:
         """The whole picture of a face whose small one is shown; given up for a newer request."""
 
         def work() -> Frame:
             with calling_off(lambda: not newest.none()):
-                return self.painter.frame(edit)
+                return painter.frame(edit)
 
-        return await self.painter.long(1, work, wanted=newest.none)
+        return await painter.long(1, work, wanted=newest.none)
 
-    async def _ahead(self, edit: Edit) -> None:
+    async def _ahead(self, painter: Painter, edit: Edit) -> None:
         """Paint what the hand is going to need, while it is on its way."""
         begun = time.monotonic()
         CLIENT.set(None)  # the page's own long work does not wait for it
         with contextlib.suppress(TlganError, Dropped):
-            await self.painter.long(AHEAD, self.painter.ahead, edit, wanted=lambda: time.monotonic() < begun + 1)
+            await painter.long(AHEAD, painter.ahead, edit, wanted=lambda: time.monotonic() < begun + 1)
 
-    async def _painted(self, message: wire.Json, newest: Newest) -> tuple[Edit, Painted]:
+    async def _painted(self, message: wire.Json, newest: Newest) -> tuple[Painter, Edit, Painted]:
         ready = self.ready(message)
         if ready is not None:
             return ready

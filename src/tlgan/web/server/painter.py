@@ -6,6 +6,7 @@ is for those that take longer (a gallery, a strip, a film, an exact edit), in pi
 
 from __future__ import annotations
 
+import copy
 import os
 import time
 from collections import OrderedDict
@@ -71,12 +72,21 @@ class Painter:
     def __init__(self, workspace: Workspace, *, threads: int | None = None) -> None:
         self.axes = workspace.axes
         self.canvas = workspace.canvas
+        self.laid: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] = lambda picture: picture
         self._own: OrderedDict[bytes, NDArray[np.float32]] = OrderedDict()
         self._seeds: OrderedDict[int, NDArray[np.float32]] = OrderedDict()
         self._solutions: OrderedDict[tuple[object, ...], Solution] = OrderedDict()
         self._keyframes = Keyframes(self._at_places)
         self.exact_cost = LOOKS * len(self.axes.features)  # pictures that one exact edit takes, about
         self._turns = Turns(partial(_set_threads, threads or _threads(self.canvas)))
+
+    def beside(self, canvas: Canvas, laid: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]) -> Painter:
+        """A painter of another canvas that takes turns with this one; `laid` makes of a painted picture what is shown."""
+        other = copy.copy(self)
+        other.canvas, other.laid = canvas, laid
+        other._own, other._seeds, other._solutions = OrderedDict(), OrderedDict(), OrderedDict()
+        other._keyframes = Keyframes(other._at_places)
+        return other
 
     async def run(self, task: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """`task(*args)`, which takes milliseconds, at this client's turn."""
@@ -168,13 +178,6 @@ class Painter:
         edits = [edit.ask({name: ask}) for ask in asks]
         return stacked([solution.latent for solution in self.solutions(edits, quality)])
 
-    def walk(self, start: Edit, end: Edit, places: Sequence[float], quality: str = "final") -> NDArray[np.float32]:
-        """Latents [n, d] on the way between two faces as they are resolved, at `places` in [0, 1]."""
-        from tlgan.editing import between
-
-        first, last = (self.solution(edit, quality).latent for edit in (start, end))
-        return between(self.axes, first, last, places)
-
     def typical(self, among: int = 64) -> int:
         """The seed, of the first few, whose latent is nearest to the middle: the first face shown. Generators paint best
         there, which is why truncation works."""
@@ -189,24 +192,27 @@ class Painter:
         edited = not np.array_equal(solution.latent, edit.latent)
         rows = [solution.latent, edit.latent] if edited and own is None else [solution.latent]
         pictures, look = canvas.paint_first(stacked(rows))
+        picture = self.laid(pictures[0])
 
         def measure() -> Frame:
             # A closed loop has looked at both faces already.
             measured = look() if looked is None else (looked + solution.reached)[None]
             start = own if own is not None else measured[-1]
             _remember(self._own, key, start)
-            return self._measured(edit, solution, pictures[0], measured[0], start, quality)
+            return self._measured(edit, solution, picture, measured[0], start, quality)
 
-        return Painted(pictures[0], measure)
+        return Painted(picture, measure)
 
-    def _mixed(self, edit: Edit, picture: NDArray[np.uint8]) -> Painted:
+    def _mixed(self, edit: Edit, painted: NDArray[np.uint8]) -> Painted:
+        picture = self.laid(painted)
+
         def measure() -> Frame:
             from tlgan.editing import solve
 
             small, key = self.canvas.small, edit.latent.tobytes() + bytes([False])
             if key not in self._own:
                 _remember(self._own, key, small.measure(edit.latent[None])[0])
-            measured = small.measure_pictures(picture[None])[0]
+            measured = small.measure_pictures(painted[None])[0]
             return self._measured(edit, solve(self.axes, edit), picture, measured, self._own[key], "final")
 
         return Painted(picture, measure, mixed=True)
