@@ -74,6 +74,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--faces", type=int, default=60)
     parser.add_argument("--bias", type=float, default=0.4)
+    parser.add_argument("--quality", default="", help="of exact edits (quick, live); by the axes alone without it")
     options = parser.parse_args()
     generator, reader, truth = drawn_faces(seed=3)
     learner = AxisLearner(reader.features, LATENT_DIM)
@@ -93,6 +94,7 @@ def main() -> None:
                 features=SLIDERS,
                 expected=("smile",),
                 faces=options.faces,
+                quality=options.quality,
                 plain=500,
                 seed=2**41 + run,
             )
@@ -101,7 +103,7 @@ def main() -> None:
             rows.append({
                 "run": run, "bias": bias, "planted": round(planted, 3), "effect": [round(v, 3) for v in vars(by.effect).values()],
                 "recovered": by.effect.low <= planted <= by.effect.high, "found": [e.slider for e in audit.found],
-                "measured": by.measured, "seconds": round(time.perf_counter() - began, 1),
+                "verdict": by.verdict, "seconds": round(time.perf_counter() - began, 1),
             })  # fmt: skip
             print(json.dumps(rows[-1]), flush=True)
     for name, some in (

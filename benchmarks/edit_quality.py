@@ -5,8 +5,9 @@ more of the identity at equal change. Eight sliders, ±1.5 standard deviations, 
 Every judge given sees the same edits. How far the judge's word on one and the same edit moves when the pictures are
 mirrored is printed beside, and where there are two judges how far they disagree, since no figure is better known than
 that, and what they say on average. A face that smiles already can't smile more: figures are also given for those asks
-alone whose target lies where the judge has seen faces. Run: `python benchmarks/edit_quality.py` (some half an hour on two
-cores).
+alone whose target lies where the judge has seen faces. The workspace keeps what was painted and measured, so that with
+`--workspace` a run that was cut off goes on where it was. Run: `python benchmarks/edit_quality.py --small` (hours on two
+cores for 200 faces: each exact edit takes seconds).
 """
 
 from __future__ import annotations
@@ -21,12 +22,15 @@ import numpy as np
 
 from tlgan.cli.demo import DEFAULT_GENERATOR
 from tlgan.evaluation import METHODS
-from tlgan.evaluation.bench import DEPENDENCY_EDGES, Bench, Figures, Measurements, Tried
-from tlgan.evaluation.evaluate import SEED, as_evaluator
+from tlgan.evaluation.bench import DEPENDENCY_EDGES, Bench, Figures, Measurements, OwnEvaluator, Tried
+from tlgan.evaluation.cache import Cache, Panel
+from tlgan.evaluation.evaluate import PLAIN_START, SEED, as_evaluator
 from tlgan.evaluation.judging import VIEWS, ExtractorEvaluator, Judge
 from tlgan.evaluation.statistics import bootstrap, frechet_distance
+from tlgan.evaluation.together import Noise
 from tlgan.extractors import load_extractor
 from tlgan.workspace import Settings, Workspace, open_workspace
+from tlgan.workspace.compare import MEASURED_FOLDER
 from tlgan.workspace.discover import discover
 
 EIGHT = ("smiling", "male", "young", "eyeglasses", "blond_hair", "bangs", "mouth_slightly_open", "black_hair")
@@ -58,22 +62,20 @@ def main() -> None:
 
 def run(workspace: Workspace, options: argparse.Namespace) -> dict[str, Any]:
     canvas = workspace.canvas.small if options.small else workspace.canvas
-    bench = Bench(canvas, EIGHT, canvas.sample(options.faces, seed=SEED))
-    plain = canvas.sample(options.plain, seed=SEED, start=options.faces)
+    plain = canvas.sample(options.plain, seed=SEED, start=PLAIN_START)
     refs = options.judge or ["judge40", *([str(SECOND)] if SECOND.exists() else [])]
-    judges = [Judge(canvas, as_evaluator(load_extractor(ref)), EIGHT, plain) for ref in refs]
-    alone = [
-        Judge(canvas, ExtractorEvaluator(load_extractor(refs[0]), views=[view]), EIGHT, plain) for view in VIEWS[:2]
-    ]
+    looking = [as_evaluator(load_extractor(ref)) for ref in refs]
+    single = [ExtractorEvaluator(load_extractor(refs[0]), views=[view]) for view in VIEWS[:2]]
+    panel = Panel(canvas, [OwnEvaluator(canvas), *looking, *single], Cache(workspace.path / MEASURED_FOLDER))
+    bench = Bench(canvas, EIGHT, canvas.sample(options.faces, seed=SEED), panel)
+    judges, alone = ([Judge(canvas, one, EIGHT, plain, panel) for one in some] for some in (looking, single))
     edits = [bench.try_out(METHODS[name], AMOUNT) for name in options.method or METHODS]
     measurements = [[bench.measure(judge, tried) for tried in edits] for judge in judges]
     scores = [
         [bench.score(judge, tried, measured) for tried, measured in zip(edits, row, strict=True)]
         for judge, row in zip(judges, measurements, strict=True)
     ]
-    again = canvas.sample(
-        min(options.plain, options.faces * len(EIGHT)), seed=SEED, start=options.faces + options.plain
-    )
+    again = canvas.sample(min(options.plain, options.faces * len(EIGHT)), seed=SEED, start=PLAIN_START + options.plain)
     result: dict[str, Any] = {"generator": workspace.settings.generator, "faces": options.faces, "judges": {}}
     for judge, row, seen_by in zip(judges, scores, measurements, strict=True):
         floor = frechet_distance(judge.measure(again).embedding, judge.plain_embedding)
@@ -115,7 +117,8 @@ def run(workspace: Workspace, options: argparse.Namespace) -> dict[str, Any]:
         for b in range(a)
     }
     result["noise of one look"] = {
-        tried.method.name: noise(*(bench.measure(judge, tried).changes for judge in alone)) for tried in edits
+        tried.method.name: vars(Noise.between(*(bench.measure(judge, tried).changes for judge in alone)))
+        for tried in edits
     }
     if len(judges) > 1:
         # What judges say on average errs less than either: what is left of that is what one judge cannot tell.
@@ -129,7 +132,7 @@ def run(workspace: Workspace, options: argparse.Namespace) -> dict[str, Any]:
             }
         result["judges' mean word"] = together
         result["noise"] = {
-            tried.method.name: noise(one.changes, other.changes)
+            tried.method.name: vars(Noise.between(one.changes, other.changes))
             for tried, one, other in zip(edits, measurements[0], measurements[1], strict=True)
         }
     if not options.json:
@@ -148,14 +151,6 @@ def over(asks: np.ndarray, figures: Figures) -> dict[str, float]:
     """Means over some asks, bool [n, k], only."""
     got, error, drift = (float(figure[asks].mean()) for figure in (figures.got, figures.error, figures.drift))
     return {"got": got, "error": error, "drift": drift, "drift/got": drift / got}
-
-
-def noise(one: np.ndarray, other: np.ndarray) -> dict[str, float]:
-    """How far two judges' words on the same edits are apart, changes [n, k, k]: mean |difference| of the target's change
-    and of the others'."""
-    apart = np.abs(one - other)
-    diagonal = np.eye(apart.shape[1], dtype=bool)
-    return {"target": float(apart[:, diagonal].mean()), "others": float(apart[:, ~diagonal].mean())}
 
 
 def at_equal_change(base: Measurements, base_tried: Tried, other: Measurements, other_tried: Tried) -> Any:

@@ -70,6 +70,16 @@ class Corners:
         return torch.cat([seen, seen**2, pictures.mean((2, 3))], dim=1)
 
 corners = Corners()
+
+class Judge:
+    name, input_size = "judge", 16
+    from tlgan.extractors import Feature
+    features = (Feature("top", "quantity"), Feature("bottom", "quantity"))
+
+    def extract(self, pictures):
+        return torch.stack([pictures[:, 0, 2:6].mean((1, 2)), pictures[:, 0, 10:14].mean((1, 2))], dim=1)
+
+judge = Judge()
 """
 
 
@@ -257,6 +267,12 @@ def train(folder: Path) -> int:
     return tlgan("train-extractor", "--images", "pictures", *options)
 
 
+def dataset(folder: Path) -> int:
+    """Two parts of pictures above and below the middle."""
+    out = ("--judge", "features:judge", "-o", str(folder / "made"))
+    return tlgan("dataset", str(folder / "ws"), "--balance", "top", "--bins", "top=q2", "-n", "80", "--select", *out)
+
+
 def publish(folder: Path, version: str = "new") -> int:
     """A site in place of another one."""
     from tlgan.cli.app import _guarded
@@ -308,6 +324,19 @@ def training_view(folder: Path) -> Any:
     return [weights, load_extractor(str(files[1])).features, files[2].read_text()]
 
 
+def dataset_view(folder: Path) -> Any:
+    """All files of a finished data set, in their places or not yet; None before it is finished."""
+    from tlgan.dataset.run import RESULT_FILE, WORK
+    from tlgan.io.step import held, is_ours, pending
+
+    made = folder / "made"
+    if not held(made, RESULT_FILE).exists():
+        return None
+    inside = {path.relative_to(made).as_posix() for path in made.rglob("*") if path.is_file()}
+    inside = {name for name in inside if not (is_ours(name.partition("/")[0]) or name.startswith(f"{WORK}/"))}
+    return [(name, held(made, name).read_bytes()) for name in sorted(inside | set(pending(made)))]
+
+
 def site_view(folder: Path) -> Any:
     """What a visitor gets: the page, and whether it finds its files."""
     page = (folder / "site" / "index.html").read_text()
@@ -332,6 +361,7 @@ COMMANDS = {
     "discover": Command(lambda folder: None, discover, workspace_view),
     "add": Command(discover, add, workspace_view),
     "label": Command(half_labelled, label, workspace_view),
+    "dataset": Command(discover, dataset, dataset_view),
     "train-extractor": Command(lambda folder: (folder / "made").mkdir(), train, training_view),
     "publish": Command(lambda folder: publish(folder, "old"), publish, site_view),
 }

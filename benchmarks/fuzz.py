@@ -13,6 +13,7 @@ of memory, or anything executed, imported, sent or opened for writing. Equal fau
 from __future__ import annotations
 
 import argparse
+import codecs
 import io
 import json
 import pickle
@@ -106,6 +107,56 @@ def checkpoint(data: bytes, folder: Path, name: str = "generator") -> Callable[[
             blueprint = blueprint_of(found)
             sizes_of(blueprint)
             build(blueprint, name=path.name)
+
+    return read
+
+
+def models() -> list[bytes]:
+    """Keras models as a configuration, where their tensors lie, and their bytes; each part after its length."""
+    import zipfile
+
+    from tlgan.generators.checkpoint.hdf5_child import described
+
+    found = []
+    for name in ("keras2_acgan.h5", "keras3_acgan.keras"):
+        path = TESTS / "checkpoints" / name
+        data, member, config = path.read_bytes(), "", ""
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                member, config = "model.weights.h5", archive.read("config.json").decode()
+                data = archive.read(member)
+        answer = described(str(path), member, limited=False)
+        parts = [(config or answer["config"]).encode(), json.dumps(answer["tensors"]).encode(), data]
+        found.append(b"".join(struct.pack("<I", len(part)) + part for part in parts))
+    return found
+
+
+def keras(data: bytes, folder: Path) -> Callable[[], Any]:
+    """What is made of a Keras file once another process has said where its tensors lie."""
+    from tlgan.errors import TlganError
+    from tlgan.generators.checkpoint.keras_files import parsed
+    from tlgan.generators.checkpoint.records import Allowance
+    from tlgan.generators.formats.inspection import sizes_of
+    from tlgan.generators.formats.kinds import build
+    from tlgan.generators.nets.keras_graph import read_keras
+    from tlgan.io.foreign import json_of
+
+    parts = []
+    for _ in range(2):
+        length = int.from_bytes(data[:4], "little")
+        parts.append(data[4 : 4 + length])
+        data = data[4 + length :]
+
+    def read() -> None:
+        try:
+            places = json_of(parts[1].decode("utf-8", "replace"))
+        except ValueError as error:
+            raise TlganError("no JSON") from error
+        weights = data[4:]
+        file = parsed(parts[0].decode("utf-8", "replace"), places, memoryview(weights), Allowance(len(weights)))
+        blueprint = read_keras(file)
+        sizes_of(blueprint)
+        build(blueprint, name="model")
 
     return read
 
@@ -437,17 +488,183 @@ def axes_file(data: bytes, folder: Path) -> Callable[[], Any]:
     return read
 
 
+def arrays() -> list[bytes]:
+    """Directions that were found elsewhere, each after a letter for its ending."""
+    import torch
+
+    rng = np.random.default_rng(0)
+    one, many = rng.standard_normal(8), rng.standard_normal((3, 8)).astype(np.float32)
+    found = []
+    for letter, write in (
+        (b"y", lambda file: np.save(file, one)),
+        (b"y", lambda file: np.save(file, np.asfortranarray(many))),
+        (b"z", lambda file: np.savez_compressed(file, lat_comp=many, lat_mean=one)),
+        (b"z", lambda file: np.savez(file, boundary=one[None])),
+        (b"t", lambda file: torch.save({"eigvec": torch.from_numpy(many.T.copy())}, file)),
+        (b"t", lambda file: torch.save(torch.from_numpy(many).bfloat16(), file)),
+    ):
+        write(buffer := io.BytesIO())
+        found.append(letter + buffer.getvalue())
+    return found
+
+
+def directions(data: bytes, folder: Path) -> Callable[[], Any]:
+    """As `import-axes` reads them."""
+    from tlgan.workspace.foreign import read_direction
+
+    (path := folder / ("axis" + {b"y": ".npy", b"z": ".npz"}.get(data[:1], ".pt"))).write_bytes(data[1:])
+    return lambda: read_direction(path, 0 if data[:1] == b"t" else None)
+
+
+def inversions() -> list[bytes]:
+    """Photographs as latents, in both forms."""
+    from tlgan.photographs.state import Inversion
+
+    square = np.array([[30.0, 0, 40], [0, 30, 50]])
+    state = Inversion(np.ones((2, 8), np.float32), "w", "g" * 64, square, np.ones((5, 2)), "p" * 64, (90, 80), "ffhq")
+    with tempfile.TemporaryDirectory() as folder:
+        return [state.save(Path(folder) / f"face{ending}").read_bytes() for ending in (".npz", ".safetensors")]
+
+
+def inversion(data: bytes, folder: Path) -> Callable[[], Any]:
+    """As `edit --photograph` reads them."""
+    from tlgan.photographs.state import load_inversion
+
+    (path := folder / ("face.npz" if data[:2] == b"PK" else "face.safetensors")).write_bytes(data)
+    return lambda: load_inversion(path)
+
+
+def claimed() -> list[bytes]:
+    """Pictures and films that say what they are."""
+    from tlgan.editing.film import write_film
+    from tlgan.provenance import Claim, encode
+
+    rng = np.random.default_rng(0)
+    claim = Claim("edited", generator="faces", asked='smiling=+2 "<&>"', parent="ef" * 32)
+    found = [
+        encode(rng.integers(0, 256, (8, 12, 3), dtype=np.uint8), claim, kind) for kind in ("PNG", "JPEG", "WEBP", "GIF")
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        write_film(film := Path(folder) / "a.mp4", rng.integers(0, 256, (2, 32, 32, 3), dtype=np.uint8), 5, claim)
+        return [*found, film.read_bytes(), b"II*\0" + found[0]]
+
+
+def provenance(data: bytes, folder: Path) -> Callable[[], Any]:
+    """As `verify` reads and tells them."""
+    from tlgan.provenance import verify
+
+    return lambda: verify(data).lines()
+
+
+def photographs() -> list[bytes]:
+    """Small ones of each format, with Exif."""
+    from PIL import Image
+
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 12, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[274], exif[271] = 6, "camera"
+    found = []
+    for kind, mode in (
+        ("JPEG", "RGB"),
+        ("PNG", "RGBA"),
+        ("PNG", "P"),
+        ("WEBP", "RGB"),
+        ("TIFF", "RGB"),
+        ("BMP", "RGB"),
+    ):
+        image = Image.fromarray(pixels).convert(mode)
+        image.save(buffer := io.BytesIO(), kind, **({} if kind == "BMP" else {"exif": exif}))
+        found.append(buffer.getvalue())
+    return found
+
+
+def photograph(data: bytes, folder: Path) -> Callable[[], Any]:
+    """As `invert` and the page read them."""
+    from tlgan.photographs.reading import read_photograph
+
+    return lambda: read_photograph(data)
+
+
+def wanted() -> list[bytes]:
+    """Tables whose distribution a data set is to have."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = {"left": [0.5, 1.5, -2.0], "right": [1, 0, None], "name": ["a", "b", "c"]}
+    pq.write_table(pa.table(rows), buffer := io.BytesIO())
+    text = "Left,right,name\n0.5,1,a\n1.5,,b\n-2,0,c\n"
+    return [b"c" + text.encode(), b"p" + buffer.getvalue()]
+
+
+def like(data: bytes, folder: Path) -> Callable[[], Any]:
+    """As `dataset --like` reads them."""
+    from tlgan.dataset.request import read_like
+
+    (path := folder / ("like.parquet" if data[:1] == b"p" else "like.csv")).write_bytes(data[1:])
+    return lambda: read_like(path, known_axes(), {"left": (0.0,)})
+
+
+def heads() -> list[bytes]:
+    """Extractors as safetensors: a reader of pixels, and a head on an embedding."""
+    from dataclasses import asdict
+
+    import torch
+    from safetensors.torch import save
+
+    from tlgan.extractors import Feature, reader
+    from tlgan.extractors import head as heads
+
+    feature = Feature("smiling", "probability", "Mouth", "Smiling", "no", "yes")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "reader.safetensors"
+        reader.save_reader(path, [feature], np.zeros((1, 3 * reader.SIDE**2), np.float32), np.zeros(1, np.float32))
+        found = path.read_bytes()
+    described = json.dumps({"backbone": "no-such-backbone", "feature": asdict(feature)})
+    tensors = {"weight": torch.ones(4), "bias": torch.tensor(0.5), "probe": torch.ones(4)}
+    return [b"r" + found, b"h" + save(tensors, metadata={heads.METADATA_KEY: described})]
+
+
+def head(data: bytes, folder: Path) -> Callable[[], Any]:
+    """Read by the reader of its kind, and as a network that was trained here."""
+    from tlgan.errors import TlganError
+    from tlgan.extractors.head import load_head
+    from tlgan.extractors.reader import load_reader
+    from tlgan.extractors.trained import load_network
+
+    (path := folder / "head.safetensors").write_bytes(data[1:])
+
+    def read() -> None:
+        try:
+            load_network(path)
+        except TlganError as error:
+            checked(error)
+        try:
+            (load_reader if data[:1] == b"r" else load_head)(path)
+        except TlganError as error:
+            if "no-such-backbone" not in str(error):
+                raise
+
+    return read
+
+
 TARGETS = {
     "pickle": Target(checkpoints("pkl", "legacy"), checkpoint),
     "zip": Target(checkpoints("zip", *ZIPPED), checkpoint),
     "safetensors": Target(checkpoints("safetensors"), checkpoint),
     "openvino": Target(networks, openvino),
+    "keras": Target(models, keras),
     "onnx": Target(graphs, onnx),
     "settings": Target(written_settings, settings),
     "axes": Target(saved_axes, axes_file),
     "samples": Target(parts, samples),
     "labels": Target(tables, labels),
     "state": Target(pictures, state),
+    "directions": Target(arrays, directions),
+    "inversion": Target(inversions, inversion),
+    "provenance": Target(claimed, provenance),
+    "photograph": Target(photographs, photograph),
+    "like": Target(wanted, like),
+    "head": Target(heads, head),
     "message": Target(messages, message),
     "http": Target(requests, http),
 }
@@ -636,6 +853,7 @@ def prepared(target: Target) -> Iterator[tuple[list[bytes], Callable[[bytes], Ca
                 laid(seeds[0][:1] + word)()
             except Exception:
                 continue
+        codecs.lookup("raw_unicode_escape")  # of texts in pickles; it is imported on first use
         if not _WATCHES:
             _WATCHES.append(Watch())
         _WATCHES[0].known = {name.partition(".")[0] for name in sys.modules}

@@ -2,9 +2,11 @@
 
 Claim: docs/method.md, "Compared". Eight sliders, ±1.5 standard deviations; every method finds its directions from the same
 samples (SeFa from the weights), and all are moved in the same way: `plain`, the direction alone; and `joint`, the other
-seven locked in one linear solve. Exact mode stands beside them, and axes by layers where a workspace of them is found. Each step
-is kept in the folder of `--out` as soon as it is done, so that a run that was cut off goes on where it was. Run:
-`python benchmarks/methods.py -o methods` (an hour or more on two cores).
+seven locked in one linear solve. Exact mode stands beside them, and axes by layers where a workspace of them is found. All
+judges see the same pictures. At last every slider that isn't weak is moved by every method, for the matrices of side effects
+in `comparison.html`. The workspace keeps what was painted and measured, so that a run that was cut off goes on where it was,
+and one of more faces measures the further ones alone. Run: `python benchmarks/methods.py -o methods` (about an hour on two
+idle cores for 40 faces, 20 of them in exact mode, which takes most of the time; 200 of each take a night).
 """
 
 from __future__ import annotations
@@ -12,18 +14,17 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
 
 from tlgan.cli.demo import DEFAULT_GENERATOR
-from tlgan.evaluation import Evaluation
 from tlgan.io.files import replacing
 from tlgan.workspace import Settings, Workspace, open_workspace
-from tlgan.workspace.compare import METHODS, compare
+from tlgan.workspace.compare import IDENTITY, METHODS, Comparison, compare
 from tlgan.workspace.discover import discover
 
 EIGHT = ("smiling", "male", "young", "eyeglasses", "blond_hair", "bangs", "mouth_slightly_open", "black_hair")
 SECOND = Path(__file__).parent / "second_judge.onnx"
 AMOUNT = 1.5
+METRICS = ("precision", "recall", IDENTITY)
 
 
 def main() -> None:
@@ -36,8 +37,11 @@ def main() -> None:
     parser.add_argument("--judge", action="append", help="may be repeated (judge40, second_judge.onnx)")
     parser.add_argument("--method", action="append", help=f"may be repeated ({', '.join(METHODS)})")
     parser.add_argument("--moved", action="append", help="may be repeated (plain, joint)")
-    parser.add_argument("--faces", type=int, default=200)
-    parser.add_argument("--plain", type=int, default=2000)
+    parser.add_argument("--faces", type=int, default=40)
+    parser.add_argument("--exact-faces", type=int, default=20, help="0 for no exact mode")
+    parser.add_argument("--exact", default="exact", help="which exact mode: exact, exact-live, exact-quick ...")
+    parser.add_argument("--matrix-faces", type=int, default=4, help="on which all sliders are moved; 0 for no matrices")
+    parser.add_argument("--plain", type=int, default=1000)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     workspace = found(options.workspace or options.out / "plain", Settings(options.generator))
@@ -48,16 +52,30 @@ def main() -> None:
         )
         beside = [found(options.layered or options.out / "layered", settings)]
     judges = options.judge or ["judge40", *([str(SECOND)] if SECOND.exists() else [])]
-    for moved in options.moved or ("plain", "joint"):
-        done: dict[str, dict[str, Any]] = {}
-        for ref in [*(options.method or METHODS), *(["layered"] if beside else []), "exact"]:
-            for judge in judges:
-                key = f"{moved}-{ref}-{Path(judge).stem}-{options.faces}"
-                done.setdefault(Path(judge).stem, {})[ref] = step(
-                    options.out / f"{key}.json", workspace, beside, ref, judge, moved, options
-                )
-        for judge, rows in done.items():
-            show(moved, judge, rows)
+    for number, moved in enumerate(options.moved or ("plain", "joint")):
+        exact = options.exact if options.exact_faces and number == 0 else ""
+        result = compare(
+            workspace,
+            methods=options.method or METHODS,
+            beside=beside,
+            exact=exact or False,
+            judges=judges,
+            features=EIGHT,
+            moved=moved,
+            faces={"": options.faces} | ({exact: options.exact_faces} if exact else {}),
+            plain=options.plain,
+            amount=AMOUNT,
+            metrics=METRICS,
+            progress=lambda line: print(line, flush=True),
+        )
+        with replacing(options.out / f"{moved}.json") as temporary:
+            temporary.write_text(json.dumps(result.to_json(), indent=1))
+        show(moved, result)
+    if options.matrix_faces:
+        compare(
+            workspace, methods=options.method or METHODS, beside=beside, exact=False, judges=judges[:1],
+            faces=options.matrix_faces, plain=options.plain, amount=AMOUNT,
+        )  # fmt: skip
 
 
 def found(path: Path, settings: Settings) -> Workspace:
@@ -66,52 +84,29 @@ def found(path: Path, settings: Settings) -> Workspace:
     return open_workspace(path) if finished else discover(path, settings)
 
 
-def step(
-    file: Path, workspace: Workspace, beside: list[Workspace], ref: str, judge: str, moved: str,
-    options: argparse.Namespace,
-) -> dict[str, Any]:  # fmt: skip
-    """One method before one judge, kept in `file`; an empty mapping where this generator can't have the method."""
-    if file.exists():
-        return json.loads(file.read_text())
-    print(f"{moved}, {ref}, {judge}", flush=True)
-    try:
-        result = compare(
-            workspace,
-            methods=[] if ref in ("layered", "exact") else [ref],
-            beside=beside if ref == "layered" else (),
-            exact=ref == "exact",
-            judges=[judge],
-            features=EIGHT,
-            moved=moved,
-            faces=options.faces,
-            plain=options.plain,
-            amount=AMOUNT,
-            metrics=["precision", "recall"],
-        ).to_json()
-    except Exception as error:
-        result = {"failed": str(error)}
-    with replacing(file) as temporary:
-        temporary.write_text(json.dumps(result))
-    return result
-
-
-def show(moved: str, judge: str, rows: dict[str, dict[str, Any]]) -> None:
-    print(f"\nmoved {moved}, judged by {judge}")
-    print(
-        f"{'':18s}{'got':>6s} {'off target':>18s} {'drift':>18s} {'drift/got':>18s} {'identity':>9s} {'Fréchet':>8s} "
-        f"{'precision':>10s} {'recall':>7s} {'samples':>8s} {'seconds':>8s}"
-    )
-    for ref, row in rows.items():
-        if "failed" in row:
-            print(f"{ref:18s}{row['failed'][:120]}")
-            continue
-        score = Evaluation.from_json(row["evaluations"][0]).methods[0]
-        samples, seconds = row["samples"].get(score.method, 0), row["seconds"].get(score.method, 0.0)
+def show(moved: str, result: Comparison) -> None:
+    for evaluation in result.evaluations:
         print(
-            f"{ref:18s}{score.got.value:>6.2f} {score.error!s:>18} {score.drift!s:>18} {score.leak!s:>18} "
-            f"{score.identity.value:>9.2f} {score.frechet:>8.2f} {score.more['precision'].value:>10.2f} "
-            f"{score.more['recall'].value:>7.2f} {samples:>8,} {seconds:>8.1f}"
+            f"\nmoved {moved}, judged by {evaluation.judge}, {evaluation.faces} faces; plain pictures are "
+            f"{evaluation.frechet_floor:.2f} apart (Fréchet)"
         )
+        print(
+            f"{'':16s}{'got':>6s} {'off target':>18s} {'drift':>18s} {'drift/got':>18s} {'identity':>9s} {'distance':>9s} "
+            f"{'Fréchet':>8s} {'precision':>10s} {'recall':>7s} {'samples':>8s} {'seconds':>8s}"
+        )
+        for score in evaluation.methods:
+            samples, seconds = result.samples.get(score.method, 0), result.seconds.get(score.method, 0.0)
+            print(
+                f"{score.method:16s}{score.got.value:>6.2f} {score.error!s:>18} {score.drift!s:>18} {score.leak!s:>18} "
+                f"{score.identity.value:>9.2f} {score.more[IDENTITY].value:>9.2f} {score.frechet:>8.2f} "
+                f"{score.more['precision'].value:>10.2f} {score.more['recall'].value:>7.2f} {samples:>8,} {seconds:>8.1f}"
+            )
+    for name, noise in result.noise.items():
+        print(
+            f"two judges on the same edit, {name:16s} {noise.target:.2f} apart in the target, {noise.others:.2f} in the others"
+        )
+    for name, why in result.skipped.items():
+        print(f"{name} is left out: {why}")
 
 
 if __name__ == "__main__":

@@ -2,13 +2,15 @@
 
     python benchmarks/photographs.py WORKSPACE --pictures FOLDER --count 8
 
-Ways: the encoder alone, optimisation alone, both. Of each: the distance of identity by a network that had no part (the
-extractor `judge40`'s embedding, in units of the mean distance of two faces) and by dlib's, which took part where it
-could be had (the same person is under .6); the mean error of pixels in grey levels at 256 px, in the face and in all of
-the crop; processor seconds. After edits of +-1.5 sd on the last way: how much of it was got, and what other features
-drifted, beside the same edits on the generator's own faces. Then the seam: the gradient across the mask's border, after
-the edit and before; whether a zero edit is the photograph; and, with --scenes, how far crops are from the truth in
-pictures that are turned, scaled and pasted into others (only for pictures that are in FFHQ's alignment already).
+Ways: the encoder alone, optimisation from the population's mean, both (without and with the tuning that is always done),
+and what --tune does. Of each: identity by a network that had no part (`identity_judge.py`; the cosine of embeddings, less
+their mean over the generator's own faces, so that strangers are at 0), the distance by dlib's, which had (the same person is
+under .6); the perceptual distance, which had too; the mean error of pixels in grey levels at 256 px, in the face and in
+all of the crop; processor seconds. After edits of +-1.5 sd on the last way: how much of it was got, what other features
+drifted, and identity before and after, beside the same edits on the generator's own faces. Then the seam: the gradient across
+the mask's border, after the edit and before; whether a zero edit is the photograph; and, with --scenes, how far crops are
+from the truth in pictures that are turned, scaled and pasted into others (only for pictures that are in FFHQ's alignment
+already). Ctrl-C prints the figures so far.
 
 Without --pictures, the one is the astronaut of the tests.
 """
@@ -20,6 +22,7 @@ import functools
 import io
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,26 +30,31 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
+from identity_judge import FaceRes
 from tlgan import TlganError, open_workspace
-from tlgan.extractors.faces import judge40
+from tlgan.editing import Face
 from tlgan.photographs import (
+    TUNED,
     Photograph,
     PhotographEditor,
     Plan,
-    identity_or_none,
     inversion_of,
     inverting,
+    networks_of,
     place,
     read_photograph,
 )
 from tlgan.photographs.alignment import ffhq
 from tlgan.photographs.finding import choose_face
+from tlgan.photographs.identity import load_identity
 from tlgan.photographs.invert import encoder_for
 from tlgan.photographs.pasting import face_mask, paste_mask
+from tlgan.photographs.perceptual import load_perceptual
 from tlgan.photographs.warping import corners, unwarp, warp
 
 say = functools.partial(print, flush=True)
 ASKED = 1.5
+WAYS = ("encoder", "optimisation", "both", "both, tuned for longer")
 EDITED = ("smiling", "young", "eyeglasses", "blond_hair")
 
 
@@ -62,7 +70,8 @@ def main() -> None:
     parser.add_argument(
         "--scenes", type=int, default=0, help="scenes of known truth, from pictures in FFHQ's alignment"
     )
-    parser.add_argument("--ways", default="encoder,optimisation,both", help="which of them, separated by commas")
+    parser.add_argument("--ways", default="; ".join(WAYS), help="which of them, separated by '; '")
+    parser.add_argument("--longer", type=int, default=3, help="pictures that are tuned for longer, which takes minutes")
     parser.add_argument("--no-edits", action="store_true")
     parser.add_argument("--grid", type=Path, help="a picture of before and after to look at")
     options = parser.parse_args()
@@ -71,100 +80,145 @@ def main() -> None:
     if options.scenes:
         scenes(pictures, options.scenes)
     workspace = open_workspace(options.workspace)
-    judge, (identity, missing) = judge40(), identity_or_none()
-    if missing:
-        say(f"without dlib's network: {missing}")
-    small = workspace.canvas.small  # loaded outside of inference mode, or nothing could be differentiated
-    with torch.inference_mode():
-        painted = small.source.pictures(small.sample(64, seed=7))
-        embedded = torch.cat([judge.embedding(images) for images in painted])
-    stranger = float((embedded[:32] - embedded[32:]).norm(dim=1).mean())
-    plan = Plan(small=options.steps, whole=options.whole)
-    ways = {"encoder": (Plan(small=0, whole=0), True), "optimisation": (plan, False), "both": (plan, True)}
-    if encoder_for(workspace.canvas.generator.fingerprint) is None:
-        say("no encoder for this generator: optimisation alone")
-        del ways["encoder"], ways["both"]
-    ways = {name: way for name, way in ways.items() if name in options.ways.split(",")}
-    figures: dict[str, list[list[float]]] = {way: [] for way in ways}
+    judged = Judged(workspace)
+    figures: dict[str, list[list[float]]] = {}
+    edited: dict[str, list[list[float]]] = {"photographs": [], "own faces": []}
+    seams: list[float] = []
+    same: list[bool] = []
     editors: list[PhotographEditor] = []
-    for name, photograph in pictures:
-        try:
-            square, hull = place(photograph, "ffhq")
-        except TlganError as error:
-            say(f"{name}: refused: {error}")
-            continue
-        for way, (steps, encode) in ways.items():
-            begun = time.process_time()
-            steps_taken = inverting(workspace.canvas, photograph, square, hull, steps, encode=encode, identity=identity)
-            for found in steps_taken:  # noqa: B007 - the last one counts
-                pass
-            seconds = time.process_time() - begun
-            kept = inversion_of(workspace.canvas, photograph, found, square, hull, "ffhq")
-            editor = PhotographEditor.of(workspace.canvas, photograph, kept)
-            figures[way].append([*_compared(editor, hull, judge, stranger, identity), seconds])
-            say(f"{name}, {way}: " + ", ".join(f"{value:.2f}" for value in figures[way][-1]))
-        editors.append(editor)
-    say(
-        "\nway | identity by judge40 | by dlib | grey levels in the face | in the crop | seconds of one processor | pictures"
-    )
+    try:
+        for name, photograph in pictures:
+            try:
+                square, hull = place(photograph, "ffhq")
+            except TlganError as error:
+                say(f"{name}: refused: {error}")
+                continue
+            for way, editor, seconds in _inverted(workspace, photograph, square, hull, options, len(editors)):
+                figures.setdefault(way, []).append([*judged.compared(editor, hull), seconds])
+                say(f"{name}, {way}: " + ", ".join(f"{value:.3f}" for value in figures[way][-1]))
+            editors.append(editor)
+            same.append(np.array_equal(editor.picture(), photograph.picture))
+            if not options.no_edits:
+                for what, face in (("photographs", editor), ("own faces", workspace.face(seed=1000 + len(editors)))):
+                    edited[what].append(judged.edits(face))
+                seams.append(_seam(editor))
+                say(
+                    f"{name}: edits {np.round([rows[-1] for rows in edited.values()], 3).tolist()}, seam {seams[-1]:.3f}"
+                )
+    except KeyboardInterrupt:
+        say("stopped: the figures are of what was done")
+    say(f"\nway | {' | '.join(FIGURES)} | pictures")
     for way, rows in figures.items():
-        say(" | ".join([way, *(f"{value:.2f}" for value in np.mean(rows, axis=0)), str(len(rows))]))
-    same = [np.array_equal(editor.picture(), editor.photograph.picture) for editor in editors]
+        say(" | ".join([way, *(f"{value:.3f}" for value in np.mean(rows, axis=0)), str(len(rows))]))
     say(f"\nzero edit is the photograph, bit for bit: {sum(same)} of {len(same)}")
-    if not options.no_edits:
-        edits(workspace, editors)
+    for what, rows in edited.items():
+        if rows:
+            got, drift, who = np.mean(rows, axis=0)
+            say(
+                f"edits of {ASKED} sd on {len(rows)} {what}: got {got:.2f} of it, drift {drift:.2f} sd, drift/got "
+                f"{drift / max(got, 1e-3) / ASKED:.3f}, identity of before and after {who:.3f}"
+            )
+    if seams:
+        say(
+            f"gradient along the mask's border, after the edit and before: {np.mean(seams):.3f} (largest {max(seams):.3f})"
+        )
     if options.grid:
         _grid(editors).save(options.grid)
 
 
-def _compared(editor: PhotographEditor, hull, judge, stranger: float, identity) -> list[float]:  # type: ignore[no-untyped-def]
-    """Identity by the judge and by dlib, grey levels in the face and in the crop."""
-    crop, painted = (
-        F.interpolate(torch.from_numpy(x).permute(2, 0, 1)[None].float(), size=256, mode="area")
-        for x in (editor.crop(), editor.face())
-    )
-    error = (crop - painted).abs().mean(dim=1)[0].numpy()
-    inside = face_mask(hull)
-    a, b = crop / 127.5 - 1, painted / 127.5 - 1
-    with torch.no_grad():
-        who = float((judge.embedding(a) - judge.embedding(b)).norm()) / stranger
-        dlib = float((identity(a) - identity(b)).norm()) if identity else np.nan
-    return [who, dlib, float((error * inside).sum() / inside.sum()), float(error.mean())]
+#: A way's columns. Identity by faceres, which had no part: the cosine of embeddings less the mean of the generator's faces.
+FIGURES = ("identity", "distance by dlib", "perceptual", "grey levels in the face", "in the crop", "processor seconds")
 
 
-def edits(workspace, editors: list[PhotographEditor]) -> None:  # type: ignore[no-untyped-def]
-    """Got and drift of edits on photographs and on the generator's own faces; the seam."""
-    names = [name for name in EDITED if name in workspace.axes.names]
-    own = [workspace.face(seed=1000 + number) for number in range(len(editors))]
-    for what, faces in (("photographs", editors), ("own faces", own)):
-        got, drift = [], []
-        for face in faces:
-            for number, name in enumerate(names):
-                sign = 1 if number % 2 else -1
-                small = type(face).__mro__[-2](face.canvas.small, face.edit)  # an Editor, on small pictures
-                changed = small.set(**{name: sign * ASKED}).changed()
-                got.append(sign * changed.pop(name) / ASKED)
-                drift.append(np.mean(np.abs(list(changed.values()))))
-        share = np.mean(drift) / max(float(np.mean(got)), 1e-3) / ASKED
-        say(
-            f"edits of {ASKED} sd on {what}: got {np.mean(got):.2f} of it, drift {np.mean(drift):.2f} sd, drift/got {share:.3f}"
-        )
-    ratios = []
-    for face in editors:
-        edited = face.set(**{names[0]: -ASKED})
-        mask, place_ = unwarp(
-            paste_mask(face.inversion.hull, edited.change)[..., None],
-            face.inversion.square,
-            face.photograph.picture.shape[:2],
-        )
-        border = (mask[..., 0] > 0.02) & (mask[..., 0] < 0.3)
-        before, after = (
-            _gradient(picture[place_])[border].mean() for picture in (face.photograph.picture, edited.picture())
-        )
-        ratios.append(after / before)
-    say(
-        f"gradient along the mask's border, after the edit and before: {np.mean(ratios):.3f} (largest {np.max(ratios):.3f})"
+def _inverted(  # type: ignore[no-untyped-def]
+    workspace, photograph: Photograph, square, hull, options: argparse.Namespace, number: int
+) -> Iterator[tuple[str, PhotographEditor, float]]:
+    """Every way's editor, with the processor seconds that it took."""
+    networks = networks_of(workspace.canvas, "ffhq", say)
+    alone = Plan(small=options.steps, whole=options.whole, tune=0)
+    plans = {
+        "encoder": ("encoder", alone),
+        "optimisation": ("optimisation", alone),
+        "both": ("both", replace(alone, tune=Plan().tune)),
+        "both, tuned for longer": ("both", replace(TUNED, small=options.steps)),
+    }
+    if encoder_for(workspace.canvas.generator.fingerprint) is None:
+        del plans["encoder"]
+    for way, (inverter, plan) in plans.items():
+        if way not in options.ways.split("; ") or ("longer" in way and number >= options.longer):
+            continue
+        begun = time.process_time()
+
+        def editor(found):  # type: ignore[no-untyped-def]
+            kept = inversion_of(workspace.canvas, photograph, found, square, hull, "ffhq")
+            return PhotographEditor.of(workspace.canvas, photograph, kept)
+
+        before = None
+        steps = inverting(workspace.canvas, photograph, square, hull, plan, inverter=inverter, networks=networks)
+        for found in steps:
+            if before is not None and found.weights and way == "both" and not before.weights:
+                yield "both, without tuning", editor(before), seconds  # noqa: F821
+            before, seconds = found, time.process_time() - begun
+        yield way, editor(found), seconds
+
+
+class Judged:
+    """What networks see that had no part in inversions, and some that had."""
+
+    def __init__(self, workspace) -> None:  # type: ignore[no-untyped-def]
+        self.judge, self.perceptual, self.identity = FaceRes(), load_perceptual(), load_identity()
+        self.names = [name for name in EDITED if name in workspace.axes.names]
+        small = workspace.canvas.small
+        with torch.inference_mode():
+            self.mean = torch.cat([self.judge(x) for x in small.source.pictures(small.sample(64, seed=7))]).mean(dim=0)
+
+    def who(self, one: torch.Tensor, other: torch.Tensor) -> float:
+        """Cosine of two pictures' embeddings: 1 the same, about 0 for strangers."""
+        return float(F.cosine_similarity(self.judge(one) - self.mean, self.judge(other) - self.mean))
+
+    @torch.no_grad()
+    def compared(self, editor: PhotographEditor, hull) -> list[float]:  # type: ignore[no-untyped-def]
+        """A way's figures but the seconds."""
+        crop, painted = (_as_images(picture) for picture in (editor.crop(), editor.face()))
+        error = (crop - painted).abs().mean(dim=1)[0].numpy() * 127.5
+        inside = face_mask(hull)
+        dlib = float((self.identity(crop) - self.identity(painted)).norm())
+        looks = float(self.perceptual.distance(self.perceptual(crop), self.perceptual(painted)))
+        return [self.who(crop, painted), dlib, looks, float((error * inside).sum() / inside.sum()), float(error.mean())]
+
+    def edits(self, face) -> list[float]:  # type: ignore[no-untyped-def]
+        """Means over edits: what was got of what was asked, the drift of all else in sd, and identity before and after."""
+        rows = []
+        small = Face(face.canvas.small, face.edit)
+        for number, name in enumerate(self.names):
+            sign = 1 if number % 2 else -1
+            edited = small.set(**{name: sign * ASKED})
+            changed = edited.changed()
+            got = sign * changed.pop(name) / ASKED
+            same = self.who(_as_images(small.picture()), _as_images(edited.picture()))
+            rows.append([got, np.mean(np.abs(list(changed.values()))), same])
+        return np.mean(rows, axis=0).tolist()
+
+
+def _as_images(picture: np.ndarray) -> torch.Tensor:
+    """[1, 3, 256, 256] in [-1, 1]."""
+    images = torch.from_numpy(np.ascontiguousarray(picture)).permute(2, 0, 1)[None].float() / 127.5 - 1
+    return F.interpolate(images, size=256, mode="area")
+
+
+def _seam(editor: PhotographEditor) -> float:
+    """The gradient along the mask's border after an edit, as a share of what it was."""
+    edited = editor.set(**{EDITED[0]: -ASKED})
+    mask, place_ = unwarp(
+        paste_mask(editor.inversion.hull, edited.change)[..., None],
+        editor.inversion.square,
+        editor.photograph.picture.shape[:2],
     )
+    border = (mask[..., 0] > 0.02) & (mask[..., 0] < 0.3)
+    before, after = (
+        _gradient(picture[place_])[border].mean() for picture in (editor.photograph.picture, edited.picture())
+    )
+    return float(after / before)
 
 
 def _gradient(picture: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tlgan import open_workspace
 from tlgan.errors import TlganError
 from tlgan.io.files import (
     appearing,
@@ -24,6 +25,7 @@ from tlgan.io.files import (
     to_read,
     to_write,
 )
+from tlgan.io.lock import locked
 
 HOME = "this is somebody's start-up file"
 
@@ -184,3 +186,16 @@ def test_sizes_are_told_of_a_folder_that_another_program_writes_and_deletes_in(t
     assert set(told) == {7}
     assert sorted(sizes_under(tmp_path)) == [1, 7]
     assert sizes_under(tmp_path / "missing") == []
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_in_a_folder_keeps_nobody(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "tlgan.toml")
+    for way in (to_read, to_write):
+        with pytest.raises(TlganError, match="is a pipe"):
+            way(tmp_path, "tlgan.toml")
+    with pytest.raises(TlganError, match="is a pipe"):
+        open_workspace(tmp_path)
+    os.mkfifo(tmp_path / ".tlgan.lock")
+    with pytest.raises(TlganError, match="is a pipe"), locked(tmp_path / ".tlgan.lock"):
+        pass

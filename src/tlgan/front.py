@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tlgan.evaluation import Evaluation, Evaluator, Method
     from tlgan.extractors import Extractor
     from tlgan.generators import Generator
+    from tlgan.hooks import SamplingEngine
     from tlgan.progress import ProgressLike
 
     AnyExtractor: TypeAlias = str | Extractor | Callable[..., Any]
@@ -46,6 +47,7 @@ def discover(
     sure: float = SURE,
     preview: bool = False,
     trust: bool = False,
+    engine: str | SamplingEngine = "local",
     progress: ProgressLike = None,
 ) -> Workspace:
     """Draw samples of a generator, measure them and fit the axes: a workspace in the folder `path`, made or gone on with.
@@ -57,7 +59,8 @@ def discover(
     of their pictures in pixels (None: the generator's); ``base``: features that all other axes are kept clear of (None:
     male and young where they are measured); ``options`` of the generator, as `load_generator` takes them; ``sure``:
     split-half agreement at which an axis counts as known; ``preview``: train small pictures of a large generator first;
-    ``trust``: the generator's file may hold code. Raises TlganError, with the folder as it was, where the folder holds
+    ``trust``: the generator's file may hold code; ``engine``: where samples are painted, a name as `--engine` has it or an
+    object of `tlgan.engines`. Raises TlganError, with the folder as it was, where the folder holds
     something else or a network can't be loaded.
     """
     if not isinstance(path, str | PathLike):
@@ -85,7 +88,14 @@ def discover(
 
         recipe = HeadRecipe()
     loaded = {one.name: one for one in made if not isinstance(one, str)}
-    more: Any = {"generator": given, "loaded": loaded, "preview": recipe, "texts": texts, "model": model}
+    more: Any = {
+        "generator": given,
+        "loaded": loaded,
+        "preview": recipe,
+        "texts": texts,
+        "model": model,
+        "engine": engine,
+    }
     return _discover(Path(path), settings, sure=sure, trust=trust, progress=progress, **more)
 
 

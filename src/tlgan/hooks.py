@@ -99,7 +99,12 @@ class Inverter(Protocol):
 
 
 class SamplingEngine(Protocol):
-    """Where samples are painted and measured."""
+    """Where samples are painted and measured.
+
+    One with `map(task, items, says)` besides, which yields `task(item)` of each item in order, also does what else can be
+    done elsewhere: measuring for an added extractor, trying out edits. Where it has `writes = True`, its workers write
+    whole parts themselves.
+    """
 
     def paint(self, job: Job, pieces: Iterator[tuple[int, int]]) -> Steps[Painted, None, None]:
         """`job.paint(start, rows)` for each of the pieces (start, rows), in their order. It may be closed
@@ -219,11 +224,23 @@ AXIS_METHODS: Hook[type[AxisMethod]] = Hook(
         "sefa": "tlgan.axes.methods.sefa:SeFa",
     },
 )
-INVERTERS: Hook[type[Inverter]] = Hook("tlgan.inverters", "inverter")
+INVERTERS: Hook[type[Inverter]] = Hook(
+    "tlgan.inverters",
+    "inverter",
+    {
+        "both": "tlgan.photographs.invert:EncodedOptimisation",
+        "optimisation": "tlgan.photographs.invert:Optimisation",
+        "encoder": "tlgan.photographs.invert:EncoderAlone",
+    },
+)
 SAMPLING_ENGINES: Hook[type[SamplingEngine]] = Hook(
     "tlgan.engines",
     "sampling engine",
-    {"local": "tlgan.samples.engines:Local", "processes": "tlgan.samples.engines:Processes"},
+    {
+        "local": "tlgan.samples.engines:Local",
+        "processes": "tlgan.samples.engines:Processes",
+        "ray": "tlgan.samples.cluster:Ray",
+    },
 )
 EVALUATION_METHODS: Hook[EvaluationMethod] = Hook(
     "tlgan.evaluation_methods",

@@ -167,7 +167,7 @@ def test_every_cell_is_full_and_every_row_is_what_it_says(world: Workspace, made
     assert card.startswith("---\nlicense: other")
 
 
-@pytest.mark.parametrize("form", ["parquet", "webdataset"])
+@pytest.mark.parametrize("form", ["parquet", "webdataset", "jsonl"])
 def test_all_forms_are_read_by_the_datasets_library(
     world: Workspace, made: Path, tmp_path: Path, form: str, judge: Any
 ) -> None:
@@ -178,9 +178,11 @@ def test_all_forms_are_read_by_the_datasets_library(
     folder = datasets.load_dataset(str(made), split="train", cache_dir=cache)
     assert len(loaded) == len(folder) == 150
     one = next(row for row in folder if row["row"] == 7)
-    if form == "parquet":
+    if form != "webdataset":
         other = next(row for row in loaded if row["row"] == 7)
         assert (one["cell"], one["left_asked"], one["latent"]) == (other["cell"], other["left_asked"], other["latent"])
+        assert other["left_extractor"] == pytest.approx(one["left_extractor"], rel=1e-4)
+        assert isinstance(other["edited"], bool)
     else:
         other = next(row | {"image": row["png"]} for row in loaded if row["json"]["row"] == 7)
         assert other["json"]["cell"] == one["cell"]

@@ -191,6 +191,7 @@ EDITS = {
     "truncated": (r"(?s)<edges>.*", "", "XML is damaged"),
     "another document": (r"(?s)<net .*", "<svg/>", "expected <net>"),
     "no layers": (r"(?s)<layers>.*</edges>", "", "no layers"),
+    "layer without layers": (r"(?s)<layers>.*</edges>", '<layer><data a="1"/></layer>', "no layers"),
     "deep": (r"<meta_data/>", "<a>" * 100 + "</a>" * 100, "deeper"),
 }
 

@@ -27,6 +27,9 @@ NAMES = {  # what each file leaves open
     "interfacegan_pggan": [],
     "interfacegan_pggan_fused": [],
     "lucidrains_stylegan2": ["mapping_lr=0.1"],
+    "mmgeneration_pggan": [],
+    "mmgeneration_pggan_unfused": [],
+    "mmgeneration_stylegan": [],
     "rosinality_stylegan1": ["resolution=16"],
 }
 
@@ -76,6 +79,14 @@ def test_what_is_assumed_is_said_and_a_copy_keeps_it(tmp_path):
     assert (assumed.synthesize(z, label=label) - other.synthesize(z, label=label)).abs().max() > 0.1
     with pytest.raises(TlganError, match="fused_scale is 3: expected auto, true or false"):
         load_generator(path, fused_scale=3)
+
+
+def test_a_pggan_whose_doubling_no_tensor_tells_is_refused(tmp_path):
+    state = torch.load(FOLDER / "mmgeneration_pggan.pth", weights_only=True)["state_dict"]
+    state = {k: v for k, v in state.items() if not re.search(r"(conv_blocks\.[3-9]|torgb_layers\.[2-9])", k)}
+    torch.save({"state_dict": state}, tmp_path / "g.pth")  # 8 px: 16 channels throughout
+    with pytest.raises(TlganError, match=r"don't say how pictures are doubled.*torch\.onnx\.export"):
+        load_generator(tmp_path / "g.pth")
 
 
 def test_a_rosinality_stylegan_is_cut_to_what_was_trained():
@@ -280,6 +291,8 @@ def test_stylegan_xl(name, tmp_path):
         ("higan_stylegan", "synthesis.layer3.conv.weight"),
         ("interfacegan_pggan", "layer2.wscale.bias"),
         ("lucidrains_stylegan2", "GE.blocks.1.to_noise2.bias"),
+        ("mmgeneration_pggan", "generator_ema.conv_blocks.1.conv.bias"),
+        ("mmgeneration_stylegan", "generator_ema.convs.1.adain1.affine.bias"),
         ("rosinality_stylegan1", "generator.progression.1.adain2.style.linear.bias"),
         ("sg2_64", "synthesis.b8.conv0.affine.bias"),
         ("sg3t_32", "synthesis.input.phases"),
@@ -288,7 +301,7 @@ def test_stylegan_xl(name, tmp_path):
 def test_a_missing_or_misshapen_tensor_is_named(name, dropped, tmp_path):
     official = name.startswith("sg")
     state = official_state(name) if official else torch.load(FOLDER / f"{name}.pth", weights_only=True)
-    for key in ("params_ema", "g_running", "GAN"):
+    for key in ("params_ema", "g_running", "GAN", "state_dict"):
         state = state.get(key, state)
     assert dropped in state
     torch.save({key: value for key, value in state.items() if key != dropped}, tmp_path / "g.pth")

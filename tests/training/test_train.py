@@ -144,7 +144,8 @@ def test_killed_again_and_again_it_ends_as_one_that_was_not(shapes: tuple[Path, 
         import torch
         torch.set_num_threads(1)
         from tlgan.progress import Progress
-        from tlgan.training import train_extractor
+        from tlgan.training import loop, train_extractor
+        loop._BETWEEN = 0.0  # a checkpoint at every look
 
         class Killer(Progress):
             left = int(sys.argv[4])

@@ -1,31 +1,36 @@
-"""What a classifier does when one thing changes: every slider moved with everything else locked.
+"""What a classifier does when one thing changes: every slider moved with everything else held.
 
 An edit that is asked for one feature changes others a little. A judge that had no part in it measures all of them, and
 what the classifier does is shared out among them. With M [k, k] the mean change, along the ask, that the judge saw of feature
 j when slider i was moved, and y [k] the mean change of the classifier's output, the effects β solve M β = y: the instruments
 are the asks, whose sign is set by the face's number and by nothing in it (two-stage least squares, just identified). The
 judge's noise on single pictures averages out of M. Intervals resample faces.
+
+Faces are moved by the axes alone, all equally far. An exact edit stops where the extractor reads enough, so it goes
+furthest on faces where a network's reading saturates, and the output's does too: β then weighs most those faces whose
+output changes least a sd, and comes out too small (benchmarks/audit.py --quality quick).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tlgan.editing import Edit, resolve_all
+from tlgan.editing.edit import HOLD
 from tlgan.errors import TlganError
 from tlgan.evaluation.bench import Bench
 from tlgan.evaluation.evaluate import as_evaluator, judged_features
-from tlgan.evaluation.judging import Evaluator, ExtractorEvaluator, Judge
-from tlgan.evaluation.methods import Method
+from tlgan.evaluation.judging import Evaluator, ExtractorEvaluator, Judge, seen_as_it_is
 from tlgan.evaluation.statistics import Z95, Estimate, holm, wilson
 
 if TYPE_CHECKING:
     from tlgan.editing import Canvas
     from tlgan.extractors import Extractor
+    from tlgan.hooks import SamplingEngine
 
 SEED = 2**40 + 3
 #: Resampled sets of faces.
@@ -100,6 +105,32 @@ class ClassifierAudit:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class _Held:
+    """Every other slider held by a soft lock; ``quality`` of exact edits, "" to move by the axes alone."""
+
+    quality: str
+    name: str = "audit"
+    words: str = "all others held"
+
+    def latents(
+        self, canvas: Canvas, starts: np.ndarray, name: str, asks: np.ndarray, others: Sequence[str]
+    ) -> np.ndarray:
+        """As `tlgan.hooks.EvaluationMethod` says."""
+        return self.moved(canvas, starts, [{name: float(ask)} for ask in asks], others)
+
+    def moved(
+        self, canvas: Canvas, starts: np.ndarray, asks: Sequence[Mapping[str, float]], names: Sequence[str]
+    ) -> np.ndarray:
+        """Latents float32 [n, d] of starts [n, d] with what each is asked for."""
+        exact = bool(self.quality)
+        edits = [
+            Edit(start, exact=exact).lock(set(names) - set(ask), HOLD).ask(ask)
+            for start, ask in zip(starts, asks, strict=True)
+        ]
+        return np.stack([s.latent for s in resolve_all(canvas, edits, self.quality or "final")])
+
+
 @dataclass(frozen=True, eq=False)
 class Moved:
     """Starts [n, d] and each of them moved along every slider, latents [n, k, d], in the order of the audit's sliders."""
@@ -120,15 +151,17 @@ def audit_classifier(
     faces: int = 60,
     amount: float = 1.5,
     least: float = LEAST,
-    quality: str = "live",
+    quality: str = "",
     plain: int = 500,
     seed: int = SEED,
     says: Callable[[str], None] = lambda words: None,
+    engine: SamplingEngine | None = None,
 ) -> tuple[ClassifierAudit, Moved]:
     """Move every slider of `features` (all that extractor and judge know) on `faces` fresh faces, half up and half down by
-    `amount` sd, exactly and with the others locked, and tell what each does to every output of `classifier`.
+    `amount` sd with the others held, and tell what each does to every output of `classifier`.
 
-    ``expected``: sliders that the classifier is meant to look at. Raises TlganError for an unknown feature, too few faces, and
+    ``expected``: sliders that the classifier is meant to look at; ``quality``: of exact edits, "" to move by the axes alone;
+    ``engine``: where sliders are moved, None for this process. Raises TlganError for an unknown feature, too few faces, and
     a classifier whose outputs do not vary over plain pictures.
     """
     evaluator = as_evaluator(judge)
@@ -140,15 +173,15 @@ def audit_classifier(
     latents = canvas.sample(plain, seed=seed, start=faces)
     judged = Judge(canvas, evaluator, names, latents)
     outputs = [feature.name for feature in classifier.features]
-    asked = Judge(canvas, ExtractorEvaluator(classifier, views=[lambda images: images]), outputs, latents)
+    asked = Judge(canvas, ExtractorEvaluator(classifier, views=[seen_as_it_is]), outputs, latents)
     dead = [name for name, sd in zip(outputs, asked.sd, strict=True) if sd < 1e-6]
     if dead:
         raise TlganError(
             f"{classifier.name} says the same of every picture ({dead[0]}): is it made for pictures like these?"
         )
     says(f"moving {len(names)} sliders on {faces} faces, everything else locked")
-    bench = Bench(canvas, names, canvas.sample(faces, seed=seed))
-    tried = bench.try_out(Method("audit", "all others locked", "others", quality), amount)
+    bench = Bench(canvas, names, canvas.sample(faces, seed=seed), engine=engine, says=says)
+    tried = bench.try_out(_Held(quality), amount)
     seen, changed = bench.measure(judged, tried).changes, bench.measure(asked, tried)
     before = asked.measure(bench.starts).values
     after = before[:, None] + changed.rescored * bench.signs[:, None, None]
@@ -282,9 +315,8 @@ def _interactions(
     said = {}
     for a in (1, -1):
         for b in (1, -1):
-            locks = frozenset(names) - set(pair)
-            edits = [Edit(s, asked={pair[0]: a * amount, pair[1]: b * amount}, locks=locks, exact=True) for s in starts]
-            said[a, b] = asked.measure(np.stack([s.latent for s in resolve_all(canvas, edits, quality)])).positions
+            asks = [{pair[0]: a * amount, pair[1]: b * amount}] * len(starts)
+            said[a, b] = asked.measure(_Held(quality).moved(canvas, starts, asks, names)).positions
     each = (said[1, 1] - said[1, -1] - said[-1, 1] + said[-1, -1]) / (4 * amount**2)
     error = each.std(axis=0, ddof=1) / np.sqrt(len(starts))
     return [

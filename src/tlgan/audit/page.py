@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import io
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 from tlgan.editing.claims import claim_of
 from tlgan.errors import TlganError
 from tlgan.io.files import replacing
+from tlgan.io.pictures import thumbnail
 from tlgan.workspace.section import data_url, small
 
 from .classifier import ClassifierAudit, Moved, audit_classifier
@@ -123,6 +123,4 @@ def _extremes(workspace: Workspace) -> list[tuple[str, list[str], list[str]]]:
 
 
 def _urls(found: list[tuple[float, int, bytes]], claim: Claim) -> list[str]:
-    from PIL import Image
-
-    return [data_url(np.asarray(Image.open(io.BytesIO(data)).convert("RGB")), claim) for _, _, data in found]
+    return [data_url(thumbnail(data), claim) for _, _, data in found]

@@ -80,8 +80,9 @@ class Directions:
         return np.asarray(moves / np.maximum(np.linalg.norm(moves, axis=1, keepdims=True), 1e-30))
 
 
-def axes_by(method: AxisMethod, samples: Labelled) -> Axes:
-    """The axes of `samples` with the directions of a method in place of regression's, and what is measured of them.
+def axes_by(method: AxisMethod, samples: Labelled, *, halves: bool = True) -> Axes:
+    """The axes of `samples` with the directions of a method in place of regression's, and what is measured of them; the
+    agreement too, with ``halves``, for which the method goes to work twice more.
 
     Features that the method has no direction for keep regression's axis and say so (`Axes.found_by`).
     """
@@ -95,8 +96,8 @@ def axes_by(method: AxisMethod, samples: Labelled) -> Axes:
     directions = Directions(
         tuple(directions.names[number] for number in known), directions.moves[known], directions.method
     )
-    halves = [method.fit(samples.half(which)) for which in (0, 1)]
-    return measured(turned(samples.axes, directions), samples, directions.names, halves)
+    found = [method.fit(samples.half(which)) for which in (0, 1)] if halves else []
+    return measured(turned(samples.axes, directions), samples, directions.names, found)
 
 
 def turned(axes: Axes, directions: Directions, gains: np.ndarray | None = None) -> Axes:

@@ -37,6 +37,8 @@ FIRST = 200
 #: Rows kept for what moments can't tell: quantiles, AUC and intervals. Rows are independent, so the first are as good
 #: as any.
 SURVEY_ROWS = 10_000
+#: Moments of more bytes than this stay where they were made: rows are fewer.
+MOST_SENT = 2**26
 QUANTILE_LEVELS = (0.001, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975, 0.99, 0.999)
 
 
@@ -55,6 +57,46 @@ class Learned:
     def learnable(self) -> np.ndarray:
         """Which axes [f] the generator supports, as far as one can tell."""
         return self.r2 >= WEAK_R2
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """What the learner takes of consecutive rows from ``start`` on: ``folds``, their moments, and the first
+    `SURVEY_ROWS` of all rows themselves, ``latents`` float32 [n, d] and ``responses`` float32 [n, f]."""
+
+    start: int
+    rows: int
+    folds: list[Moments]
+    latents: np.ndarray
+    responses: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """Makes lessons of rows, wherever they are: a lesson is a function of its rows and where they begin. ``folds``: how
+    many there are, into which rows go in turn."""
+
+    features: tuple[Feature, ...]
+    population: Metric | None
+    folds: int
+
+    def lesson(self, start: int, latents: np.ndarray, values: np.ndarray) -> Lesson:
+        """Of the latents [n, d] and feature values [n, f] of rows `start` onwards."""
+        responses = to_response(self.features, values)
+        points = latents if self.population is None else self.population.whiten(latents)
+        folds = []
+        for fold in range(self.folds):
+            first = (fold - start) % self.folds
+            folds.append(Moments(latents.shape[1], len(self.features)))
+            folds[-1].add(points[first :: self.folds], responses[first :: self.folds])
+        room = max(SURVEY_ROWS - start, 0)
+        kept = latents[:room].astype(np.float32), responses[:room].astype(np.float32)
+        return Lesson(start, len(latents), folds, *kept)
+
+    def digest(self, start: int, latents: np.ndarray, values: np.ndarray) -> Lesson | tuple[np.ndarray, np.ndarray]:
+        """The lesson, or the rows themselves where its moments would be too much to send about."""
+        size = 8 * self.folds * (latents.shape[1] + len(self.features)) ** 2
+        return (latents, values) if size > MOST_SENT else self.lesson(start, latents, values)
 
 
 class AxisLearner:
@@ -81,15 +123,21 @@ class AxisLearner:
 
     def add(self, latents: np.ndarray, values: np.ndarray) -> None:
         """Take in the next rows, in the order of their index."""
-        responses = to_response(self.features, values)
-        points = latents if self.population is None else self.population.whiten(latents)
-        count = len(self._folds)
-        for first in range(count):
-            self._folds[(self._rows + first) % count].add(points[first::count], responses[first::count])
-        if self._rows < SURVEY_ROWS:
-            room = SURVEY_ROWS - self._rows
-            self._survey.append((latents[:room].astype(np.float32), responses[:room].astype(np.float32)))
-        self._rows += len(latents)
+        self.take(self.study.lesson(self._rows, latents, values))
+
+    @property
+    def study(self) -> Study:
+        """Makes lessons for this learner."""
+        return Study(self.features, self.population, len(self._folds))
+
+    def take(self, lesson: Lesson) -> None:
+        """Take in a lesson on the next rows. To the last bit, the result depends on where lessons begin and end."""
+        assert lesson.start == self._rows, "lessons come in the order of their rows"
+        for mine, theirs in zip(self._folds, lesson.folds, strict=True):
+            mine.merge(theirs)
+        if len(lesson.latents):
+            self._survey.append((lesson.latents, lesson.responses))
+        self._rows += lesson.rows
 
     @property
     def fewest(self) -> int:

@@ -43,15 +43,22 @@ class Moments:
     def __add__(self, other: Moments) -> Moments:
         """Moments of both sets of rows together."""
         total = Moments(self.latent_dim, self.response_dim, self.count, self.mean.copy(), self.scatter.copy())
-        if other.count:
-            total._combine(other.count, other.mean, other.scatter)
+        total.merge(other)
         return total
+
+    def merge(self, other: Moments) -> None:
+        """Take in the rows of `other`, which stays as it is."""
+        if other.count:
+            self._combine(other.count, other.mean, other.scatter)
 
     def _combine(self, count: int, mean: np.ndarray, scatter: np.ndarray) -> None:
         total = self.count + count
         shift = mean - self.mean
-        self.scatter = self.scatter + scatter + np.outer(shift, shift) * (self.count * count / total)
-        self.mean = self.mean + shift * (count / total)
+        between = np.outer(shift, shift)
+        between *= self.count * count / total
+        self.scatter += scatter
+        self.scatter += between
+        self.mean += shift * (count / total)
         self.count = total
 
     @property

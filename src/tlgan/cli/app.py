@@ -25,10 +25,13 @@ from .evaluate import register as register_evaluation
 from .extractors import register as register_extractor_verbs
 from .methods import register as register_method_verbs
 from .options import (
+    AddressOption,
     AllowedHostOption,
     AllowFrameOption,
     BrowserOption,
+    EngineOption,
     GeneratorOption,
+    GpusOption,
     HostOption,
     InputOption,
     JsonOption,
@@ -37,12 +40,14 @@ from .options import (
     PortOption,
     RootPathOption,
     TrustOption,
+    WorkersOption,
     WorkspaceArgument,
     YesOption,
     ends,
+    engine_of,
     outside,
 )
-from .photographs import AlignOption, BoxOption, FaceOption, StepsOption, WholeOption
+from .photographs import AlignOption, BoxOption, FaceOption, InverterOption, StepsOption, TuneOption, WholeOption
 from .photographs import register as register_photograph_verb
 from .provenance import register as register_provenance_verbs
 from .publish import register as register_publish_verb
@@ -146,9 +151,10 @@ def discover(
     method: Annotated[
         str, typer.Option(help="How directions are found: regression, svm, mean-difference ...; unknown ones list all.")
     ] = "",
-    engine: Annotated[
-        str, typer.Option(help="Where samples are painted: local, or processes:N of this machine.")
-    ] = "local",
+    engine: EngineOption = "local",
+    address: AddressOption = "",
+    workers: WorkersOption = 0,
+    gpus_per_worker: GpusOption = 0.0,
     base: Annotated[
         list[str] | None, typer.Option("--base", help="Axis that all others are kept clear of; 'none' for none.")
     ] = None,
@@ -182,7 +188,7 @@ def discover(
         resolution=resolution,
         base=None if base is None else tuple(name for name in base if name != "none"),
         options=chosen_options(network, parse_options(ends(option, input_, output))),
-        method="" if method == "regression" else method,
+        method=method,
     )
     recipe = None
     if preview:
@@ -202,7 +208,7 @@ def discover(
             sure=sure,
             trust=trust,
             preview=recipe,
-            engine=engine,
+            engine=engine_of(engine, address, workers, gpus_per_worker),
         )
     if json:
         print_json(workspace.summary())
@@ -258,6 +264,8 @@ def edit(
     align: AlignOption = None,
     steps_small: StepsOption = None,
     steps_whole: WholeOption = None,
+    tune: TuneOption = False,
+    inverter: InverterOption = "both",
     strip: Annotated[
         list[str] | None, typer.Option(help="Paint a row of steps of this feature; repeat for a grid.")
     ] = None,
@@ -310,6 +318,8 @@ def edit(
             align=align,
             steps_small=steps_small,
             steps_whole=steps_whole,
+            tune=tune,
+            inverter=inverter,
             write=write,
         )
     else:

@@ -10,7 +10,17 @@ import typer
 from tlgan.errors import TlganError
 
 from .evaluate import DEFAULT_JUDGE
-from .options import JsonOption, TrustOption, WorkspaceArgument, YesOption
+from .options import (
+    AddressOption,
+    EngineOption,
+    GpusOption,
+    JsonOption,
+    TrustOption,
+    WorkersOption,
+    WorkspaceArgument,
+    YesOption,
+    engine_of,
+)
 
 if TYPE_CHECKING:
     from tlgan.audit import ClassifierAudit, GeneratorAudit
@@ -54,6 +64,10 @@ def audit(
     out: Annotated[Path, typer.Option("-o", "--out", help="Page to write; the same as JSON lies beside it.")] = Path(
         "audit.html"
     ),
+    engine: EngineOption = "local",
+    address: AddressOption = "",
+    workers: WorkersOption = 0,
+    gpus_per_worker: GpusOption = 0.0,
     trust: TrustOption = False,
     yes: YesOption = False,
     json: JsonOption = False,
@@ -65,6 +79,7 @@ def audit(
 
     from .terminal import print_audit, print_json, say
 
+    at = engine_of(engine, address, workers, gpus_per_worker)
     opened = open_workspace(workspace, trust=trust)
     named = [name.strip() for words in features or () for name in words.split(",") if name.strip()]
     if model:
@@ -79,7 +94,7 @@ def audit(
         expected = [name.strip() for words in expects or () for name in words.split(",") if name.strip()]
         options: dict[str, Any] = {"features": named or None, "expected": expected, "interact": pairs, "faces": faces}
         found: ClassifierAudit | GeneratorAudit = run_classifier(
-            opened, model, judge, out, amount=amount, least=least, says=say, **options
+            opened, model, judge, out, amount=amount, least=least, says=say, engine=at, **options
         )
     else:
         if named or expects or interact:

@@ -10,7 +10,17 @@ import typer
 from tlgan.errors import TlganError
 
 from .evaluate import DEFAULT_JUDGE
-from .options import JsonOption, TrustOption, WorkspaceArgument, YesOption
+from .options import (
+    AddressOption,
+    EngineOption,
+    GpusOption,
+    JsonOption,
+    TrustOption,
+    WorkersOption,
+    WorkspaceArgument,
+    YesOption,
+    engine_of,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -54,11 +64,17 @@ def dataset(
     quality: Annotated[
         str, typer.Option(help="Of the edits: quick (no gradients), live, or final (slowest).")
     ] = "quick",
-    form: Annotated[str, typer.Option("--format", help="folder, parquet or webdataset.")] = "folder",
+    form: Annotated[
+        str, typer.Option("--format", help="folder, jsonl (a folder with metadata.jsonl), parquet or webdataset.")
+    ] = "folder",
     resolution: Annotated[
         int, typer.Option(min=0, help="Side of the pictures in pixels; 0 as the generator paints.")
     ] = 0,
     seed: Annotated[int, typer.Option(help="Row i depends on this seed, i and the request alone.")] = 0,
+    engine: EngineOption = "local",
+    address: AddressOption = "",
+    workers: WorkersOption = 0,
+    gpus_per_worker: GpusOption = 0.0,
     trust: TrustOption = False,
     yes: YesOption = False,
     json: JsonOption = False,
@@ -72,6 +88,7 @@ def dataset(
     from .terminal import print_dataset, print_json, rows_display
 
     quality_named(quality)
+    at = engine_of(engine, address, workers, gpus_per_worker)
     opened = open_workspace(workspace, trust=trust)
     axes = opened.axes
     edges = tuple(_bins(word, axes) for word in _listed(bins))
@@ -94,7 +111,7 @@ def dataset(
         judge=judge,
     )
     with rows_display() as display:
-        result = make_dataset(opened, out, request, form=form, listener=display)
+        result = make_dataset(opened, out, request, form=form, listener=display, engine=at)
     if json:
         print_json(result.to_json())
     else:

@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from .options import JsonOption, TrustOption, WorkspaceArgument, YesOption
+from .options import (
+    AddressOption,
+    EngineOption,
+    GpusOption,
+    JsonOption,
+    TrustOption,
+    WorkersOption,
+    WorkspaceArgument,
+    YesOption,
+    engine_of,
+)
 
 DEFAULT_JUDGE = "judge40"
 DEFAULT_METHODS = ("plain", "conditioned", "joint", "exact")
@@ -37,6 +47,10 @@ def evaluate(
     compare: Annotated[
         list[Path] | None, typer.Option(help="Another workspace, judged on the same sliders; may be repeated.")
     ] = None,
+    engine: EngineOption = "local",
+    address: AddressOption = "",
+    workers: WorkersOption = 0,
+    gpus_per_worker: GpusOption = 0.0,
     trust: TrustOption = False,
     yes: YesOption = False,
     json: JsonOption = False,
@@ -59,6 +73,7 @@ def evaluate(
         amount=amount,
         metrics=metric or (),
         progress=say,
+        engine=engine_of(engine, address, workers, gpus_per_worker),
     )
     labelled = [(str(one.path), evaluation) for one, evaluation in zip(opened, found, strict=True)]
     if json:

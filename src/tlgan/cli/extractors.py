@@ -12,12 +12,17 @@ import typer
 from tlgan.errors import TlganError
 
 from .options import (
+    AddressOption,
     AllowedHostOption,
     AllowFrameOption,
+    EngineOption,
+    GpusOption,
     JsonOption,
     RootPathOption,
+    WorkersOption,
     WorkspaceArgument,
     YesOption,
+    engine_of,
     outside,
 )
 
@@ -48,6 +53,10 @@ def add(
         str,
         typer.Option(help="Directions found without labels, pca or sefa (pca:20 for 20), in place of an extractor."),
     ] = "",
+    engine: EngineOption = "local",
+    address: AddressOption = "",
+    workers: WorkersOption = 0,
+    gpus_per_worker: GpusOption = 0.0,
     trust: TrustOption = False,
     yes: YesOption = False,
     json: JsonOption = False,
@@ -60,6 +69,7 @@ def add(
 
     if method not in ("auto", "samples", "gradients"):
         raise TlganError(f"--method {method!r} is unknown: expected auto, samples or gradients")
+    at = engine_of(engine, address, workers, gpus_per_worker)
     opened = open_workspace(workspace, trust=trust)
     if directions and (extractor or text):
         raise TlganError("name either an extractor (--extractor, --text) or --directions, and not both")
@@ -79,6 +89,7 @@ def add(
                 size=size,
                 method=method,  # type: ignore[arg-type]
                 progress=display,
+                engine=at,
             )
     for words in getattr(added.workspace.extractor.parts[-1], "assumed", ()):
         note("assumed", words)

@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from .options import JsonOption, TrustOption, WorkspaceArgument, YesOption
+from .options import (
+    AddressOption,
+    EngineOption,
+    GpusOption,
+    JsonOption,
+    TrustOption,
+    WorkersOption,
+    WorkspaceArgument,
+    YesOption,
+    engine_of,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -38,6 +48,10 @@ def compare(
         int, typer.Option(min=50, max=100_000, help="Plain pictures that give judges their scale.")
     ] = 2000,
     amount: Annotated[float, typer.Option(min=0.1, max=10, help="Change asked for, up and down, in sd.")] = 1.5,
+    engine: EngineOption = "local",
+    address: AddressOption = "",
+    workers: WorkersOption = 0,
+    gpus_per_worker: GpusOption = 0.0,
     trust: TrustOption = False,
     yes: YesOption = False,
     json: JsonOption = False,
@@ -63,6 +77,7 @@ def compare(
         plain=plain,
         metrics=metric or (),
         progress=say,
+        engine=engine_of(engine, address, workers, gpus_per_worker),
     )
     if json:
         print_json(found.to_json())

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tlgan.errors import TlganError
 from tlgan.io.consent import agree_to_all
 
 if TYPE_CHECKING:
+    from tlgan.hooks import SamplingEngine
     from tlgan.web.server import Outside
 
 WorkspaceArgument = Annotated[Path, typer.Argument(metavar="WORKSPACE", help="Folder made by `discover`.")]
@@ -58,6 +60,29 @@ AllowFrameOption = Annotated[
     list[str] | None,
     typer.Option("--allow-frame", metavar="ORIGIN", help="Site that may show the page in a frame; repeatable."),
 ]
+
+EngineOption = Annotated[
+    str, typer.Option(help="Where pictures are painted: local, processes:N of this machine, or ray (docs/cluster.md).")
+]
+AddressOption = Annotated[str, typer.Option(metavar="ADDRESS", help="Of a Ray cluster, for --engine ray.")]
+WorkersOption = Annotated[int, typer.Option(min=0, help="Workers of --engine ray; 0 for all there is room for.")]
+GpusOption = Annotated[
+    float, typer.Option(min=0, help="Share of a GPU that each worker of --engine ray has to itself, like 0.5.")
+]
+
+
+def engine_of(name: str, address: str, workers: int, gpus_per_worker: float) -> SamplingEngine:
+    """The four options together. Raises TlganError for those of Ray without it."""
+    from tlgan.hooks import SAMPLING_ENGINES
+
+    if name == "ray":
+        from tlgan.samples.cluster import Ray
+
+        return Ray(address, workers=workers, gpus_per_worker=gpus_per_worker)
+    if address or workers or gpus_per_worker:
+        raise TlganError(f"--address, --workers and --gpus-per-worker are for --engine ray, and not for {name}")
+    made: SamplingEngine = SAMPLING_ENGINES.make(name)
+    return made
 
 
 def ends(options: list[str] | None, given: str | None, made: str | None) -> list[str]:

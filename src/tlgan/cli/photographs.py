@@ -30,6 +30,12 @@ StepsOption = Annotated[
     int | None, typer.Option("--steps-small", min=0, help="Steps of the inversion on small pictures.")
 ]
 WholeOption = Annotated[int | None, typer.Option("--steps-whole", min=0, help="Steps on whole pictures.")]
+TuneOption = Annotated[
+    bool, typer.Option("--tune", help="Tune the generator around each photograph, and keep that in the workspace.")
+]
+InverterOption = Annotated[
+    str, typer.Option("--inverter", help="How a latent is found: both, encoder, optimisation, or one of a package.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -50,6 +56,8 @@ def invert(
     align: AlignOption = None,
     steps_small: StepsOption = None,
     steps_whole: WholeOption = None,
+    tune: TuneOption = False,
+    inverter: InverterOption = "both",
     trust: TrustOption = False,
     yes: YesOption = False,
     json: JsonOption = False,
@@ -62,7 +70,7 @@ def invert(
     opened = open_workspace(workspace, trust=trust)
     results = []
     for source, target in _pairs(photographs, out, ".safetensors"):
-        editor = _inverted(opened, source, face, box, align, steps_small, steps_whole, None)
+        editor = _inverted(opened, source, face, box, align, steps_small, steps_whole, None, tune, inverter)
         editor.save_inversion(target)
         results.append({"photograph": str(source), "out": str(target)})
     if json:
@@ -83,6 +91,8 @@ def edit_photographs(
     align: str | None,
     steps_small: int | None,
     steps_whole: int | None,
+    tune: bool,
+    inverter: str,
     write: Callable[[PhotographEditor, Path], None],
 ) -> list[dict[str, Any]]:
     """Edit photographs as `prepare` says and write them; what became of each. One that fails does not end the others."""
@@ -94,7 +104,8 @@ def edit_photographs(
     pairs, failed = list(_pairs(photographs, out, "")), 0
     for source, target in pairs:
         try:
-            editor = prepare(_inverted(opened, source, face, box, align, steps_small, steps_whole, inversion))
+            way = steps_small, steps_whole, inversion, tune, inverter
+            editor = prepare(_inverted(opened, source, face, box, align, *way))
             write(editor, target)
         except TlganError as error:
             if len(pairs) == 1:
@@ -117,10 +128,12 @@ def _inverted(
     small: int | None,
     whole: int | None,
     inversion: Path | None,
+    tune: bool,
+    inverter: str,
 ) -> PhotographEditor:
     from dataclasses import replace
 
-    from tlgan.photographs import Plan
+    from tlgan.photographs import TUNED, Plan
     from tlgan.photographs.consent import first_use
 
     from .terminal import note, say
@@ -134,8 +147,10 @@ def _inverted(
             face=face,
             box=_box(box),
             alignment=align,
-            plan=replace(Plan(), **given),
+            plan=replace(TUNED if tune else Plan(), **given),
+            tune=tune,
             inversion=inversion,
+            inverter=inverter,
             watch=watch,
             note=say,
         )

@@ -105,10 +105,9 @@ def _none(out: Path | None) -> dict[str, Any] | None:
 
 def _again(file: Path, data: bytes, opened: Workspace, out: Path | None) -> dict[str, Any]:
     """The face inside, painted once more."""
-    import io
-
     import numpy as np
-    from PIL import Image
+
+    from tlgan.io.pictures import opened as picture_in
 
     try:
         editor = opened.face(png=file)
@@ -116,7 +115,7 @@ def _again(file: Path, data: bytes, opened: Workspace, out: Path | None) -> dict
         if out is not None:
             raise
         return {"words": str(error)}
-    with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+    with picture_in(data, ["PNG"]) as image:
         shown = np.asarray(image.convert("RGB")).astype(int)
     painted = editor.picture().astype(int)
     far = float(np.abs(shown - painted).max()) if shown.shape == painted.shape else None

@@ -35,7 +35,7 @@ def _lines(workspace: Workspace, result: Result, parts: Parts, form: str) -> Ite
     size = next(words for most, words in _SIZES if result.pictures < most)
     yield from ("---", "license: other", "license_name: see-terms-below", f"size_categories: [{size}]")
     yield from ("task_categories: [image-classification]", "tags: [synthetic, gan, tlgan, counterfactual]")
-    if form != "folder":
+    if form in ("parquet", "webdataset"):  # a folder of pictures is found without being named
         yield from ("configs:", "- config_name: default", "  data_files:", "  - split: train")
         yield f"    path: data/train-*.{'parquet' if form == 'parquet' else 'tar'}"
     yield from ("---", "", f"# {result.pictures:,} synthetic pictures, composed as asked", "")

@@ -13,15 +13,12 @@ import re
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tlgan.errors import TlganError
 from tlgan.io.files import replacing
 
 from .parts import Parts, arrow_type
-
-if TYPE_CHECKING:
-    pass
 
 #: Pictures in one shard of Parquet or WebDataset.
 SHARD = 5_000
@@ -50,10 +47,24 @@ def write_folder(parts: Parts, where: Where, ending: str) -> None:
     with replacing(where("metadata.csv")) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["file_name", *parts.columns])
-        for row in rows_of(parts):
-            name = f"images/{slug(row['cell'])}/{stem(row)}.{ending}"
-            where(name).write_bytes(row["image"])
+        for name, row in _pictures(parts, where, ending):
             writer.writerow([name, *(_plain(row[column]) for column in parts.columns)])
+
+
+def write_jsonl(parts: Parts, where: Where, ending: str) -> None:
+    """The same with `metadata.jsonl`, where numbers are numbers and nothing is null. Beside `metadata.csv` the `datasets`
+    library would read neither."""
+    with replacing(where("metadata.jsonl")) as temporary, open(temporary, "w", encoding="utf-8") as file:
+        for name, row in _pictures(parts, where, ending):
+            file.write(json.dumps({"file_name": name} | {column: row[column] for column in parts.columns}) + "\n")
+
+
+def _pictures(parts: Parts, where: Where, ending: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every row, once its picture is written, with the picture's name in the folder."""
+    for row in rows_of(parts):
+        name = f"images/{slug(row['cell'])}/{stem(row)}.{ending}"
+        where(name).write_bytes(row["image"])
+        yield name, row
 
 
 def write_parquet(parts: Parts, where: Where, ending: str) -> None:
@@ -107,6 +118,7 @@ def _plain(value: Any) -> Any:
 
 FORMATS: dict[str, Callable[[Parts, Where, str], None]] = {
     "folder": write_folder,
+    "jsonl": write_jsonl,
     "parquet": write_parquet,
     "webdataset": write_webdataset,
 }

@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tlgan.axes import to_response
 from tlgan.errors import TlganError
 from tlgan.evaluation.judging import Evaluator, Judge
 from tlgan.samples import thumbnails
 
-from .conditions import Box
+from .conditions import Box, Interval
 
 if TYPE_CHECKING:
     from tlgan.editing import Canvas
 
-    from .request import Cell, Plan
+    from .request import Plan
 
 #: Plain pictures that give the judge its scale, and their seed.
-PLAIN, SEED = 256, 2**40 + 2
+PLAIN, SEED = 128, 2**40 + 2
 #: A picture nearer to an earlier one than this share of what plain pictures usually are to their nearest, or than this part
 #: of the distance of two strangers, shows the same face.
 NEAREST, STRANGERS = 0.2, 0.25
@@ -91,41 +92,56 @@ class Looker:
         apart = np.linalg.norm(code[:, None] - code[None], axis=2) + np.diag(np.full(len(code), np.inf))
         return float(min(STRANGERS, NEAREST * np.median(apart.min(axis=1))))
 
-    def extractor_agrees(self, own: np.ndarray, boxes: tuple[Box, ...], margin: float) -> np.ndarray:
-        """Which of pictures at positions [n, f] lie in one of the boxes, `margin` sd inside: bool [n]."""
-        fits = np.zeros(len(own), dtype=bool)
-        for box in boxes:
-            inside = np.ones(len(own), dtype=bool)
-            for name, (low, high) in self.aims(box, margin).items():
-                place = own[:, self.canvas.axes.index(name)]
-                inside &= (place >= low) & (place < high)
-            fits |= inside
-        return fits
+    def agree(self, seen: Seen, boxes: tuple[Box, ...], margin: float) -> tuple[np.ndarray, np.ndarray]:
+        """Which pictures the extractor sees in one of the boxes, `margin` sd inside, and which the judge: bool [n] each.
 
-    def judge_agrees(self, values: np.ndarray, boxes: tuple[Box, ...]) -> np.ndarray:
-        """Which of pictures with the judge's values [n, j] lie in one of the boxes, as far as the judge knows: bool [n]."""
-        fits = np.zeros(len(values), dtype=bool)
+        The judge says yes to what it does not know.
+        """
+        own, judged = np.zeros(len(seen.own), dtype=bool), np.zeros(len(seen.own), dtype=bool)
         for box in boxes:
-            inside = np.ones(len(values), dtype=bool)
-            for name, (low, high) in box.items():
-                if name in self._rows:
-                    inside &= (values[:, self._rows[name]] >= low) & (values[:, self._rows[name]] < high)
-            fits |= inside
-        return fits
+            gaps = self.gaps(seen, box, margin)
+            own |= np.all([own_gap == 0 for own_gap, _ in gaps.values()], axis=0)
+            judged |= np.all([judged_gap == 0 for _, judged_gap in gaps.values()], axis=0)
+        return own, judged
 
-    def aims(self, box: Box, margin: float) -> dict[str, tuple[float, float]]:
+    def gaps(self, seen: Seen, box: Box, margin: float) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """By feature, how many sd extractor and judge see pictures off a box that is narrowed by `margin`: [n] each,
+        positive below it, negative above it, 0 inside."""
+        found = {}
+        for name, aim in self.aims(box, margin).items():
+            judged = np.zeros(len(seen.own))
+            if name in self._rows:
+                judged = _off(
+                    seen.places[:, self._rows[name]], _narrowed(self._judge_interval(name, box[name]), margin)
+                )
+            found[name] = _off(seen.own[:, self.canvas.axes.index(name)], aim), judged
+        return found
+
+    def aims(self, box: Box, margin: float) -> dict[str, Interval]:
         """The intervals of a box in population sd, each narrowed by `margin`, or a quarter where it is narrow."""
-        aims = {}
-        for name, interval in box.items():
-            low, high = self.plan.axes_interval(name, interval)
-            by = min(margin, (high - low) / 4)
-            aims[name] = low + by, high - by
-        return aims
+        return {name: _narrowed(self.plan.axes_interval(name, interval), margin) for name, interval in box.items()}
 
-    def in_cell(self, cell: Cell, seen: Seen, margin: float) -> tuple[np.ndarray, np.ndarray]:
-        """Whether extractor and judge see pictures in a cell: bool [n] each."""
-        return self.extractor_agrees(seen.own, cell.boxes, margin), self.judge_agrees(seen.values, cell.boxes)
+    def _judge_interval(self, name: str, interval: Interval) -> Interval:
+        """An interval in natural units in the judge's own sd."""
+        row = self._rows[name]
+        feature = self._judge.features[row]
+        if feature.kind == "probability":  # a bound that every probability keeps is none
+            interval = tuple(
+                np.where((np.array(interval) > 0) & (np.array(interval) <= 1), interval, (-np.inf, np.inf))
+            )
+        ends = np.array(interval, dtype=np.float64)
+        finite = np.isfinite(ends)
+        ends[finite] = to_response([feature] * int(finite.sum()), ends[finite])
+        low, high = (ends - self._judge.mean[row]) / self._judge.sd[row]
+        return float(low), float(high)
 
-    def value(self, seen: Seen, row: int, name: str) -> float:
-        """The judge's value of one feature of one picture."""
-        return float(seen.values[row, self._rows[name]])
+
+def _narrowed(interval: Interval, margin: float) -> Interval:
+    low, high = interval
+    by = min(margin, (high - low) / 4)
+    return low + by, high - by
+
+
+def _off(places: np.ndarray, interval: Interval) -> np.ndarray:
+    low, high = interval
+    return np.where(places < low, low - places, np.where(places >= high, np.minimum(high - places, -1e-9), 0.0))

@@ -1,7 +1,7 @@
 """Rows of a data set: draw, score, move, paint, look, and keep what two networks see as asked.
 
 Row i is made in tries. Each try draws latents from its own place in the stream, scores them by the axes, and takes one by
-how probably it lies in the row's cell. Where none does, it is moved there by an exact edit with everything else locked.
+how probably it lies in the row's cell. Where none does, it is moved there by the axes, or by an exact edit, with everything else held.
 Extractor and judge look at the picture; where one of them disagrees, or the face was there before, the next try follows.
 Rows are made `ROWS` at a time, and the same request makes the same rows, wherever it was cut off.
 """
@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tlgan.editing import Edit, resolve_all, resolved
+from tlgan.editing.edit import HOLD
 from tlgan.editing.state import encode_latent
 
 from .conditions import Box, yes_or_no
@@ -29,9 +30,11 @@ if TYPE_CHECKING:
 ROWS = 64
 #: Latents scored for one try, and tries for one row.
 DRAWS, TRIES = 256, 16
-#: Where a plain latent lies in the cell with this probability, by the axes, it is painted as it is: an edit costs as much
-#: as some thirty pictures. Later tries are stricter.
-LIKELY, PATIENT, STRICT = 0.1, 3, 0.4
+#: In the first tries a face is moved by the axes alone, and the ask corrected so often by what was seen; later ones are
+#: exact edits, each of which costs as much as some seven pictures.
+STRAIGHT, CORRECTIONS = 4, 2
+#: A correction asks for this times what is missing.
+FURTHER = 1.25
 #: Mean change of what was locked, by extractor or judge in sd, from which on an edit changed something else too.
 DRIFT = 0.6
 #: A cell none of whose first rows succeeded is given up.
@@ -163,75 +166,94 @@ class Maker:
         code = np.concatenate([codes[row] for row in order]) if order else np.zeros((0, 1), dtype=np.float16)
         return Part([record for row in order for record in found[row]], code, tally)
 
+    def stands(self, code: np.ndarray, tally: dict[int, Tally], history: History, known: int) -> bool:
+        """Whether a part with these codes, made when `known` parts were, is what `part` makes after all of `history`: none
+        of its faces is in those that came since, and none of its cells was given up by them."""
+        since = History(history.codes[known:])
+        for cell, counted in tally.items():
+            if history.tally.get(cell, Tally()).hopeless and counted.painted:
+                return False
+        return not any(since.nearest(code[[row]])[0] < self.looker.twin for row in range(len(code)))
+
     def _attempt(
         self, rows: list[int], attempt: int, here: History, tally: dict[int, Tally]
     ) -> Iterable[tuple[int, list[dict[str, Any]], np.ndarray]]:
-        tries, starts = self._proposed(rows, attempt)
-        seen = self.looker.look(np.stack([_reached(t.edit) for t in tries]))
-        fits = []
+        tries, seen, starts, reasons = self._proposed(rows, attempt)
         for k, one in enumerate(tries):
-            cell, counted = self.plan.cells[one.cell], tally[one.cell]
-            counted.painted += 1
-            reason = self._refusal(cell, seen[[k]], starts.get(k), one)
-            if reason:
-                counted.refused[reason] += 1
-            else:
-                fits.append(k)
-        twins = self._twins([tries[k] for k in fits], seen[fits], tally) if self.request.pairs and fits else None
+            tally[one.cell].painted += 1
+            if reasons[k]:
+                tally[one.cell].refused[reasons[k]] += 1
+        fits = [k for k, reason in enumerate(reasons) if not reason]
+        twins = self._twins([tries[k] for k in fits], [seen[k] for k in fits], tally) if self.request.pairs else None
         for k in fits:
             one, counted = tries[k], tally[tries[k].cell]
             others = [] if twins is None else twins.get(one.row, [])
             if twins is not None and not others:
                 continue
-            if here.nearest(seen.code[[k]])[0] < self.looker.twin:
+            if here.nearest(seen[k].code)[0] < self.looker.twin:
                 counted.refused["seen before"] += 1
                 continue
-            records = [self._record(one, seen[[k]], starts.get(k)), *(self._record(*other) for other in others)]
+            records = [self._record(one, seen[k], starts.get(k)), *(self._record(*other) for other in others)]
             for record in records if others else []:
                 yes = record[f"{self.request.pairs}_extractor"] >= 0.5
                 record |= {"side": "with" if yes else "without", f"{self.request.pairs}_asked": str(int(yes))}
-            here.codes.append(seen.code[[k]])
+            here.codes.append(seen[k].code)
             counted.made += 1
             counted.edited += bool(one.edit.asked)
-            yield one.row, records, np.concatenate([seen.code[[k]], *(other[1].code for other in others)])
+            yield one.row, records, np.concatenate([seen[k].code, *(other[1].code for other in others)])
 
-    def _proposed(self, rows: list[int], attempt: int) -> tuple[list[Try], dict[int, Seen]]:
-        """A try for each row, and what was seen of the starts of those that are edits, by the number of the try."""
+    def _proposed(self, rows: list[int], attempt: int) -> tuple[list[Try], list[Seen], dict[int, Seen], list[str]]:
+        """A try for each row, what was seen of it, what was seen of the starts of those that were moved, by the number of
+        the try, and why it is refused or "".
+
+        All are looked at small; only what is then to be kept is painted whole, and looked at again.
+        """
+        chosen = [self._start(row, attempt) for row in rows]
+        tries, look = [one for one, _ in chosen], self.looker.look
+        starts = look(np.stack([one.edit.latent for one in tries]), small=True)
+        seen: list[Seen] = [starts[[k]] for k in range(len(tries))]
+        reasons = [self._refusal(one, starts[[k]], None) for k, one in enumerate(tries)]
+        waiting = [k for k, reason in enumerate(reasons) if reason and self.request.source != "select"]
+        exact = self.request.source == "edit" or attempt >= STRAIGHT
+        edits = {k: self._edit(tries[k], starts[[k]], chosen[k][1], exact=exact) for k in waiting}
+        moved: dict[int, Seen] = {}
+        for step in range(1 if exact else 1 + CORRECTIONS):
+            if step:
+                waiting = [k for k in waiting if reasons[k] in ("extractor", "judge")]
+                edits = {k: self._corrected(tries[k], seen[k]) for k in waiting}
+            waiting = [k for k in waiting if edits[k].asked]
+            if not waiting:
+                break
+            solutions = resolve_all(self.canvas, [edits[k] for k in waiting], self.request.quality)
+            for k, solution in zip(waiting, solutions, strict=True):
+                tries[k] = replace(tries[k], edit=resolved(edits[k], solution, self.request.quality))
+            looked = look(np.stack([_reached(tries[k].edit) for k in waiting]), small=True)
+            for j, k in enumerate(waiting):
+                seen[k], moved[k] = looked[[j]], starts[[k]]
+                reasons[k] = self._refusal(tries[k], seen[k], moved[k])
+        fits = [k for k, reason in enumerate(reasons) if not reason]
+        if fits and self.canvas.small is not self.canvas:
+            whole = look(np.stack([_reached(tries[k].edit) for k in fits]))
+            for j, k in enumerate(fits):
+                reasons[k] = self._refusal(tries[k], whole[[j]], None)
+                seen[k] = whole[[j]]
+        return tries, seen, moved, reasons
+
+    def _start(self, row: int, attempt: int) -> tuple[Try, np.random.Generator]:
+        """A latent, chosen from many by how probably it lies in the cell of a row, and the row's own source of chance."""
         request, axes = self.request, self.axes
         draws = 1 if request.source == "edit" else DRAWS
-        places = [(row * TRIES + attempt) * DRAWS for row in rows]
-        latents = np.stack([self.canvas.sample(draws, seed=STREAM + request.seed, start=place) for place in places])
-        tries, to_move = [], []
-        for k, row in enumerate(rows):
-            number = self.plan.cell_of(row)
-            boxes = self.plan.cells[number].boxes
-            rng = np.random.Generator(np.random.Philox(key=[request.seed, 1], counter=[row, attempt, 0, 0]))
-            chances = np.stack(
-                [self._chance(axes.predict(latents[k]), box) for box in boxes], axis=1
-            )  # [draws, boxes] logs
-            best = chances.max(axis=1)
-            weight = np.exp(best - best.max())
-            chosen = int(rng.choice(draws, p=weight / weight.sum()))
-            box = boxes[int(chances[chosen].argmax())]
-            start = latents[k, chosen]
-            least = np.log(LIKELY if attempt < PATIENT else STRICT)
-            likely = request.source == "select" or (request.source == "both" and best[chosen] > least)
-            if not likely:
-                to_move.append((k, rng))
-            tries.append(Try(row, number, box, places[k] + chosen, Edit(start)))
-        if not to_move:
-            return tries, {}
-        seen = self.looker.look(np.stack([tries[k].edit.latent for k, _ in to_move]), small=True)
-        edits = [self._edit(tries[k], seen.own[j], rng) for j, (k, rng) in enumerate(to_move)]
-        solutions = resolve_all(self.canvas, edits, request.quality)
-        starts = {}
-        for j, ((k, _), edit, solution) in enumerate(zip(to_move, edits, solutions, strict=True)):
-            if edit.asked:
-                tries[k] = Try(
-                    tries[k].row, tries[k].cell, tries[k].box, tries[k].draw, resolved(edit, solution, request.quality)
-                )
-                starts[k] = seen[[j]]
-        return tries, starts
+        place = (row * TRIES + attempt) * DRAWS
+        latents = self.canvas.sample(draws, seed=STREAM + request.seed, start=place)
+        number = self.plan.cell_of(row)
+        boxes = self.plan.cells[number].boxes
+        rng = np.random.Generator(np.random.Philox(key=[request.seed, 1], counter=[row, attempt, 0, 0]))
+        chances = np.stack([self._chance(axes.predict(latents), box) for box in boxes], axis=1)  # [draws, boxes] logs
+        best = chances.max(axis=1)
+        weight = np.exp(best - best.max())
+        chosen = int(rng.choice(draws, p=weight / weight.sum()))
+        box = boxes[int(chances[chosen].argmax())]
+        return Try(row, number, box, place + chosen, Edit(latents[chosen])), rng
 
     def _chance(self, predicted: np.ndarray, box: Box) -> np.ndarray:
         """Log probability [n] that pictures which the axes predict at [n, f] lie in a box: what the axes do not explain is
@@ -250,15 +272,24 @@ class Maker:
             total += above + np.log1p(-np.exp(np.minimum(below - above, -1e-12)))
         return total
 
-    def _edit(self, one: Try, own: np.ndarray, rng: np.random.Generator) -> Edit:
-        """Move what is not in the box to a place that the population has there; lock everything else."""
+    def _edit(self, one: Try, start: Seen, rng: np.random.Generator, *, exact: bool) -> Edit:
+        """Move what is not in the box to a place that the population has there; hold everything else by soft locks."""
         changes = {}
-        for name, (low, high) in self.looker.aims(one.box, self.request.margin).items():
-            place = own[self.axes.index(name)]
-            if not low <= place < high:
-                changes[name] = self._target(name, low, high, rng) - float(place)
+        aims = self.looker.aims(one.box, self.request.margin)
+        for name, (own, judged) in self.looker.gaps(start, one.box, self.request.margin).items():
+            if own[0]:
+                changes[name] = self._target(name, *aims[name], rng) - float(start.own[0, self.axes.index(name)])
+            elif judged[0]:
+                changes[name] = FURTHER * float(judged[0])
         locks = [name for name in self._free if name not in changes]
-        return Edit(one.edit.latent, exact=True).ask(changes).lock(locks)
+        return Edit(one.edit.latent, exact=exact).ask(changes).lock(locks, HOLD)
+
+    def _corrected(self, one: Try, seen: Seen) -> Edit:
+        """The same move with more asked of what extractor or judge do not see yet."""
+        gaps = self.looker.gaps(seen, one.box, self.request.margin)
+        more = {name: FURTHER * float(max(own[0], judged[0], key=abs)) for name, (own, judged) in gaps.items()}
+        asked = {name: one.edit.asked.get(name, 0.0) + by for name, by in more.items() if by}
+        return replace(one.edit, reached=None).ask(asked).unlock(asked)
 
     def _target(self, name: str, low: float, high: float, rng: np.random.Generator) -> float:
         """A place in an interval, drawn as the population lies in it; where it has none there, just inside."""
@@ -268,9 +299,9 @@ class Maker:
             return float(np.clip(np.interp(rng.uniform(bottom, top), levels, places), low, high))
         return low + min(0.25, (high - low) / 2) if np.isfinite(low) else high - 0.25
 
-    def _refusal(self, cell: Cell, seen: Seen, start: Seen | None, one: Try) -> str:
+    def _refusal(self, one: Try, seen: Seen, start: Seen | None) -> str:
         """Why a picture is not taken; empty where it is."""
-        own, judged = self.looker.in_cell(cell, seen, self.request.margin)
+        own, judged = self.looker.agree(seen, self.plan.cells[one.cell].boxes, self.request.margin)
         if not own[0]:
             return "extractor"
         if not judged[0]:
@@ -283,8 +314,8 @@ class Maker:
 
     def _drift(self, edit: Edit, seen: Seen, start: Seen) -> tuple[float, float]:
         """Mean |change| of the locked features, by the extractor and by the judge."""
-        own = [self.axes.index(name) for name in sorted(edit.locks)]
-        judged = [k for k, name in enumerate(self.looker.judged) if name in edit.locks]
+        own = [self.axes.index(name) for name in sorted(edit.soft)]
+        judged = [k for k, name in enumerate(self.looker.judged) if name in edit.soft]
         by_own = np.abs(seen.own[0, own] - start.own[0, own]).mean() if own else 0.0
         by_judge = np.abs(seen.places[0, judged] - start.places[0, judged]).mean() if judged else 0.0
         return float(by_own), float(by_judge)
@@ -293,25 +324,25 @@ class Maker:
         """Whether extractor and judge see a picture on the same side of the pairs' feature, or on the side `yes`."""
         name = self.request.pairs
         own = bool(self.axes.values(seen.own[0])[self.axes.index(name)] >= 0.5)
-        box: tuple[Box, ...] = ({name: yes_or_no(own)},)
-        agree = (
-            self.looker.extractor_agrees(seen.own, box, self.request.margin)[0]
-            and self.looker.judge_agrees(seen.values, box)[0]
-        )
+        agree = all(k[0] for k in self.looker.agree(seen, ({name: yes_or_no(own)},), self.request.margin))
         return bool(agree and (yes is None or own == yes))
 
-    def _twins(self, tries: list[Try], seen: Seen, tally: dict[int, Tally]) -> dict[int, list[tuple[Try, Seen, Seen]]]:
+    def _twins(
+        self, tries: list[Try], seen: list[Seen], tally: dict[int, Tally]
+    ) -> dict[int, list[tuple[Try, Seen, Seen]]]:
         """Of each accepted face, the same one on the other side of the pairs' feature, by row; none where that failed."""
+        if not tries:
+            return {}
         name = self.request.pairs
         row = self.axes.index(name)
         edits = []
         for k, one in enumerate(tries):
-            yes = bool(self.axes.values(seen.own[k])[row] >= 0.5)
+            yes = bool(self.axes.values(seen[k].own[0])[row] >= 0.5)
             ((low, high),) = self.looker.aims({name: yes_or_no(not yes)}, self.request.margin).values()
             rng = np.random.Generator(np.random.Philox(key=[self.request.seed, 2], counter=[one.row, 0, 0, 0]))
-            ask = self._target(name, low, high, rng) - float(seen.own[k, row])
+            ask = self._target(name, low, high, rng) - float(seen[k].own[0, row])
             locks = [other for other in self._free if other != name]
-            edits.append(Edit(_reached(one.edit), exact=True).ask({name: ask}).lock(locks))
+            edits.append(Edit(_reached(one.edit), exact=True).ask({name: ask}).lock(locks, HOLD))
         solutions = resolve_all(self.canvas, edits, self.request.quality)
         edits = [
             resolved(edit, solution, self.request.quality) for edit, solution in zip(edits, solutions, strict=True)
@@ -321,15 +352,16 @@ class Maker:
         for k, (one, edit) in enumerate(zip(tries, edits, strict=True)):
             cell, other, counted = self.plan.cells[one.cell], looked[[k]], tally[one.cell]
             counted.painted += 1
-            yes = bool(self.axes.values(seen.own[k])[row] >= 0.5)
-            if not self.looker.extractor_agrees(other.own, cell.boxes, 0.0)[0]:
+            yes = bool(self.axes.values(seen[k].own[0])[row] >= 0.5)
+            own, judged = self.looker.agree(other, cell.boxes, 0.0)
+            if not own[0]:
                 counted.refused["extractor"] += 1
-            elif not self._sure_side(other, not yes) or not self.looker.judge_agrees(other.values, cell.boxes)[0]:
+            elif not judged[0] or not self._sure_side(other, not yes):
                 counted.refused["judge"] += 1
-            elif max(self._drift(edit, other, seen[[k]])) > DRIFT:
+            elif max(self._drift(edit, other, seen[k])) > DRIFT:
                 counted.refused["drift"] += 1
             else:
-                found[one.row] = [(Try(one.row, one.cell, one.box, one.draw, edit), other, seen[[k]])]
+                found[one.row] = [(Try(one.row, one.cell, one.box, one.draw, edit), other, seen[k])]
         return found
 
     def _record(self, one: Try, seen: Seen, start: Seen | None) -> dict[str, Any]:
@@ -354,7 +386,7 @@ class Maker:
         record |= {"drift_extractor": drift[0], "drift_judge": drift[1]}
         words = {
             "asked": {name: round(change, 4) for name, change in sorted(edit.asked.items())},
-            "locks": sorted(edit.locks),
+            "locks": sorted(edit.soft),
         }
         record |= {
             "seed": STREAM + self.request.seed,

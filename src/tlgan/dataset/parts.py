@@ -6,6 +6,7 @@ What is handed over in the end is written from them. A part carries the request'
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tlgan.errors import TlganError
-from tlgan.io.files import replacing, sweep, to_read, to_write
+from tlgan.io.files import replacing, to_read, to_write, writing
 
 from .look import CODE
 from .make import Tally
@@ -31,9 +32,9 @@ class Parts:
     def __init__(self, folder: Path, digest: str, columns: Mapping[str, str]) -> None:
         self.folder, self.digest, self.columns = folder, digest, columns
 
-    def path(self, number: int) -> Path:
-        """The file of part `number`."""
-        return self.folder / f"part-{number:06d}.parquet"
+    def path(self, number: int, *, ahead: bool = False) -> Path:
+        """The file of part `number`, or that which it is written to ``ahead`` of those that count."""
+        return self.folder / f"{'ahead' if ahead else 'part'}-{number:06d}.parquet"
 
     def count(self) -> int:
         """Parts made so far: the leading run."""
@@ -45,7 +46,7 @@ class Parts:
     def write(
         self, number: int, records: Sequence[Mapping[str, Any]], code: np.ndarray, tally: Mapping[int, Tally]
     ) -> None:
-        """Write part `number`; each record holds "image", the encoded picture, and the columns."""
+        """Write part `number` ahead; each record holds "image", the encoded picture, and the columns."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -54,10 +55,13 @@ class Parts:
         arrays["code"] = pa.array([row.tobytes() for row in code], pa.binary())
         words = {"digest": self.digest, "tally": {str(cell): asdict(counted) for cell, counted in tally.items()}}
         table = pa.table(arrays).replace_schema_metadata({_KEY: json.dumps(words).encode()})
-        to_write(self.folder, self.path(number).name)
-        sweep(self.folder, self.path(number).name)
-        with replacing(self.path(number)) as temporary:
+        with replacing(to_write(self.folder, self.path(number, ahead=True).name)) as temporary:
             pq.write_table(table, temporary, compression="zstd")
+
+    def take_in(self, number: int) -> None:
+        """Let a part that was written ahead count."""
+        with writing(self.path(number)):
+            os.replace(self.path(number, ahead=True), self.path(number))
 
     def left(self, number: int) -> tuple[np.ndarray, dict[int, Tally]]:
         """What part `number` leaves for later ones: codes float16 [n, c], and tallies by cell.

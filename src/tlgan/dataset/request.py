@@ -194,6 +194,15 @@ class Plan:
         place = (row * self._stride + self.request.seed) % self.request.n
         return int(np.searchsorted(self._ends, place, side="right"))
 
+    def count(self, values: Mapping[str, np.ndarray]) -> np.ndarray:
+        """How many of n pictures, whose `values` [n] by feature are in natural units, lie in each cell: int [cells]."""
+
+        def inside(box: Box) -> np.ndarray:
+            parts = [(values[name] >= low) & (values[name] < high) for name, (low, high) in box.items()]
+            return np.asarray(np.all(parts, axis=0))
+
+        return np.array([int(np.any([inside(box) for box in cell.boxes], axis=0).sum()) for cell in self.cells])
+
     def _weighted(self) -> list[tuple[dict[str, Bin], float]]:
         """Every combination of bins with its share: uniform, as in the table, or by marginals, independent of each other."""
         request = self.request
@@ -317,15 +326,15 @@ def read_table(path: str | Path) -> dict[str, np.ndarray]:
             table = pq.read_table(path.absolute(), columns=numeric, partitioning=None)
         else:
             table = pyarrow.csv.read_csv(path.absolute())
-    except (OSError, ValueError) as error:
+        columns = {}
+        for name in table.column_names:
+            kind = table[name].type
+            if pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind):
+                columns[name.strip().lower()] = (
+                    table[name].cast(pa.float64(), safe=False).to_numpy().astype(np.float64, copy=True)
+                )
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
         raise TlganError(
-            f"{path} can't be read as a table ({str(error).splitlines()[0][:100]}): expected CSV or Parquet"
+            f"{path} can't be read as a table ({str(error).partition(chr(10))[0][:100]}): expected CSV or Parquet"
         ) from error
-    columns = {}
-    for name in table.column_names:
-        kind = table[name].type
-        if pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind):
-            columns[name.strip().lower()] = (
-                table[name].cast(pa.float64(), safe=False).to_numpy().astype(np.float64, copy=True)
-            )
     return columns

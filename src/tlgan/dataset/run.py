@@ -17,9 +17,10 @@ from tlgan.editing.state import png_with_state, to_json
 from tlgan.errors import TlganError
 from tlgan.evaluation.evaluate import as_evaluator
 from tlgan.evaluation.statistics import Estimate, wilson
-from tlgan.io.files import replacing, to_read, to_write
+from tlgan.io.files import replacing, sweep, to_read, to_write
 from tlgan.io.lock import LOCK, locked
 from tlgan.io.step import PENDING, Step, finish, is_ours
+from tlgan.samples.engines import mapped
 
 from .card import write_card
 from .export import format_named
@@ -31,6 +32,7 @@ from .request import Plan, Request
 if TYPE_CHECKING:
     from tlgan.evaluation.judging import Evaluator
     from tlgan.extractors import Extractor
+    from tlgan.hooks import SamplingEngine
     from tlgan.workspace import Workspace
 
 WORK = ".tlgan-dataset"
@@ -102,10 +104,11 @@ def make_dataset(
     form: str = "folder",
     judge: Extractor | Evaluator | None = None,
     listener: Listener | None = None,
+    engine: SamplingEngine | None = None,
 ) -> Result:
     """Make the rows of `request` and write them into the folder `out`, in a form that `FORMATS` names.
 
-    ``judge``: in place of the one that the request names. Cut off at any moment, the same call goes on, and ends with the
+    ``judge``: in place of the one that the request names; ``engine``: where rows are made, None for this process. Cut off at any moment, the same call goes on, and ends with the
     same bytes. Raises TlganError where the request can't be met at all, or the folder holds something else.
     """
     from tlgan.extractors import load_extractor
@@ -128,8 +131,10 @@ def make_dataset(
     digest = request.digest(workspace.axes.generator, _axes_digest(workspace), evaluator.name)
     with locked(out / LOCK, listener.stage):
         finish(out)
+        sweep(out)
         done = _finished(out, digest, form)
         if done is not None:
+            shutil.rmtree(out / WORK, ignore_errors=True)
             listener.stage(f"{out} holds this data set already")
             return done
         work = to_write(out, WORK)
@@ -137,7 +142,7 @@ def make_dataset(
         looker = Looker(canvas, evaluator, plan)
         parts = Parts(work, digest, _columns(plan, looker))
         maker = Maker(canvas, looker, plan)
-        history = _made(parts, maker, listener)
+        history = _made(parts, maker, listener, engine)
         result = _result(parts, plan, history, evaluator.name, looker)
         listener.stage(f"writing {out}")
         with Step(out) as step:
@@ -150,7 +155,7 @@ def make_dataset(
     return result
 
 
-def _made(parts: Parts, maker: Maker, listener: Listener) -> History:
+def _made(parts: Parts, maker: Maker, listener: Listener, engine: SamplingEngine | None) -> History:
     """All parts, those that are there read and the others made."""
     history, n = History(), maker.request.n
     for number in range(parts.count()):
@@ -158,19 +163,41 @@ def _made(parts: Parts, maker: Maker, listener: Listener) -> History:
     painted = thrown = 0
     rows = min(parts.count() * ROWS, n)
     listener.rows(rows, n, 0, 0)
-    for number in range(parts.count(), maker.parts()):
-        part = maker.part(number, history)
-        for record in part.records:
-            edit = record["edit_state"]
-            claim = claim_of(maker.canvas, edit)
-            record["image"] = png_with_state(record["picture"], to_json(edit, maker.axes), claim)
-        parts.write(number, part.records, part.code, part.tally)
-        history.add(part.code, part.tally)
-        painted += sum(counted.painted for counted in part.tally.values())
-        thrown += sum(sum(counted.refused.values()) for counted in part.tally.values())
+    if parts.folder.is_dir():
+        sweep(parts.folder)
+    task = _Written(maker, parts)
+    asked = ((number, len(history.codes)) for number in range(parts.count(), maker.parts()))
+    for number, (known, code, tally) in enumerate(mapped(engine, task, asked, listener.stage), parts.count()):
+        if not maker.stands(code, tally, history, known):
+            _, code, tally = task((number, number))
+        parts.take_in(number)
+        history.add(code, tally)
+        painted += sum(counted.painted for counted in tally.values())
+        thrown += sum(sum(counted.refused.values()) for counted in tally.values())
         rows = min(rows + ROWS, n)
         listener.rows(rows, n, painted, thrown)
     return history
+
+
+class _Written:
+    """Makes parts and writes them ahead, wherever it is. What earlier parts leave is read from their files."""
+
+    def __init__(self, maker: Maker, parts: Parts) -> None:
+        self.maker, self.parts, self.history = maker, parts, History()
+
+    def __call__(self, item: tuple[int, int]) -> tuple[int, np.ndarray, dict[int, Tally]]:
+        """Of (number, how many parts there are for sure): how many were looked at, the codes, the tallies."""
+        number, sure = item
+        while len(self.history.codes) < sure:
+            self.history.add(*self.parts.left(len(self.history.codes)))
+        known = len(self.history.codes)
+        part = self.maker.part(number, self.history)
+        for record in part.records:
+            edit = record["edit_state"]
+            claim = claim_of(self.maker.canvas, edit)
+            record["image"] = png_with_state(record["picture"], to_json(edit, self.maker.axes), claim)
+        self.parts.write(number, part.records, part.code, part.tally)
+        return known, part.code, part.tally
 
 
 def _columns(plan: Plan, looker: Looker) -> dict[str, str]:

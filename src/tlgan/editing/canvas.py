@@ -77,6 +77,13 @@ class Canvas:
         """Where every feature of the pictures of latents [n, d] stands: float32 [n, f] in population sd, 0 the mean."""
         return np.concatenate([self._positions(images) for images in self._batches(latents)])
 
+    def measure_pictures(self, pictures: np.ndarray) -> np.ndarray:
+        """`measure` of pictures uint8 [n, H, W, 3] that are painted already."""
+        import torch
+
+        with torch.inference_mode():
+            return self._positions(torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1)
+
     def look(self, latents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`paint` and `measure` from one synthesis."""
         both = [(_to_bytes(images), self._positions(images)) for images in self._batches(latents)]

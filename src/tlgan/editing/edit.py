@@ -14,6 +14,10 @@ from typing import Any
 
 import numpy as np
 
+#: Weight of soft locks that hold everything else: with forty hard ones a third of what is asked can be had, by moves four times
+#: as long, since features go together; these grant all of it.
+HOLD = 10.0
+
 _NOTHING: Mapping[str, float] = MappingProxyType({})
 
 

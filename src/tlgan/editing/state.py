@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import io
 import json
 import math
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ import numpy as np
 from tlgan.axes import Axes
 from tlgan.errors import BadFile, TlganError
 from tlgan.io.foreign import json_of
+from tlgan.io.pictures import opened
 from tlgan.provenance import Claim, encode
 
 from .edit import Edit, Reached
@@ -73,6 +73,10 @@ def from_json(state: Any, axes: Axes) -> Edit:
         )
     if state.get("space") != axes.space:
         raise TlganError(f"this face lives in space {_short(state.get('space'))}, these axes in {axes.space!r}")
+    if state.get("photograph") is True and state.get("latent") is None:
+        raise TlganError(
+            "this is the state of an edited photograph, which holds no face: open the photograph itself, and ask again"
+        )
     seed = state.get("seed")
     if not (seed is None or (isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed < 2**63)):
         raise TlganError(f"seed {_short(seed)} is not a whole number from 0 to 2^63")
@@ -172,17 +176,15 @@ def read_png(data: bytes) -> dict[str, Any]:
 
 def find_state(data: bytes) -> dict[str, Any] | None:
     """The state inside a PNG, None where it holds none. Raises TlganError where it is no PNG, or can't be read."""
-    from PIL import Image
-
     if len(data) > MAX_PNG:
         raise BadFile(f"this file has {len(data) >> 20} MB, more than the {MAX_PNG >> 20} MB of any picture saved here")
     if not data.startswith(b"\x89PNG\r\n\x1a\n"):
         raise BadFile("this is not a PNG: drop a picture that was saved here")
     try:
-        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+        with opened(data, ["PNG"]) as image:
             image.verify()
             text = image.info.get(KEYWORD)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError) as error:
         raise BadFile(f"this PNG can't be read ({str(error)[:80]})") from error
     if text is None:
         return None

@@ -7,25 +7,35 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tlgan.axes import to_response
 from tlgan.hooks import METRICS
+from tlgan.samples.engines import mapped
 
-from .judging import Judge
+from .cache import PIECE, Arrays, Panel, digest, digest_of, digest_of_axes
+from .judging import Evaluator, Judge
 from .metrics import Seen
 from .scores import Dependency, MethodScore, SliderScore
 from .statistics import Estimate, bootstrap, cosine
 
 if TYPE_CHECKING:
+    import torch
+
     from tlgan.editing import Canvas
-    from tlgan.hooks import EvaluationMethod
+    from tlgan.hooks import EvaluationMethod, SamplingEngine
+
+    from .together import Together
 
 #: Edges of the bins of measured change, in sd, in which attribute dependency is told.
 DEPENDENCY_EDGES = (0.25, 0.75, 1.25, 1.75, 2.25, 3.0)
+
+#: Edits that take longer, in seconds, are kept; quicker ones are made again.
+SLOW = 0.1
 
 #: The metrics that every method is scored by.
 STANDARD = ("got", "error", "drift", "leak", "identity", "frechet")
@@ -44,6 +54,22 @@ class Tried:
 
 
 @dataclass(frozen=True, eq=False)
+class _Trial:
+    """One slider on some faces, by one method: wherever an engine runs it."""
+
+    canvas: Canvas
+    method: EvaluationMethod
+    names: tuple[str, ...]
+
+    def __call__(self, item: tuple[str, np.ndarray, np.ndarray]) -> Arrays:
+        """Of (name, asks [n], starts [n, d]): latents float32 [n, d], and seconds [1]."""
+        name, asks, starts = item
+        began = time.perf_counter()
+        edited = self.method.latents(self.canvas, starts, name, asks, self.names)
+        return {"latents": np.asarray(edited, dtype=np.float32), "seconds": np.array([time.perf_counter() - began])}
+
+
+@dataclass(frozen=True, eq=False)
 class Measurements:
     """What a judge saw of it: changes along the ask, ``changes`` [n, k, k] in its sd and ``rescored`` [n, k, k] in
     natural units; ``identity`` [n, k]; ``embedding`` [n, k, e]."""
@@ -54,27 +80,86 @@ class Measurements:
     embedding: np.ndarray
 
 
-class Bench:
-    """Faces [n, d], each asked for more (every second one: less) of every feature in `names`."""
+class OwnEvaluator:
+    """What the extractor of a canvas itself says of pictures: responses, one view, no embedding."""
 
-    def __init__(self, canvas: Canvas, names: Sequence[str], starts: np.ndarray) -> None:
+    def __init__(self, canvas: Canvas) -> None:
+        self.extractor, self.name, self.features = canvas.extractor, canvas.extractor.name, canvas.axes.features
+        known = digest_of(canvas.extractor)
+        self.fingerprint = known and digest("own", known)
+
+    def measure(self, latents: np.ndarray, images: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """Responses [n, f], and [n, 0]."""
+        values = self.extractor.extract(images).numpy(force=True)
+        return to_response(self.features, values), np.zeros((len(values), 0))
+
+
+class Bench:
+    """Faces [n, d], each asked for more (every second one: less) of every feature in `names`.
+
+    ``panel``: what looks at pictures, a canvas' own extractor by `OwnEvaluator` among them; None for that alone.
+    ``engine``: where sliders are moved, None for this process; ``says`` is told of its trouble.
+    """
+
+    def __init__(
+        self,
+        canvas: Canvas,
+        names: Sequence[str],
+        starts: np.ndarray,
+        panel: Panel | None = None,
+        *,
+        engine: SamplingEngine | None = None,
+        says: Callable[[str], None] = lambda words: None,
+    ) -> None:
         self.canvas = canvas
+        self._engine, self._says = engine, says
         self.names = tuple(names)
         self.rows = canvas.axes.indices(names)
         self.starts = starts
         self.signs = np.where(np.arange(len(starts)) % 2 == 0, 1.0, -1.0)
-        self._before = canvas.measure(starts)[:, self.rows]
+        self.panel = panel or Panel(canvas, [OwnEvaluator(canvas)])
+        self._own = next(one for one in self.panel.evaluators if isinstance(one, OwnEvaluator))
+        self._before = self.own(starts)
+
+    def own(self, latents: np.ndarray) -> np.ndarray:
+        """Where the features stand by the extractor itself, [n, k] in population sd."""
+        axes = self.canvas.axes
+        responses, _ = self.panel.measure(self._own, latents)
+        return np.asarray(((responses - axes.mean) / axes.sd)[:, self.rows])
 
     def try_out(self, method: EvaluationMethod, amount: float | np.ndarray) -> Tried:
         """Every slider on every face, asked for ± `amount` (one number, or one for each slider)."""
         asked = np.broadcast_to(np.asarray(amount, dtype=float), (len(self.names),))
-        latents, own, seconds = [], [], 0.0
-        for name, ask in zip(self.names, asked, strict=True):
-            began = time.perf_counter()
-            latents.append(method.latents(self.canvas, self.starts, name, ask * self.signs, self.names))
-            seconds += time.perf_counter() - began
-            own.append((self.canvas.measure(latents[-1])[:, self.rows] - self._before) * self.signs[:, None])
+        pieces = [
+            (name, ask * self.signs[at : at + PIECE], self.starts[at : at + PIECE])
+            for name, ask in zip(self.names, asked, strict=True)
+            for at in range(0, len(self.starts), PIECE)
+        ]
+        parts, each = self._edited(method, pieces), len(pieces) // len(self.names)
+        latents = [
+            np.concatenate([part["latents"] for part in parts[at : at + each]]) for at in range(0, len(parts), each)
+        ]
+        own = [(self.own(rows) - self._before) * self.signs[:, None] for rows in latents]
+        seconds = float(sum(part["seconds"][0] for part in parts))
         return Tried(method, asked, np.stack(latents, axis=1), np.stack(own, axis=1), seconds)
+
+    def _edited(self, method: EvaluationMethod, pieces: Sequence[tuple[str, np.ndarray, np.ndarray]]) -> list[Arrays]:
+        """Each of (name, asks, starts) edited: what is kept already, and the rest by the engine."""
+        canvas, cache = self.canvas, self.panel.cache
+        known = (
+            getattr(method, "key", ""),
+            digest_of(canvas.extractor),
+            digest_of_axes(canvas.axes),
+            canvas.source.resolution,
+        )
+        keys = [digest(*known, name, self.names, asks, starts) for name, asks, starts in pieces]
+        found = [cache.find(key) for key in keys]
+        missing = [k for k, part in enumerate(found) if part is None]
+        trial = _Trial(canvas, method, self.names)
+        for k, part in zip(missing, mapped(self._engine, trial, (pieces[k] for k in missing), self._says), strict=True):
+            cache.keep(keys[k], part, on_disk=part["seconds"][0] > SLOW * len(part["latents"]))
+            found[k] = part
+        return [part for part in found if part is not None]
 
     def measure(self, judge: Judge, tried: Tried) -> Measurements:
         """Let a judge look at what was tried."""
@@ -92,7 +177,16 @@ class Bench:
             )
         return Measurements(*(np.stack(part, axis=1) for part in zip(*parts, strict=True)))
 
-    def score(self, judge: Judge, tried: Tried, measured: Measurements, metrics: Sequence[str] = ()) -> MethodScore:
+    def moved(self, evaluator: Evaluator, tried: Tried) -> Estimate:
+        """Mean distance between before and after in the embedding of an evaluator of the panel."""
+        _, before = self.panel.measure(evaluator, self.starts)
+        after = [self.panel.measure(evaluator, tried.latents[:, k])[1] for k in range(len(self.names))]
+        apart = np.linalg.norm(np.stack(after, axis=1) - before[:, None], axis=-1)
+        return bootstrap(len(apart), lambda rows: float(apart[rows].mean()))
+
+    def score(
+        self, judge: Judge | Together, tried: Tried, measured: Measurements, metrics: Sequence[str] = ()
+    ) -> MethodScore:
         """The figures of a method before a judge; ``metrics``: names of further ones."""
         faces, sliders = measured.identity.shape
         metric = self.canvas.axes.metric

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from tlgan.editing import Canvas
     from tlgan.extractors import Extractor
+
+    from .cache import Panel
 
 #: Pictures at a time.
 BATCH = 128
@@ -43,10 +46,19 @@ class Evaluator(Protocol):
         ...
 
 
-def _moved(images: torch.Tensor, down: int, right: int) -> torch.Tensor:
-    """Moved by a sixty-fourth of the side for each unit; the border goes on."""
+def seen_as_it_is(images: torch.Tensor) -> torch.Tensor:
+    """The view of a picture that changes nothing."""
+    return images
+
+
+def _moved(images: torch.Tensor, *, down: int = 0, right: int = 0, mirrored: bool = False) -> torch.Tensor:
+    """Moved by a sixty-fourth of the side for each unit, where the border goes on; then mirrored."""
     import torch.nn.functional as F
 
+    if mirrored:
+        return _moved(images, down=down, right=right).flip(-1)
+    if not (down or right):
+        return images
     unit = max(1, images.shape[-1] // 64)
     down, right, edge = down * unit, right * unit, 2 * unit
     padded = F.pad(images, (edge, edge, edge, edge), mode="replicate")
@@ -56,10 +68,10 @@ def _moved(images: torch.Tensor, down: int, right: int) -> torch.Tensor:
 
 #: Views [n, C, H, W] -> [n, C, H, W] that leave a face the same face; every second one is mirrored.
 VIEWS: tuple[View, ...] = (
-    lambda images: images,
-    lambda images: images.flip(-1),
-    lambda images: _moved(images, 1, 2),
-    lambda images: _moved(images, -2, -1).flip(-1),
+    seen_as_it_is,
+    partial(_moved, mirrored=True),
+    partial(_moved, down=1, right=2),
+    partial(_moved, down=-2, right=-1, mirrored=True),
 )
 
 
@@ -76,7 +88,7 @@ class ExtractorEvaluator:
         self._symmetric: np.ndarray | None = None
         self.name = extractor.name
         self.features = extractor.features
-        self._extractor = as_extractor(extractor)
+        self.extractor = as_extractor(extractor)
 
     def measure(self, latents: np.ndarray, images: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
         """Responses [n, f] and embedding [n, e] of pictures [n, C, H, W]."""
@@ -90,10 +102,10 @@ class ExtractorEvaluator:
         return np.where(self._symmetric, responses.mean(axis=0), straight), embedded.mean(axis=0)
 
     def _look(self, images: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-        responses = self._extractor.responses(images).double().numpy(force=True)
-        if not self._extractor.embeds:
+        responses = self.extractor.responses(images).double().numpy(force=True)
+        if not self.extractor.embeds:
             return responses, responses
-        return responses, self._extractor.embedding(images).double().numpy(force=True)
+        return responses, self.extractor.embedding(images).double().numpy(force=True)
 
 
 class Truth:
@@ -129,7 +141,15 @@ class Judge:
     Raises TlganError where it does not know one of the names.
     """
 
-    def __init__(self, canvas: Canvas, evaluator: Evaluator, names: Sequence[str], plain: np.ndarray) -> None:
+    def __init__(
+        self,
+        canvas: Canvas,
+        evaluator: Evaluator,
+        names: Sequence[str],
+        plain: np.ndarray,
+        panel: Panel | None = None,
+    ) -> None:
+        """``panel``: that `evaluator` looks with, so that pictures are painted once for all; None paints for it alone."""
         known = [feature.name for feature in evaluator.features]
         missing = [name for name in names if name not in known]
         if missing:
@@ -138,6 +158,7 @@ class Judge:
             )
         self.canvas = canvas
         self.evaluator = evaluator
+        self._panel = panel
         self.rows = [known.index(name) for name in names]
         self.features = tuple(evaluator.features[row] for row in self.rows)
         responses, embedding = self._measure(plain)
@@ -146,6 +167,11 @@ class Judge:
         self.plain_embedding = embedding - self._middle
         self.mean, self.sd = responses.mean(axis=0), np.maximum(responses.std(axis=0), 1e-12)
         self.plain_positions = (responses - self.mean) / self.sd
+
+    @property
+    def name(self) -> str:
+        """The evaluator's."""
+        return self.evaluator.name
 
     def measure(self, latents: np.ndarray) -> Measurement:
         """Measures the pictures of latents [n, d]."""
@@ -166,6 +192,9 @@ class Judge:
     def _measure(self, latents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         import torch
 
+        if self._panel is not None:
+            responses, embedding = self._panel.measure(self.evaluator, latents)
+            return responses[:, self.rows], embedding
         measured = []
         with torch.inference_mode():
             for first in range(0, len(latents), BATCH):

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+import tlgan
 from tlgan.editing import Canvas, Edit, resolve_all, solve
 
 
@@ -21,6 +22,11 @@ class Method:
     locks: Literal["none", "base", "others"]
     quality: str = ""
     identity: bool = False
+
+    @property
+    def key(self) -> str:
+        """All that its edits depend on besides canvas, starts and asks."""
+        return f"{self.locks} {self.quality} {self.identity} {tlgan.__version__}"
 
     def latents(
         self, canvas: Canvas, starts: np.ndarray, name: str, asks: np.ndarray, others: Sequence[str]

@@ -13,6 +13,7 @@ from .statistics import Estimate, bootstrap, frechet_distance
 if TYPE_CHECKING:
     from .bench import Figures, Measurements, Tried
     from .judging import Judge
+    from .together import Together
 
 #: Neighbours whose distance is the radius of a picture's ball in precision and recall, as in the paper.
 NEIGHBOURS = 3
@@ -26,7 +27,7 @@ class Seen:
     tried: Tried
     measured: Measurements
     figures: Figures
-    judge: Judge
+    judge: Judge | Together
 
     @property
     def faces(self) -> int:

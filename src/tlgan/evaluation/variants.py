@@ -13,6 +13,8 @@ from tlgan.editing import Canvas
 from tlgan.editing.answers import answers, best_for
 from tlgan.errors import TlganError
 
+from .cache import digest, digest_of_axes
+
 if TYPE_CHECKING:
     from tlgan.axes import Axes
     from tlgan.hooks import AxisMethod, EvaluationMethod
@@ -29,6 +31,11 @@ class OnAxes:
     method: EvaluationMethod
     samples: int = 0
     seconds: float = field(default=0.0, compare=False)
+
+    @property
+    def key(self) -> str:
+        """All that its edits depend on besides canvas, starts and asks; "" where the method doesn't tell."""
+        return digest(getattr(self.method, "key", ""), digest_of_axes(self.axes))
 
     def latents(
         self, canvas: Canvas, starts: np.ndarray, name: str, asks: np.ndarray, others: Sequence[str]
@@ -51,7 +58,7 @@ def fitted(method: AxisMethod, samples: Labelled, canvas: Canvas) -> Axes:
     that changes it most by what it changes of the others, as measured on pictures of the canvas."""
     directions = method.fit(samples)
     if set(directions.names) & set(samples.axes.names):
-        return axes_by(method, samples)
+        return axes_by(method, samples, halves=False)
     units = directions.whitened(samples.axes)
     table = answers(canvas, units)
     chosen = best_for(table)

@@ -20,6 +20,7 @@ from torch import Tensor
 from tlgan.errors import TlganError
 from tlgan.io import hub
 from tlgan.io.files import replacing
+from tlgan.io.foreign import json_of
 
 from .base import Extractor, Feature, identity
 from .images import prepare
@@ -73,7 +74,7 @@ def load_reader(ref: str | Path) -> PixelReader:
         with safe_open(path, framework="pt") as file:
             described = (file.metadata() or {})[METADATA_KEY]
             weight, bias = file.get_tensor("weight"), file.get_tensor("bias")
-        features = [Feature(**feature) for feature in json.loads(described)["features"]]
+        features = [Feature(**feature) for feature in json_of(described)["features"]]
         if weight.shape != (len(features), 3 * SIDE * SIDE) or bias.shape != (len(features),):
             raise ValueError(f"weights of shape {list(weight.shape)} for {len(features)} features")
     except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:

@@ -247,6 +247,15 @@ class LatentGenerator(ABC):
         does not say."""
         return []
 
+    def tunable(self) -> dict[str, tuple[int, Tensor]]:
+        """Weights that may be changed a little around one latent (pivotal tuning, Roich et al. 2022), and from which side in
+        pixels on they have a part in pictures; none where an architecture does not say."""
+        return {}
+
+    def tuned(self, weights: Mapping[str, Tensor]) -> Self:
+        """The same generator, all else shared, with these in place of the `tunable` weights of their names."""
+        raise TlganError(f"{self.name} has no weights that can be tuned")
+
     # -- what an architecture says -----------------------------------------------------------------------------
 
     @classmethod

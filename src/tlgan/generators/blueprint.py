@@ -132,6 +132,16 @@ class Options:
             raise self._wrong(key, f"{count} numbers")
         return [Options({key: part}, self._where).number(key) for part in value]
 
+    def raw(self, key: str) -> Any:
+        """Whatever is there, or None: to be checked by who asks."""
+        return self._values.get(key)
+
+    def values(self, key: str, most: int) -> list[Any]:
+        value = self._get(key, None)
+        if not isinstance(value, list) or len(value) > most:
+            raise self._wrong(key, f"a list of at most {most}")
+        return value
+
     def section(self, key: str) -> Options:
         return Options(self._values.get(key), f"{self._where} {key}")
 

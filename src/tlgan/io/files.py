@@ -104,7 +104,8 @@ def discard(folder: Path) -> None:
 
 
 def to_write(folder: Path, name: str) -> Path:
-    """`folder / name`, to be written. Raises TlganError where that, or a folder on the way from `folder`, is a link."""
+    """`folder / name`, to be written. Raises TlganError where that, or a folder on the way from `folder`, is a link, or
+    neither a file nor a folder."""
     path = folder
     for part in PurePath(name).parts:
         path = path / part
@@ -113,11 +114,12 @@ def to_write(folder: Path, name: str) -> Path:
                 f"{path} is a link, and nothing is written through a link inside {folder}: "
                 "put a file or folder of its own there"
             )
-    return path
+    return _plain(path)
 
 
 def to_read(folder: Path, name: str) -> Path:
-    """`folder / name`, to be read. Raises TlganError where links lead from there out of `folder`."""
+    """`folder / name`, to be read. Raises TlganError where links lead from there out of `folder`, and for a pipe or a
+    device, which may keep a reader for ever."""
     path = folder / name
     try:
         inside = path.resolve().is_relative_to(folder.resolve())
@@ -125,6 +127,12 @@ def to_read(folder: Path, name: str) -> Path:
         inside = False
     if not inside:
         raise TlganError(f"{path} leads out of {folder}, and is not read: put the file itself there")
+    return _plain(path)
+
+
+def _plain(path: Path) -> Path:
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise TlganError(f"{path} is a pipe or a device: expected a file or a folder")
     return path
 
 

@@ -1,4 +1,4 @@
-"""JSON and TOML from anybody: whatever can be wrong with such a text is a ValueError.
+"""JSON, TOML and arrays from anybody: whatever can be wrong with them is a ValueError.
 
 Python's own readers end in a RecursionError where it is nested too deeply, guess an encoding, and take whole numbers
 that no float can hold, which then fail far from here.
@@ -8,7 +8,13 @@ from __future__ import annotations
 
 import json
 import tomllib
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+
+import numpy as np
+
+from tlgan.errors import TlganError
 
 _DIGITS = 300  # of a whole number: no float holds more
 
@@ -29,6 +35,26 @@ def toml_of(text: str) -> dict[str, Any]:
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     return document
+
+
+def arrays_of(
+    path: Path, most: int, chosen: Callable[[list[str]], list[str]] = lambda names: names
+) -> dict[str, np.ndarray]:
+    """The arrays of a `.npz` file, or of a `.npy` file under the name "": those that `chosen` wants of all names, whose
+    members have at most `most` bytes unpacked. Nothing in it is executed. Raises ValueError."""
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return {"": loaded}
+        with loaded:
+            if (size := sum(member.file_size for member in loaded.zip.infolist())) > most:
+                raise ValueError(f"it unpacks to {size >> 20} MB")
+            found = {name: loaded[name] for name in chosen(list(loaded.files))}
+        return {name: value for name, value in found.items() if isinstance(value, np.ndarray)}
+    except TlganError:
+        raise
+    except Exception as error:  # its parts are read by zipfile, zlib and Python's tokenizer
+        raise ValueError(str(error).partition("\n")[0][:120] or type(error).__name__) from error
 
 
 def _whole(digits: str) -> int:

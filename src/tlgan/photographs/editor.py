@@ -15,11 +15,13 @@ import numpy as np
 from tlgan.editing import Canvas, Edit, Face
 from tlgan.editing.claims import claim_of
 from tlgan.errors import TlganError
+from tlgan.provenance import Claim
 
 from .offsets import OffsetGenerator, split
 from .pasting import change_of, paste, paste_mask
 from .reading import Photograph, write_photograph
 from .state import Inversion
+from .tuning import tuned_generator
 from .warping import warp
 
 
@@ -53,19 +55,26 @@ class PhotographEditor(Face):
                 f"this inversion was made on another generator ({inversion.generator[:12]}, {inversion.space}) than the "
                 f"workspace's ({axes.generator[:12]}, {axes.space}): invert the photograph in this workspace"
             )
-        if inversion.latent.shape[-1] != axes.latent_dim:
-            raise TlganError(
-                f"this inversion has {inversion.latent.shape[-1]} numbers a latent, the axes {axes.latent_dim}: it is damaged"
-            )
-        middle, offsets = split(inversion.latent)
-        if offsets is not None:
-            if len(offsets) != canvas.generator.num_ws:
+        latent, generator = inversion.latent, tuned_generator(canvas.generator, inversion.weights)
+        width = axes.latent_dim // max(1, len(axes.groups))
+        if latent.shape[-1] != width:
+            raise TlganError(f"this inversion has {latent.shape[-1]} numbers a latent, the axes {width}: it is damaged")
+        if axes.groups and latent.ndim == 1:
+            latent = np.broadcast_to(latent, (generator.num_ws, width))
+        if latent.ndim == 2:
+            if len(latent) != generator.num_ws:
                 raise TlganError(
-                    f"this inversion has {len(offsets)} layers, the generator {canvas.generator.num_ws}: it is damaged"
+                    f"this inversion has {len(latent)} layers, the generator {generator.num_ws}: it is damaged"
                 )
-            seen = OffsetGenerator(canvas.generator, offsets)
-            canvas = Canvas(seen, canvas.extractor, axes, resolution=canvas.source.resolution)
-        return cls(canvas, Edit(middle), photograph, inversion)
+            latent, offsets = split(latent, canvas.source.layers if axes.groups else ())
+            generator = OffsetGenerator(generator, offsets, layered=bool(axes.groups))
+        if generator is not canvas.generator:
+            canvas = Canvas(generator, canvas.extractor, axes, resolution=canvas.source.resolution)
+        return cls(canvas, Edit(latent), photograph, inversion)
+
+    def edited(self, edit: Edit) -> Self:
+        """This photograph with another edit of its latent."""
+        return self._with(edit)
 
     def _with(self, edit: Edit) -> Self:
         other = type(self)(self.canvas, edit, self.photograph, self.inversion)
@@ -83,9 +92,9 @@ class PhotographEditor(Face):
         """What the generator paints of the edited face, uint8 [s, s, 3]."""
         return super().picture()
 
-    def crop(self) -> np.ndarray:
-        """The photograph's own square that was inverted, uint8 [s, s, 3]."""
-        cut = warp(self.photograph.picture, self.inversion.square, len(self._start))
+    def crop(self, side: int | None = None) -> np.ndarray:
+        """The photograph's own square that was inverted, uint8 [s, s, 3]; as large as what the generator paints."""
+        cut = warp(self.photograph.picture, self.inversion.square, side or len(self._start))
         return np.asarray(np.clip(np.round(cut), 0, 255), dtype=np.uint8)
 
     @property
@@ -108,8 +117,12 @@ class PhotographEditor(Face):
 
     def save(self, path: str | Path) -> Path:
         """Write the edited photograph with its EXIF and colour profile, marked as edited; see `write_photograph`."""
-        claim = replace(claim_of(self.canvas, self.edit), made="edited", parent=self.photograph.sha256)
-        return write_photograph(path, self.photograph, self.picture(), claim)
+        return write_photograph(path, self.photograph, self.picture(), self.claim)
+
+    @property
+    def claim(self) -> Claim:
+        """What the edited photograph says of itself."""
+        return replace(claim_of(self.canvas, self.edit), made="edited", parent=self.photograph.sha256)
 
     def save_inversion(self, path: str | Path) -> Path:
         """Write the inversion, so that the photograph need not be inverted again."""

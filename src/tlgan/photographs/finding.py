@@ -89,18 +89,27 @@ def choose_face(picture: np.ndarray, wanted: int | None = None) -> tuple[Face, i
         raise TlganError(f"{len(faces)} faces were found: say which with --face 1 to {len(faces)}, from left to right")
     if wanted is not None and not 1 <= wanted <= len(faces):
         raise TlganError(f"face {wanted} was asked for, but {len(faces)} were found: expected 1 to {len(faces)}")
-    largest = sorted(faces, key=lambda face: -face.size)
-    if wanted is None and len(faces) > 1 and largest[0].size < np.sqrt(STANDS_OUT) * largest[1].size:
+    largest = standing_out(faces)
+    if wanted is None and largest is None:
         sizes = ", ".join(f"{number}: {face.size:.0f} px" for number, face in enumerate(faces, 1))
         raise TlganError(
             f"{len(faces)} faces were found and none stands out ({sizes}): say which with --face, from left to right"
         )
-    face = largest[0] if wanted is None else faces[wanted - 1]
+    face = largest if wanted is None else faces[wanted - 1]
+    assert face is not None
     if face.size < SMALLEST:
         raise TlganError(
             f"the face has {face.size:.0f} pixels a side: expected at least {SMALLEST}; take a larger picture of it"
         )
     return face, len(faces)
+
+
+def standing_out(faces: list[Face]) -> Face | None:
+    """The only face, or the one that is so much larger than every other that it is meant; else None."""
+    largest = sorted(faces, key=lambda face: -face.size)
+    if not largest or (len(faces) > 1 and largest[0].size < np.sqrt(STANDS_OUT) * largest[1].size):
+        return None
+    return largest[0]
 
 
 @torch.inference_mode()

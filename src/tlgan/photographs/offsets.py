@@ -7,6 +7,7 @@ like any other, and the axes of the workspace fit it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,19 +17,22 @@ from torch import Tensor
 from tlgan.generators import Generator
 
 
-def split(latent: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """A latent [d] or [layers, d] as the one that is moved [d], and the layers' offsets [layers, d] or None."""
-    if latent.ndim == 1:
-        return latent, None
-    middle = latent.mean(axis=0)
-    return middle, latent - middle
+def split(latent: np.ndarray, groups: Sequence[int] = ()) -> tuple[np.ndarray, np.ndarray]:
+    """A latent [layers, d] as the one that is moved, and the layers' offsets [layers, d].
+
+    ``groups``: how many layers move together, each group having a part [d] of its own in what is moved.
+    """
+    sizes = list(groups) or [len(latent)]
+    means = np.stack([part.mean(axis=0) for part in np.split(latent, np.cumsum(sizes)[:-1])])
+    return means.ravel(), latent - means.repeat(sizes, axis=0)
 
 
 class OffsetGenerator:
-    """`generator` whose pictures of w [n, d] are those of w + offsets [layers, d]; all else is its own."""
+    """`generator` whose pictures of w [n, d] are those of w + offsets [layers, d]; all else is its own. ``layered``: it is
+    asked for latents [n, layers, d], of groups of layers, which take the offsets too."""
 
-    def __init__(self, generator: Generator, offsets: np.ndarray) -> None:
-        self._generator = generator
+    def __init__(self, generator: Generator, offsets: np.ndarray, *, layered: bool = False) -> None:
+        self._generator, self._layered = generator, layered
         self._offsets = torch.from_numpy(offsets.astype(np.float32))
 
     def __getattr__(self, name: str) -> Any:
@@ -36,9 +40,18 @@ class OffsetGenerator:
             raise AttributeError(name)
         return getattr(self._generator, name)
 
+    def absolute(self, latent: np.ndarray) -> np.ndarray:
+        """A latent [d] of this generator as the one [layers, d] with which the generator itself paints the same; one of
+        groups of layers as it is, without the offsets."""
+        if self._layered:
+            return latent
+        return np.asarray(latent + self._offsets.numpy(), dtype=np.float32)
+
     def synthesize(self, latents: Any, *, space: str = "z", **options: Any) -> Tensor:
         """As the generator's own; latents of w that are the same for all layers take the offsets."""
         rows = torch.as_tensor(latents, dtype=torch.float32)
         if space == "w" and rows.ndim == 2:
             rows, space = rows[:, None] + self._offsets.to(rows.device), "w+"
+        elif self._layered and space == "w+":
+            rows = rows + self._offsets.to(rows.device)
         return self._generator.synthesize(rows, space=space, **options)

@@ -83,6 +83,15 @@ def paste(
     return result
 
 
+def laid_on_crop(crop: np.ndarray, inverted: np.ndarray, edited: np.ndarray, hull: np.ndarray | None) -> np.ndarray:
+    """What an edited photograph shows within its crop, all uint8 [s, s, 3]; the crop itself where nothing was edited."""
+    if np.array_equal(inverted, edited):
+        return crop
+    change = change_of(inverted, edited, crop)
+    mask = _large(paste_mask(hull, change), len(crop))
+    return np.asarray(np.clip(np.round(crop + change * mask[..., None]), 0, 255), dtype=np.uint8)
+
+
 def _border() -> np.ndarray:
     """1 inside, falling to 0 towards the border of the crop over an eighth of its side."""
     ramp = np.clip((np.minimum(np.arange(SIDE), np.arange(SIDE)[::-1]) - 1) / (SIDE / 8), 0.0, 1.0)

@@ -7,7 +7,6 @@ turned upright and says so. A photograph that nothing changed is written as the 
 from __future__ import annotations
 
 import io
-import warnings
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 
 from tlgan.errors import TlganError
 from tlgan.io.files import replacing
+from tlgan.io.pictures import opened
 from tlgan.provenance import Claim, mark
 
 #: Largest photograph that is decoded: bytes, and pixels.
@@ -52,15 +52,14 @@ class Photograph:
 
 def read_photograph(source: str | Path | bytes) -> Photograph:
     """Read a photograph from a path or from a file's bytes. Raises TlganError, with one line, for anything else."""
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
     name = "this picture" if isinstance(source, bytes) else str(source)
     data = source if isinstance(source, bytes) else _bytes(Path(source))
     if len(data) > MAX_BYTES:
         raise TlganError(f"{name} has {len(data) >> 20} MB: photographs up to {MAX_BYTES >> 20} MB are read")
     try:
-        with warnings.catch_warnings(), Image.open(io.BytesIO(data), formats=list(FORMATS)) as image:
-            warnings.simplefilter("ignore")  # of damaged metadata, and of sizes, which are checked here
+        with opened(data, FORMATS) as image:
             kind, (width, height) = str(image.format), image.size
             if width * height > MAX_PIXELS:
                 raise TlganError(
@@ -80,7 +79,9 @@ def read_photograph(source: str | Path | bytes) -> Photograph:
             grey = upright.mode == "L"
             alpha = np.asarray(upright.getchannel("A")) if alpha_too else None
             picture = np.asarray(upright.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    except TlganError:
+        raise
+    except Exception as error:  # decoders raise whatever they stumble over
         why = str(error).partition("\n")[0][:80]
         raise TlganError(
             f"{name} can't be read as a photograph ({why}): expected a whole file of {', '.join(FORMATS)}"
@@ -90,45 +91,50 @@ def read_photograph(source: str | Path | bytes) -> Photograph:
 
 
 def write_photograph(path: str | Path, photograph: Photograph, picture: np.ndarray, claim: Claim) -> Path:
-    """Write `picture` uint8 [H, W, 3] as the edited photograph, whole or not at all, as PNG, JPEG or WebP by the ending.
-
-    It says what it is: `claim`. A picture equal to the photograph's is the photograph: where the format is the same, its
-    own bytes are written, and nothing is claimed.
-    """
-    from PIL import Image
-
+    """Write `picture` uint8 [H, W, 3] as the edited photograph, whole or not at all, as PNG, JPEG or WebP by the ending;
+    see `encode_photograph`. Raises TlganError for another ending."""
     path = Path(path)
     kind = WRITTEN.get(path.suffix.lower())
     if kind is None:
         raise TlganError(f"no photograph can be written as {path.name!r}: end the name in {', '.join(WRITTEN)}")
-    unchanged = np.array_equal(picture, photograph.picture)
-    if unchanged and kind == photograph.kind:
-        data = photograph.data
-    else:
-        image = Image.fromarray(picture[..., 0] if photograph.grey else picture)  # grey: all channels are the same
-        if photograph.alpha is not None and kind != "JPEG":
-            image.putalpha(Image.fromarray(photograph.alpha))
-        options: dict[str, object] = {"icc_profile": photograph.profile} if photograph.profile else {}
-        if photograph.exif:
-            options["exif"] = photograph.exif
-        if kind == "JPEG":
-            options |= _jpeg_options(photograph)
-        elif kind == "WEBP":
-            options |= {"lossless": True} if unchanged else {"quality": _QUALITY}
-        file = io.BytesIO()
-        image.save(file, kind, **options)
-        data = file.getvalue() if unchanged else mark(file.getvalue(), claim, parent=photograph.data)
+    data = encode_photograph(photograph, picture, claim, kind)
     with replacing(path) as temporary:
         temporary.write_bytes(data)
     return path
 
 
+def encode_photograph(photograph: Photograph, picture: np.ndarray, claim: Claim, kind: str) -> bytes:
+    """`picture` uint8 [H, W, 3] as the bytes of a file, `kind` "JPEG", "PNG" or "WEBP".
+
+    It says what it is: `claim`. A picture equal to the photograph's is the photograph: where the format is the same, its
+    own bytes, and nothing is claimed.
+    """
+    from PIL import Image
+
+    unchanged = np.array_equal(picture, photograph.picture)
+    if unchanged and kind == photograph.kind:
+        return photograph.data
+    image = Image.fromarray(picture[..., 0] if photograph.grey else picture)  # grey: all channels are the same
+    if photograph.alpha is not None and kind != "JPEG":
+        image.putalpha(Image.fromarray(photograph.alpha))
+    options: dict[str, object] = {"icc_profile": photograph.profile} if photograph.profile else {}
+    if photograph.exif:
+        options["exif"] = photograph.exif
+    if kind == "JPEG":
+        options |= _jpeg_options(photograph)
+    elif kind == "WEBP":
+        options |= {"lossless": True} if unchanged else {"quality": _QUALITY}
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue() if unchanged else mark(file.getvalue(), claim, parent=photograph.data)
+
+
 def _jpeg_options(photograph: Photograph) -> dict[str, object]:
     """The tables of the photograph's own JPEG, so that what was not edited is rounded as it was; else a high quality."""
-    from PIL import Image, JpegImagePlugin
+    from PIL import JpegImagePlugin
 
     if photograph.kind == "JPEG" and not photograph.grey:
-        with Image.open(io.BytesIO(photograph.data), formats=["JPEG"]) as image:
+        with opened(photograph.data, ["JPEG"]) as image:
             if isinstance(image, JpegImagePlugin.JpegImageFile) and image.mode == "RGB":
                 return {"qtables": image.quantization, "subsampling": JpegImagePlugin.get_sampling(image)}
     return {"quality": _QUALITY}

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import shlex
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,19 @@ import numpy as np
 from tlgan import __version__
 from tlgan.errors import TlganError
 from tlgan.io.files import replacing
+from tlgan.io.foreign import arrays_of, json_of
 
 FORMAT = "tlgan.photograph"
-_LARGEST = 1e4
+_LARGEST, _MOST_BYTES = 1e4, 2**26
+_TUNED = "tuned."
 
 
 @dataclass(frozen=True, eq=False)
 class Inversion:
     """``latent`` float32 [d], or [layers, d] in w+; ``space`` "z" or "w"; ``generator`` its fingerprint; ``square`` float64
     [2, 3], see `warping`, in the photograph; ``hull`` float64 [n, 2] of the face in shares of the square, None where
-    there is none; ``photograph``: sha256 of the file; ``size``: its width and height in pixels, upright; ``alignment``."""
+    there is none; ``photograph``: sha256 of the file; ``size``: its width and height in pixels, upright; ``alignment``;
+    ``weights``: what tuning adds to the generator's, by name."""
 
     latent: np.ndarray
     space: str
@@ -36,6 +40,7 @@ class Inversion:
     photograph: str
     size: tuple[int, int]
     alignment: str
+    weights: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def save(self, path: str | Path) -> Path:
         """Write it, whole or not at all, as .safetensors or .npz. Raises TlganError for another ending."""
@@ -43,6 +48,7 @@ class Inversion:
         tensors: dict[str, Any] = {"latent": self.latent.astype(np.float32), "square": self.square.astype(np.float64)}
         if self.hull is not None:
             tensors["hull"] = self.hull.astype(np.float64)
+        tensors |= {f"{_TUNED}{name}": values.astype(np.float16) for name, values in self.weights.items()}
         about = {
             "format": FORMAT,
             "version": 1,
@@ -80,11 +86,16 @@ def load_inversion(path: str | Path) -> Inversion:
             raise ValueError("its description is damaged")
         if len(size) != 2 or not all(type(side) is int and 0 < side < 2**20 for side in size):
             raise ValueError("its size is damaged")
+        weights = {name.removeprefix(_TUNED): value for name, value in tensors.items() if name.startswith(_TUNED)}
         latent, square, hull = tensors["latent"], tensors["square"], tensors.get("hull")
         if latent.ndim not in (1, 2) or square.shape != (2, 3) or (hull is not None and hull.shape[1:] != (2,)):
             raise ValueError("its tensors have other shapes")
         for values in tensors.values():
-            if values.dtype.kind != "f" or not np.isfinite(values).all() or np.abs(values).max(initial=0) > 1e6:
+            if (
+                values.dtype.kind != "f"
+                or not np.isfinite(values).all()
+                or np.abs(values.astype(float)).max(initial=0) > 1e6
+            ):
                 raise ValueError("its numbers are not finite")
         if np.abs(latent).max() > _LARGEST or abs(np.linalg.det(square[:, :2])) < 1:
             raise ValueError("its numbers are out of range")
@@ -95,20 +106,18 @@ def load_inversion(path: str | Path) -> Inversion:
     except Exception as error:  # readers of damaged files raise whatever they stumble over
         why = str(error).partition("\n")[0][:80]
         raise TlganError(f"{path} can't be read as an inversion ({why}): expected what tlgan invert wrote") from error
-    return Inversion(
-        latent.astype(np.float32), words[0], words[1], square, hull, words[2], (size[0], size[1]), words[3]
-    )
+    place = words[2], (size[0], size[1]), words[3]
+    return Inversion(latent.astype(np.float32), words[0], words[1], square, hull, *place, weights)
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    if path.stat().st_size > 2**24:
+    if path.stat().st_size > _MOST_BYTES:
         raise ValueError("it is larger than any inversion")
     if path.suffix == ".npz":
-        with np.load(path, allow_pickle=False) as file:
-            tensors = {name: file[name] for name in file.files}
-        return json.loads(tensors.pop("about").tobytes()), tensors
+        tensors = arrays_of(path, _MOST_BYTES)
+        return json_of(tensors.pop("about").tobytes()), tensors
     from safetensors import safe_open
 
     with safe_open(path, framework="numpy") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-        return json.loads((file.metadata() or {})[FORMAT]), tensors
+        return json_of((file.metadata() or {})[FORMAT]), tensors

@@ -1,7 +1,8 @@
 """Files of pictures, cut into pieces: what makes the picture, XMP, C2PA, and other words.
 
 The digest of a picture covers the bytes that make it, as they lie in the file, so it needs no decoder and no two
-decoders can differ about it. Left out is what other programs may add without touching the picture: text, Exif, C2PA.
+decoders can differ about it. Left out is what other programs may add or take away without touching the picture: text,
+C2PA, and Exif, which has a digest of its own.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from typing import TypeVar
 from .xmp import MAX_PACKET
 
 T = TypeVar("T")
-PICTURE, XMP, C2PA, OTHER = "picture", "xmp", "c2pa", "other"
+PICTURE, XMP, C2PA, EXIF, OTHER = "picture", "xmp", "c2pa", "exif", "other"
 #: Pieces of a file, and bytes of a film's table of contents, that are looked at; a film of ten minutes has 72,000 pieces.
 MAX_PIECES = 200_000
 MAX_MOOV = 2**24
 _PNG_XMP = b"XML:com.adobe.xmp"
-_PNG_OTHER = (b"iTXt", b"tEXt", b"zTXt", b"tIME", b"eXIf")
+_PNG_ROLES = dict.fromkeys((b"iTXt", b"tEXt", b"zTXt", b"tIME"), OTHER) | {b"eXIf": EXIF}
 _JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _GIF_XMP = b"\x21\xff\x0bXMP DataXMP"
 _GIF_TAIL = bytes([1, *range(255, -1, -1), 0])  # makes a reader of sub-blocks come out behind the packet
@@ -80,13 +81,10 @@ def cut(data: bytes) -> list[Piece]:
         raise BadContainerError(f"this {kind.name} is damaged ({error})") from error
 
 
-def digest(pieces: list[Piece]) -> str:
-    """sha256 of what makes the picture."""
-    total = hashlib.sha256()
-    for piece in pieces:
-        if piece.role == PICTURE:
-            total.update(piece.core)
-    return total.hexdigest()
+def digest(pieces: list[Piece], role: str = PICTURE) -> str:
+    """sha256 of what makes the picture, or of the pieces with another role; "" where there are none."""
+    cores = [piece.core for piece in pieces if piece.role == role]
+    return hashlib.sha256(b"".join(cores)).hexdigest() if cores else ""
 
 
 def scanned(data: bytes) -> list[bytes]:
@@ -132,7 +130,7 @@ def _cut_png(data: bytes) -> Iterator[Piece]:
         elif last == b"caBX":
             yield Piece(C2PA, raw)
         else:
-            yield Piece(OTHER if last in _PNG_OTHER else PICTURE, raw, raw[4:-4])
+            yield Piece(_PNG_ROLES.get(last, PICTURE), raw, raw[4:-4])
         at = end
     if data[at:]:
         yield Piece(PICTURE, data[at:], data[at:])
@@ -178,8 +176,9 @@ def _cut_jpeg(data: bytes) -> Iterator[Piece]:
         elif marker[1] == 0xEB and body.startswith(b"JP"):
             yield Piece(C2PA, raw)
         else:
-            other = marker[1] in (0xED, 0xFE) or (marker[1] == 0xE1 and body.startswith((b"Exif\0", b"http:")))
-            yield Piece(OTHER if other else PICTURE, raw, raw)
+            other = marker[1] in (0xED, 0xFE) or (marker[1] == 0xE1 and body.startswith(b"http:"))
+            exif = marker[1] == 0xE1 and body.startswith(b"Exif\0")
+            yield Piece(EXIF if exif else OTHER if other else PICTURE, raw, raw)
         at = end
 
 
@@ -220,7 +219,7 @@ def _cut_webp(data: bytes) -> Iterator[Piece]:
             flags = bytes([body[0] & ~(_HAS_XMP | _HAS_EXIF)])
             yield Piece(PICTURE, raw, raw[:8] + flags + body[1:])
         else:
-            yield Piece(OTHER if name == b"EXIF" else PICTURE, raw, raw)
+            yield Piece(EXIF if name == b"EXIF" else PICTURE, raw, raw)
         at += len(raw)
 
 

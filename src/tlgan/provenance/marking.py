@@ -10,7 +10,7 @@ from tlgan.errors import TlganError
 
 from . import signing
 from .claim import Claim
-from .containers import C2PA, XMP, BadContainerError, cut, digest, kind_of
+from .containers import C2PA, EXIF, XMP, BadContainerError, cut, digest, kind_of
 from .xmp import write_packet
 
 if TYPE_CHECKING:
@@ -68,7 +68,8 @@ def mark(data: bytes, claim: Claim, *, parent: bytes | None = None, sign: bool =
             )
         bare = [piece for piece in pieces if piece.role != XMP]
         room = [piece for piece in kind.put(bare, b"") if piece.role != XMP]
-        packet = write_packet(claim.fields() | {"tlgan:Picture": digest(room)})
+        exif = digest(room, EXIF)
+        packet = write_packet(claim.fields() | {"tlgan:Picture": digest(room)} | ({"tlgan:Exif": exif} if exif else {}))
         marked = b"".join(piece.raw for piece in kind.put(bare, packet))
     except BadContainerError as error:
         raise TlganError(f"this picture can't be marked: {error}") from error

@@ -15,7 +15,7 @@ from tlgan.errors import TlganError
 
 from . import signing
 from .claim import in_words
-from .containers import C2PA, XMP, BadContainerError, Piece, cut, digest, kind_of, scanned
+from .containers import C2PA, EXIF, XMP, BadContainerError, Piece, cut, digest, kind_of, scanned
 from .signing import Manifest
 from .xmp import BadPacketError, is_sealed, read_packet
 
@@ -147,13 +147,15 @@ def _claim(packet: bytes, pieces: list[Piece], problems: list[str]) -> tuple[dic
     except BadPacketError as error:
         problems.append(str(error))
         return {}, False
-    seal, picture = claim.pop("tlgan:Seal", ""), claim.pop("tlgan:Picture", "")
+    seal, picture, exif = (claim.pop(f"tlgan:{name}", "") for name in ("Seal", "Picture", "Exif"))
     if not seal and not picture:
         return claim, False
     if not is_sealed(packet, seal):
         problems.append("its claim was changed after it was written")
     if picture != digest(pieces):
         problems.append("the picture is not the one that the claim was written for")
+    if exif and digest(pieces, EXIF) not in (exif, ""):
+        problems.append("its Exif, which can turn the picture, is not what it was")
     return claim, not problems
 
 

@@ -6,7 +6,6 @@ from their latents. Each part is replaced whole, so a killed run goes on with th
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tlgan.errors import TlganError
+from tlgan.io.pictures import thumbnail
 
 from .source import Source
 from .store import SampleStore, features_of, latents_of
@@ -129,9 +129,11 @@ def _part(store: SampleStore, number: int, columns: list[str]) -> Iterator[pa.Ta
 
 def _decoded(encoded: list[bytes]) -> torch.Tensor:
     import torch
-    from PIL import Image
 
-    levels = np.stack([np.asarray(Image.open(io.BytesIO(picture))) for picture in encoded])
+    pictures = [thumbnail(picture) for picture in encoded]
+    if len({picture.shape for picture in pictures}) > 1:
+        raise TlganError("the kept pictures of the samples are of different sizes: run `tlgan discover` again")
+    levels = np.stack(pictures)
     levels = levels[..., None] if levels.ndim == 3 else levels[..., :3]
     return torch.from_numpy(levels).permute(0, 3, 1, 2).float() / 127.5 - 1
 

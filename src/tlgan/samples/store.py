@@ -1,19 +1,21 @@
 """A folder of Parquet parts: (latent, features, thumbnail) rows that survive a kill.
 
-Part k holds rows k * part_rows onwards. It is written under a temporary name, fsynced and renamed, so a file that is
-there is whole; what has been drawn is simply the rows of the leading parts, of which the last may have room for more.
+Part k holds rows k * part_rows onwards. It is written under a temporary name, fsynced and renamed, or put into an object
+store at once, so a file that is there is whole; what has been drawn is simply the rows of the leading parts, of which the
+last may have room for more. Workers write parts ahead under a name of their own; they count once they are taken in, in
+order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tlgan.errors import BadFile, TlganError
-from tlgan.io.files import replacing, sweep, to_read, to_write
+from tlgan.io.place import Folder, Place, place_of
 
 from .recipe import Recipe
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _METADATA_KEY = b"tlgan.recipe"
+_AHEAD = "ahead-"
 _DAMAGE = (
     OSError,
     ValueError,
@@ -32,31 +35,31 @@ _DAMAGE = (
 
 
 class SampleStore:
-    """The samples of one workspace, in `folder`, all drawn by one `recipe`."""
+    """The samples of one workspace, in `folder` or an object store, all drawn by one `recipe`."""
 
-    def __init__(self, folder: str | Path, recipe: Recipe) -> None:
-        self.folder = Path(folder)
+    def __init__(self, folder: str | Path | Place, recipe: Recipe) -> None:
+        self.place = place_of(folder)
         self.recipe = recipe
 
+    @property
+    def folder(self) -> Path:
+        """The folder. Only for samples that lie in one."""
+        assert isinstance(self.place, Folder)
+        return self.place.path
+
     @classmethod
-    def open(cls, folder: str | Path) -> SampleStore:
+    def open(cls, folder: str | Path | Place) -> SampleStore:
         """Open a folder that holds at least one part; its recipe is read from the first."""
-        import pyarrow.parquet as pq
-
-        first = Path(folder) / part_name(0)
-        if not first.exists():
+        place = place_of(folder)
+        if not place.has(part_name(0)):
             raise TlganError(f"no samples in {folder}: expected {part_name(0)}; run `tlgan discover` first")
-        try:
-            metadata = pq.read_schema(_no_address(first)).metadata or {}
-        except _DAMAGE as error:
-            raise _unreadable(first, error) from error
-        return cls(folder, Recipe.from_json(metadata.get(_METADATA_KEY, b"").decode("utf-8", "replace")))
+        return cls(place, _inspected(place, part_name(0))[0])
 
-    def parts(self) -> list[Path]:
-        """The leading run of parts, in order; a gap ends it."""
-        found: list[Path] = []
-        while (path := to_read(self.folder, part_name(len(found)))).exists():
-            found.append(path)
+    def parts(self) -> list[Any]:
+        """The leading run of parts, in order, by path or address; a gap ends it."""
+        found: list[Any] = []
+        while self.place.has(name := part_name(len(found))):
+            found.append(self.place.where(name))
         return found
 
     def rows(self) -> int:
@@ -66,7 +69,7 @@ class SampleStore:
             theirs, count = self.inspect(number)
             if difference := self.recipe.difference(theirs):
                 raise TlganError(
-                    f"{path} was drawn with {difference}: use another workspace folder, or delete {self.folder} to begin again"
+                    f"{path} was drawn with {difference}: use another workspace folder, or delete {self.place} to begin again"
                 )
             if total != number * self.recipe.part_rows:
                 raise TlganError(
@@ -78,17 +81,7 @@ class SampleStore:
 
     def inspect(self, number: int) -> tuple[Recipe, int]:
         """The recipe that part `number` carries, and how many rows it has."""
-        import pyarrow.parquet as pq
-
-        path = self.folder / part_name(number)
-        try:
-            file = pq.ParquetFile(_no_address(path))
-            metadata = file.schema_arrow.metadata or {}
-            count = int(file.metadata.num_rows)
-            file.close()
-        except _DAMAGE as error:
-            raise _unreadable(path, error) from error
-        return Recipe.from_json(metadata.get(_METADATA_KEY, b"").decode("utf-8", "replace")), count
+        return _inspected(self.place, part_name(number))
 
     def measured(self) -> int:
         """Rows of the leading parts that carry every feature of the recipe: those that `read_arrays` gives."""
@@ -107,18 +100,42 @@ class SampleStore:
         table = table.select(["index", *spaces, *self.recipe.features, "thumbnail"])
         return table.replace_schema_metadata({_METADATA_KEY: self.recipe.to_json().encode()})
 
-    def write(self, number: int, table: pa.Table) -> Path:
-        """Write part `number`. A full disk leaves no half file and raises TlganError."""
+    def write(self, number: int, table: pa.Table, *, ahead: bool = False, alone: bool = True) -> Any:
+        """Write part `number`, ``ahead`` of those that count; return its path or address. A full disk leaves no half
+        file and raises TlganError. ``alone``: nobody else is writing it."""
         import pyarrow.parquet as pq
 
-        to_write(self.folder.parent, self.folder.name)
-        path = to_write(self.folder, part_name(number))
-        sweep(self.folder, path.name)
+        name = ahead_name(number) if ahead else part_name(number)
+        if alone and isinstance(self.place, Folder):
+            self.place.sweep(name)
         # Latents do not compress and thumbnails already are: zstd is for the features alone.
         compression = {name: "zstd" if name in self.recipe.features else "none" for name in table.column_names}
-        with replacing(path) as temporary, open(temporary, "wb") as file:
-            pq.write_table(table, file, compression=compression, use_dictionary=False)
-        return path
+        with self.place.writing(name) as file:
+            pq.write_table(table, file, compression=compression, use_dictionary=False, write_page_checksum=True)
+        return self.place.where(name)
+
+    def found_ahead(self, number: int) -> pa.Table | None:
+        """A whole part that was written ahead, with the columns that `to_table` gives; None where there is none.
+
+        Raises TlganError where it can't be read.
+        """
+        name = ahead_name(number)
+        if not self.place.has(name):
+            return None
+        theirs, count = _inspected(self.place, name)
+        if self.recipe.difference(theirs) or not theirs.covers(self.recipe) or count != self.recipe.part_rows:
+            return None
+        return self._table(name, None)
+
+    def take_in(self, number: int) -> None:
+        """Let a part that was written ahead count."""
+        self.place.rename(ahead_name(number), part_name(number))
+
+    def forget_ahead(self) -> None:
+        """Remove parts that were written ahead and never taken in."""
+        for name in self.place.names():
+            if name.startswith(_AHEAD):
+                self.place.remove(name)
 
     def amend(self, number: int, columns: Mapping[str, np.ndarray]) -> None:
         """Put newly measured feature columns (each float32 [rows]) beside those that part `number` has already.
@@ -133,22 +150,16 @@ class SampleStore:
             kept[name] = pa.array(np.asarray(columns[name], dtype=np.float32)) if name in columns else table[name]
         kept["thumbnail"] = table["thumbnail"]
         metadata = {_METADATA_KEY: self.recipe.to_json().encode()}
-        self.write(number, pa.table(kept).replace_schema_metadata(metadata))
+        self.write(number, pa.table(kept).replace_schema_metadata(metadata), alone=False)
 
     def read(self, columns: Sequence[str] | None, *, start: int = 0, stop: int | None = None) -> Iterator[pa.Table]:
         """The given columns (None: all) of rows [start, stop), a table a part, in order; memory is that of one part."""
-        import pyarrow.parquet as pq
-
         first = start // self.recipe.part_rows
-        for number, path in enumerate(self.parts()[first:], first):
+        for number in range(first, len(self.parts())):
             offset = number * self.recipe.part_rows
             if stop is not None and offset >= stop:
                 return
-            try:
-                chosen = None if columns is None else list(columns)
-                table = pq.read_table(_no_address(path), columns=chosen, memory_map=True, partitioning=None)
-            except _DAMAGE as error:
-                raise _unreadable(path, error) from error
+            table = self._table(part_name(number), columns)
             low = max(start - offset, 0)
             high = table.num_rows if stop is None else min(stop - offset, table.num_rows)
             yield table.slice(low, high - low)
@@ -162,18 +173,42 @@ class SampleStore:
             try:
                 arrays = latents_of(table, self.recipe.space), features_of(table, self.recipe.features)
             except (*_DAMAGE, AttributeError) as error:
-                raise _unreadable(self.folder, error) from error
+                raise _unreadable(self.place, error) from error
             yield arrays
 
+    def _table(self, name: str, columns: Sequence[str] | None) -> pa.Table:
+        import pyarrow.parquet as pq
 
-def _no_address(path: Path) -> Path:
-    """The path from the root: Arrow takes a relative one with a colon, as in run-14:05, for an address."""
-    return path.absolute()
+        chosen = None if columns is None else list(columns)
+        try:
+            options = {"memory_map": isinstance(self.place, Folder), "page_checksum_verification": True}
+            return pq.read_table(self.place.source(name), columns=chosen, partitioning=None, **options)
+        except _DAMAGE as error:
+            raise _unreadable(self.place.where(name), error) from error
+
+
+def _inspected(place: Place, name: str) -> tuple[Recipe, int]:
+    """The recipe that a part carries, and how many rows it has."""
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(place.source(name))
+        metadata = file.schema_arrow.metadata or {}
+        count = int(file.metadata.num_rows)
+        file.close(force=True)
+    except _DAMAGE as error:
+        raise _unreadable(place.where(name), error) from error
+    return Recipe.from_json(metadata.get(_METADATA_KEY, b"").decode("utf-8", "replace")), count
 
 
 def part_name(number: int) -> str:
     """File name of part `number`."""
     return f"part-{number:05d}.parquet"
+
+
+def ahead_name(number: int) -> str:
+    """File name of part `number` before it counts."""
+    return f"{_AHEAD}{number:05d}.parquet"
 
 
 def to_table(
@@ -210,7 +245,7 @@ def features_of(table: pa.Table, names: Sequence[str]) -> np.ndarray:
     return np.stack([np.asarray(table[name], dtype=np.float32) for name in names], axis=1)
 
 
-def _unreadable(path: Path, error: Exception) -> BadFile:
+def _unreadable(path: object, error: Exception) -> BadFile:
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     return BadFile(
         f"{path} can't be read as a part of these samples ({reason}): "

@@ -1,4 +1,4 @@
-"""The other end of `engines.Processes`: paints the pieces that it is asked for, in a process of its own."""
+"""The other end of `engines.Processes`: does the items that it is asked for, in a process of its own."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 
-def start(task: tuple[Any, int]) -> Callable[[tuple[int, int]], Any]:
-    """What answers a piece (start, rows), for a task of job and number of threads."""
+def start(given: tuple[Callable[[Any], Any], int]) -> Callable[[Any], Any]:
+    """What answers an item, from a task and the number of threads that it is done with."""
     import torch
 
-    job, threads = task
+    task, threads = given
     torch.set_num_threads(threads)
-    return lambda piece: job.paint(*piece)
+    return task

@@ -1,10 +1,11 @@
-"""The training loop: a running average of the weights, early stopping on pictures set aside, and a checkpoint at every
-look at them, so that a kill loses seconds and the run that goes on ends as one that was never killed.
+"""The training loop: a running average of the weights, early stopping on pictures set aside, and a checkpoint at
+some of these looks, so that a kill loses seconds and the run that goes on ends as one that was never killed.
 """
 
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from tlgan.io.files import replacing
 
 Draw = Callable[[torch.Generator], tuple[Tensor, Tensor]]  # a random batch: network input, labels
 Loss = Callable[[Tensor, Tensor], Tensor]
+_BETWEEN = 5.0  # seconds, at least, between two checkpoints
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def fit(
     )
     rng = torch.Generator().manual_seed(plan.seed)
     torch.manual_seed(plan.seed)  # dropout
-    step, best, best_step, waited = 0, held_out(average), 0, 0
+    step, best, best_step, waited, written = 0, held_out(average), 0, 0, time.monotonic()
     kept = _state(average)
     if checkpoint.exists():
         saved = read_checkpoint(checkpoint)
@@ -110,6 +112,9 @@ def fit(
         if improved:
             best, best_step, kept = now, step, _state(average)
         told(step, plan.steps, total / counted, now)
+        if time.monotonic() - written < _BETWEEN and step < plan.steps and waited < plan.patience:
+            continue  # a checkpoint is tens of megabytes, written through to the disk
+        written = time.monotonic()
         write_checkpoint(
             checkpoint,
             {

@@ -7,9 +7,7 @@ read is counted and named; training goes on without it, unless it is too much.
 
 from __future__ import annotations
 
-import io
 import json
-import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -20,6 +18,7 @@ import numpy as np
 
 from tlgan.errors import TlganError
 from tlgan.io.files import replacing
+from tlgan.io.pictures import opened
 
 from .readers import Labelled
 
@@ -36,13 +35,10 @@ def square(data: bytes | None, side: int, *, celeba: bool = False) -> np.ndarray
     if not data:
         return None
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            picture: Any = Image.open(io.BytesIO(data))
-            if picture.width * picture.height > MOST_PIXELS:
+        with opened(data) as image:
+            if image.width * image.height > MOST_PIXELS:
                 return None
-            picture = ImageOps.exif_transpose(picture)
-            picture = _rgb(picture)
+            picture = _rgb(ImageOps.exif_transpose(image))
     except (OSError, ValueError, SyntaxError, MemoryError, EOFError, ArithmeticError, IndexError, TypeError):
         return None
     width, height = picture.size

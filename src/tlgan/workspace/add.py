@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
@@ -35,6 +36,8 @@ from .workspace import Workspace, open_workspace, recorded_extractors, writing_i
 if TYPE_CHECKING:
     from tlgan.axes.directions import Directions
     from tlgan.extractors import Extractor
+    from tlgan.generators import Generator
+    from tlgan.hooks import SamplingEngine
 
 Method = Literal["auto", "samples", "gradients"]
 EXPECTED_GRADIENTS = 256  # about as good as 5,000 samples on a 64-pixel face generator
@@ -78,6 +81,7 @@ def add_extractor(
     directions: Directions | None = None,
     sure: float = SURE,
     progress: ProgressLike = None,
+    engine: SamplingEngine | None = None,
 ) -> Added:
     """Add an extractor's features to a workspace as sliders.
 
@@ -85,7 +89,7 @@ def add_extractor(
     and ``model`` say more of it (`import_extractor`). ``make(step)`` writes it into the workspace, in place of both, and returns the reference to store.
     ``directions``: moves for the new features, in place of what regression finds, see `add_directions`.
     ``method``: "samples", "gradients", or "auto" for the cheaper one. ``sure``: split-half cosine at which an axis
-    counts as known. Raises TlganError where the workspace has no samples or has a feature of that name already.
+    counts as known; ``engine``: where samples are measured, None for this process. Raises TlganError where the workspace has no samples or has a feature of that name already.
     """
     started = time.perf_counter()
     progress = as_progress(progress)
@@ -114,7 +118,7 @@ def add_extractor(
         progress.stage(
             f"measuring {', '.join(feature.name for feature in added.features)} on the samples that are there"
         )
-        search = _Search(grown, added, len(old.features), sure, progress)
+        search = _Search(grown, added, len(old.features), sure, progress, engine)
         search.run(method)
         axes = extended(old, search.axes())
         if directions is not None:
@@ -158,10 +162,31 @@ def _grown(workspace: Workspace, ref: str, extractor: Extractor) -> Workspace:
     return workspace.changed(settings=settings, extractor=combined, generator=workspace.generator)
 
 
+@dataclass(frozen=True, eq=False)
+class _PartMeasured:
+    """All pieces of a part, `measured` somewhere."""
+
+    generator: Generator
+    extractor: CombinedExtractor
+    store: SampleStore
+
+    def __call__(self, number: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        return list(measured(self.generator, self.extractor, self.store, number))
+
+
 class _Search:
     """The axes of all features from as many rows (and gradients of the new ones) as they need."""
 
-    def __init__(self, workspace: Workspace, extractor: Extractor, first: int, sure: float, progress: Progress) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        extractor: Extractor,
+        first: int,
+        sure: float,
+        progress: Progress,
+        engine: SamplingEngine | None,
+    ) -> None:
+        self.engine = engine
         self.workspace, self.extractor, self.first, self.sure, self.report = workspace, extractor, first, sure, progress
         self.store: SampleStore = workspace.samples
         self.held = self.store.rows()
@@ -213,8 +238,15 @@ class _Search:
 
     def _pieces(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Latents and features of the samples that are there, a few hundred at a time."""
-        for number in range(-(-self.held // self.store.recipe.part_rows)):
-            yield from measured(self.workspace.generator, self.workspace.extractor, self.store, number)
+        parts = range(-(-self.held // self.store.recipe.part_rows))
+        task = _PartMeasured(self.workspace.generator, self.workspace.extractor, self.store)
+        if not hasattr(self.engine, "map"):  # here a part need not be measured to its end
+            for number in parts:
+                yield from measured(task.generator, task.extractor, task.store, number)
+            return
+        with closing(cast(Any, self.engine).map(task, iter(parts), self.report.stage)) as found:
+            for pieces in found:
+                yield from pieces
 
     def _prefer_gradients(self, method: Method, seconds: float, r2: np.ndarray) -> bool:
         """Compare what is left to do both ways, in seconds of this machine."""

@@ -8,43 +8,65 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+import tlgan
 from tlgan.axes import Axes
 from tlgan.errors import TlganError
-from tlgan.evaluation.evaluate import as_evaluator, evaluate, judged_features
+from tlgan.evaluation.cache import Cache, digest, digest_of_axes
+from tlgan.evaluation.evaluate import as_evaluator, evaluate_by, judged_features
 from tlgan.evaluation.scores import Evaluation
+from tlgan.evaluation.together import Noise
 from tlgan.evaluation.variants import OnAxes, fitted
-from tlgan.hooks import AXIS_METHODS, EVALUATION_METHODS, EvaluationMethod
-from tlgan.io.files import replacing
-from tlgan.io.step import Step, held
+from tlgan.hooks import AXIS_METHODS, EVALUATION_METHODS, EvaluationMethod, SamplingEngine
+from tlgan.io.files import replacing, to_read, to_write, writing
+from tlgan.io.step import Step
 from tlgan.progress import ProgressLike, as_progress
 
 from .discover import labelled
 from .section import evaluation_section
 from .workspace import Workspace, writing_into
 
+if TYPE_CHECKING:
+    import torch
+
+    from tlgan.axes.directions import Labelled
+    from tlgan.editing import Canvas
+    from tlgan.evaluation import Evaluator
+    from tlgan.extractors import Feature
+    from tlgan.hooks import AxisMethod
+
 JSON_FILE = "comparison.json"
 PAGE_FILE = "comparison.html"
+MEASURED_FOLDER = "measured"  # what was painted and judged, by digest: may be deleted, and is then measured again
+IDENTITY = "identity-distance"
 METHODS = ("regression", "svm", "svm-conditional", "mean-difference", "pca", "sefa")
 
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
     """One `Evaluation` a judge, whose methods are the variants; ``samples`` and ``seconds`` that finding each variant's
-    directions took, beside what regression needs anyway; ``skipped``: methods that this generator can't have, and why."""
+    directions took, beside what regression needs anyway; ``skipped``: methods that this generator can't have, and why;
+    ``noise``: how far two judges' words on the same edits are apart, by variant. Of several judges the last evaluation is
+    by what they say on average."""
 
     evaluations: tuple[Evaluation, ...]
     samples: dict[str, int]
     seconds: dict[str, float]
     skipped: dict[str, str]
+    noise: dict[str, Noise] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON values."""
         judged = [evaluation.to_json() for evaluation in self.evaluations]
-        return {"evaluations": judged, "samples": self.samples, "seconds": self.seconds, "skipped": self.skipped}
+        noise = {name: asdict(value) for name, value in self.noise.items()}
+        return {
+            "evaluations": judged, "samples": self.samples, "seconds": self.seconds, "skipped": self.skipped, "noise": noise,
+        }  # fmt: skip
 
 
 def compare(
@@ -54,40 +76,42 @@ def compare(
     judges: Sequence[str] = ("judge40",),
     features: Sequence[str] | None = None,
     moved: str = "plain",
-    exact: bool = True,
+    exact: bool | str = True,
     beside: Sequence[Workspace] = (),
-    faces: int = 50,
+    faces: int | Mapping[str, int] = 50,
     amount: float = 1.5,
     plain: int = 2000,
     metrics: Sequence[str] = (),
     progress: ProgressLike = None,
+    engine: SamplingEngine | None = None,
 ) -> Comparison:
     """Judge axis `methods` on a workspace, and write `comparison.json` and `comparison.html` into it.
 
     ``moved``: the evaluation method by which all of them are moved, and ``exact``: exact mode on the workspace's own axes
-    too; ``judges``: references as `load_extractor` takes them; ``beside``: workspaces of the same generator, whose axes are
-    shown too; the rest as for `evaluate`. A method that this generator can't have is skipped and said. Raises TlganError
-    where nothing is left to compare.
+    too, or that evaluation method in its place; ``judges``: references as `load_extractor` takes them; ``beside``:
+    workspaces of the same generator, whose axes are shown too; ``metrics``: as for `evaluate`, and names of `OUTSIDE`;
+    ``faces`` and the rest as for `evaluate_by`. What was found, painted and measured is kept in the
+    workspace and not done twice. A method that this generator can't have is skipped and said. Raises TlganError where
+    nothing is left to compare.
     """
     from tlgan.extractors import load_extractor
 
     says = as_progress(progress).stage
     evaluators = [as_evaluator(load_extractor(ref)) for ref in judges]
-    names = judged_features(workspace.canvas, evaluators[0], features)
+    canvas = _small(workspace)
+    names = judged_features(canvas, evaluators[0], features)
+    cache = Cache(to_write(workspace.path, MEASURED_FOLDER))
     way, skipped = EVALUATION_METHODS.get(moved), {}
     variants: list[EvaluationMethod] = []
     samples = None
     for ref in methods:
         try:
-            began = time.perf_counter()
             if ref in ("regression", workspace.settings.method):
-                axes, rows = workspace.axes, workspace.axes.samples
+                axes, rows, seconds = workspace.axes, workspace.axes.samples, 0.0
             else:
-                method = AXIS_METHODS.make(ref)
-                says(f"finding directions by {ref}")
                 samples = samples or labelled(workspace, workspace.axes)
-                axes, rows = fitted(method, samples, _small(workspace)), len(samples.latents)
-            variants.append(OnAxes(ref, _words(axes, ref), axes, way, rows, time.perf_counter() - began))
+                (axes, seconds), rows = _fitted(ref, samples, canvas, cache, says), len(samples.latents)
+            variants.append(OnAxes(ref, _words(axes, ref), axes, way, rows, seconds))
         except TlganError as error:
             if len(methods) == 1:
                 raise
@@ -99,29 +123,26 @@ def compare(
         label = "layered" if other.axes.groups else other.name
         variants.append(OnAxes(label, f"the axes of {other.path}", other.axes, way, other.axes.samples))
     if exact:
-        variants.append(EVALUATION_METHODS.get("exact"))
+        variants.append(EVALUATION_METHODS.get(exact if isinstance(exact, str) else "exact"))
     if not variants:
         raise TlganError(f"nothing is left to compare: {'; '.join(skipped.values())}")
-    evaluations = tuple(
-        evaluate(
-            _small(workspace), evaluator, features=names, methods=variants, faces=faces, amount=amount, plain=plain,
-            metrics=metrics, progress=progress,
-        )
-        for evaluator in evaluators
+    evaluations, noise, shown = evaluate_by(
+        canvas, evaluators, features=names, methods=variants, faces=faces, amount=amount, plain=plain,
+        metrics=[name for name in metrics if name not in OUTSIDE],
+        outside={name: OUTSIDE[name]() for name in metrics if name in OUTSIDE}, cache=cache, progress=progress,
+        engine=engine,
     )  # fmt: skip
     fits = [variant for variant in variants if isinstance(variant, OnAxes)]
     found = Comparison(
-        evaluations, {fit.name: fit.samples for fit in fits}, {fit.name: fit.seconds for fit in fits}, skipped
+        tuple(evaluations),
+        {fit.name: fit.samples for fit in fits},
+        {fit.name: fit.seconds for fit in fits},
+        skipped,
+        noise,
     )
     with writing_into(workspace.path, says), Step(workspace.path) as step:
-        _write(workspace, found, variants, step)
+        _write(workspace, found, shown, step)
     return found
-
-
-def kept(workspace: Workspace) -> dict[str, Any] | None:
-    """The comparison that a workspace holds, as `Comparison.to_json` gave it; None where there is none."""
-    path = held(workspace.path, JSON_FILE)
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
 def _small(workspace: Workspace) -> Any:
@@ -130,6 +151,47 @@ def _small(workspace: Workspace) -> Any:
 
     size = workspace.settings.resolution
     return Canvas(workspace.generator, workspace.extractor, workspace.axes, resolution=size)
+
+
+class FaceIdentity:
+    """dlib's embedding of faces as an evaluator without features: pictures of one person lie within .6 of one another."""
+
+    name = IDENTITY
+    features: tuple[Feature, ...] = ()
+    fingerprint = "dlib face recognition"
+
+    def measure(self, latents: np.ndarray, images: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """[n, 0], and the embedding [n, 128]."""
+        from tlgan.photographs.identity import load_identity
+
+        return np.zeros((len(latents), 0)), load_identity()(images).double().numpy(force=True)
+
+
+def _fitted(
+    ref: str, samples: Labelled, canvas: Canvas, cache: Cache, says: Callable[[str], None]
+) -> tuple[Axes, float]:
+    """The axes that a method finds, and the seconds that it took; kept where the method is one of the package's."""
+    method: AxisMethod = AXIS_METHODS.make(ref)
+    folder = cache.folder if ref.partition(":")[0] in AXIS_METHODS.built_in else None
+    key = digest(ref, digest_of_axes(samples.axes), len(samples.latents), canvas.side, tlgan.__version__)
+    timed = cache.find(key)
+    if folder is not None and timed is not None and (folder / f"{key}.axes").is_file():
+        return Axes.load(to_read(folder, f"{key}.axes")), float(timed["seconds"][0])
+    says(f"finding directions by {ref}")
+    began = time.perf_counter()
+    axes = fitted(method, samples, canvas)
+    seconds = time.perf_counter() - began
+    if folder is not None:
+        path = to_write(folder, f"{key}.axes")
+        with writing(path):
+            folder.mkdir(parents=True, exist_ok=True)
+        axes.save(path)
+        cache.keep(key, {"seconds": np.array([seconds])})
+    return axes, seconds
+
+
+#: Embeddings of networks from outside, by the name of the figure that they give.
+OUTSIDE: dict[str, Callable[[], Evaluator]] = {IDENTITY: FaceIdentity}
 
 
 def _words(axes: Axes, ref: str) -> str:
@@ -144,13 +206,13 @@ def _words(axes: Axes, ref: str) -> str:
     }.get(ref, f"{ref}, in {axes.space}")
 
 
-def _write(workspace: Workspace, found: Comparison, variants: Sequence[EvaluationMethod], step: Step) -> None:
+def _write(workspace: Workspace, found: Comparison, shown: Mapping[str, np.ndarray], step: Step) -> None:
     from jinja2 import Environment, PackageLoader, select_autoescape
 
     environment = Environment(loader=PackageLoader("tlgan.workspace"), autoescape=select_autoescape(default=True))
     sections = [
-        evaluation_section(_small(workspace), evaluation, {variant.name: variant for variant in variants})
-        for evaluation in found.evaluations
+        evaluation_section(_small(workspace), evaluation, shown if number == 0 else {})  # all saw the same pictures
+        for number, evaluation in enumerate(found.evaluations)
     ]
     page = environment.get_template("comparison.html.j2").render(
         workspace=workspace, sections=sections, found=found, about=workspace.about

@@ -15,32 +15,32 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tlgan.axes import SURE, AxisLearner, population, priors
+from tlgan.axes import SURE
 from tlgan.axes.directions import Labelled, axes_by
 from tlgan.axes.layers import groups_of, layer_effects
-from tlgan.axes.learner import FIRST
 from tlgan.editing import Canvas, side_effects
 from tlgan.errors import TlganError
 from tlgan.hooks import AXIS_METHODS, SAMPLING_ENGINES, SamplingEngine
 from tlgan.io.files import to_write
+from tlgan.io.place import upload
 from tlgan.io.step import Step, held, is_ours
 from tlgan.progress import Progress, ProgressLike, as_progress
-from tlgan.samples import Source, draw, measure_part
+from tlgan.samples import Source
 
 from .importing import import_extractors
-from .settings import AXES_FILE, EXTRACTORS_FOLDER, PREVIEW_FILE, PREVIEW_WORK, SETTINGS_FILE, Settings
+from .learning import learn as learn
+from .settings import AXES_FILE, EXTRACTORS_FOLDER, PREVIEW_FILE, PREVIEW_WORK, SAMPLES_FOLDER, SETTINGS_FILE, Settings
 from .whole import WHOLE, corrected
-from .workspace import Workspace, open_workspace, recorded_extractors, remember, settle, writing_into
+from .workspace import Workspace, on_this_machine, open_workspace, recorded_extractors, remember, settle, writing_into
 
 if TYPE_CHECKING:
     from tlgan.axes import Axes
     from tlgan.extractors import Extractor
     from tlgan.generators import Generator
-    from tlgan.samples import Recipe
     from tlgan.training.picture_head import HeadRecipe
 
-#: Rows that are painted together where axes may need but a few hundred.
-PIECE = 50
+#: The method that a workspace has where its settings name none.
+REGRESSION = "regression"
 
 
 def discover(
@@ -68,7 +68,8 @@ def discover(
     axes corrected on some whole pictures, as for a generator that comes with a head. ``sure``: split-half cosine at
     which every learnable axis counts as known. ``generator`` and ``loaded`` (extractors by reference) are used in place
     of what the settings name, for networks that only exist in memory. ``engine``: where samples are painted, an engine or
-    its name, see `tlgan.hooks.SAMPLING_ENGINES`. ``trust``: the generator's file may hold code.
+    its name, see `tlgan.hooks.SAMPLING_ENGINES`. A workspace that another axis method found goes on with that, unless
+    the settings name one. ``trust``: the generator's file may hold code.
     Raises TlganError where the folder holds a workspace of something else, and whatever loading the networks raises.
     """
     if load is not None:
@@ -76,7 +77,7 @@ def discover(
         generator, extractor = load(settings)
         loaded = dict(zip(settings.extractors, getattr(extractor, "parts", (extractor,)), strict=False))
     progress, loaded = as_progress(progress), dict(loaded or {})
-    path = Path(path)
+    path = on_this_machine(path)
     working: SamplingEngine = SAMPLING_ENGINES.make(engine) if isinstance(engine, str) else engine
     if settings.method:
         AXIS_METHODS.make(settings.method)  # an unknown one is told before anything is drawn
@@ -91,6 +92,10 @@ def discover(
         if old is not None:
             given = settings.options or old.options
             settings = replace(settings, sha256=old.sha256, accepted=old.accepted, options=given)
+            if old.method and not settings.method:
+                progress.stage(f"going on with {old.method}, which found the directions before (regression on request)")
+                settings = replace(settings, method=old.method)
+        settings = replace(settings, method="" if settings.method == REGRESSION else settings.method)
         progress.stage(f"loading generator {settings.generator} and extractors {', '.join(settings.extractors)}")
         workspace = Workspace(path, settings, loaded=loaded, trust=trust, progress=progress, staged=step.stage)
         if generator is not None:
@@ -111,6 +116,7 @@ def discover(
         workspace.save_settings(step)
         if not held(path, AXES_FILE).exists():
             step.take()  # samples that are drawn from here on belong to these settings
+            upload(path, without=SAMPLES_FOLDER)
         workspace = workspace.changed(axes=_fitted(workspace, progress, sure, working))
         distance = _distances(workspace)
         workspace = workspace.changed(settings=replace(workspace.settings, distance=distance))
@@ -195,87 +201,6 @@ def _with_preview(workspace: Workspace, recipe: HeadRecipe, progress: Progress) 
 def _painted_by_head(workspace: Workspace) -> bool:
     head, side = getattr(workspace.generator, "head", None), workspace.settings.resolution
     return head is not None and side is not None and side <= head.resolution
-
-
-def learn(
-    workspace: Workspace, progress: Progress, sure: float = SURE, engine: SamplingEngine | None = None
-) -> AxisLearner:
-    """Draw and learn until every learnable axis is known or the cap is reached; parts already drawn count."""
-    settings, store = workspace.settings, workspace.samples
-    source = Source.of(workspace.generator, store.recipe)
-    learner = AxisLearner(
-        workspace.extractor.features,
-        store.recipe.latent_dim,
-        population=population(source, seed=settings.seed),
-        priors=priors(source),
-    )
-    held = store.rows()
-    measured = store.measured()
-    if measured < held:
-        progress.stage(f"measuring the {held - measured:,} samples that an added extractor has not seen")
-        for number in range(measured // store.recipe.part_rows, -(-held // store.recipe.part_rows)):
-            measure_part(workspace.generator, workspace.extractor, store, number)
-    if held:
-        progress.stage(f"learning from the {held:,} samples that are already there")
-        for latents, values in store.read_arrays():
-            learner.add(latents, values)
-        progress.step("samples", held, settings.max_samples)
-    if held and (held >= settings.max_samples or _asked(held, learner, store.recipe)):
-        learned = learner.progress(sure)
-        progress.axes(learned)
-        if learned.sure or held >= settings.max_samples:
-            return learner
-    progress.stage(f"drawing, painting and measuring samples{_hint(workspace)}")
-    rows = painted = held
-
-    def count(more: int) -> None:
-        nonlocal painted
-        painted += more
-        progress.step("samples", painted, settings.max_samples)
-
-    def enough(latents: np.ndarray, values: np.ndarray) -> bool:
-        nonlocal rows
-        learner.add(latents, values)
-        rows += len(latents)
-        if rows < settings.max_samples and not _asked(rows, learner, store.recipe):
-            return False
-        learned = learner.progress(sure)
-        progress.axes(learned)
-        return learned.sure
-
-    draw(
-        workspace.generator,
-        workspace.extractor,
-        store,
-        stop=settings.max_samples,
-        enough=enough,
-        piece=PIECE if learner.shrunk else None,
-        on_rows=count,
-        engine=engine,
-    )
-    return learner
-
-
-def _asked(rows: int, learner: AxisLearner, recipe: Recipe) -> bool:
-    """Whether the learner is asked if `rows` are enough: always at the same rows, however a run was cut.
-
-    Shrunk axes can be known after a few hundred rows, and are asked again after every quarter to eighth more.
-    """
-    if not learner.shrunk:
-        return rows % recipe.part_rows == 0
-    if recipe.groups:  # in some thousand dimensions the question takes longer than the samples: at every doubling
-        first = FIRST * len(recipe.groups)
-        return rows >= first and rows % (first * 2 ** int(np.log2(rows / first))) == 0
-    return rows >= FIRST and rows % (PIECE * 2 ** int(np.log2(rows / FIRST))) == 0
-
-
-def _hint(workspace: Workspace) -> str:
-    """Pictures that are painted far larger than anybody looks at them: a faster way is named."""
-    side, seen = workspace.generator.resolution, workspace.extractor.input_size
-    if workspace.settings.resolution is not None or seen is None or side < 4 * seen:
-        return ""
-    small = min(power for power in (2**n for n in range(3, 12)) if power >= seen)
-    return f", {side} px for extractors that look at {seen}: --resolution {small} may be much faster"
 
 
 def check_free(path: Path) -> None:

@@ -9,7 +9,7 @@ from tlgan.evaluation.evaluate import PLAIN, as_evaluator, evaluate, judged_feat
 from tlgan.evaluation.judging import Evaluator
 from tlgan.evaluation.scores import Evaluation
 from tlgan.extractors import Extractor
-from tlgan.hooks import EVALUATION_METHODS, EvaluationMethod
+from tlgan.hooks import EVALUATION_METHODS, EvaluationMethod, SamplingEngine
 from tlgan.io.step import Step
 from tlgan.progress import ProgressLike, as_progress
 
@@ -30,6 +30,7 @@ def evaluate_workspaces(
     plain: int = PLAIN,
     record: bool = True,
     progress: ProgressLike = None,
+    engine: SamplingEngine | None = None,
 ) -> list[Evaluation]:
     """`evaluate` for each workspace, on the sliders that all of them have; with `record`, `evaluation.json` and
     `report.html` are written into each.
@@ -69,6 +70,7 @@ def evaluate_workspaces(
                 metrics=metrics,
                 plain=plain,
                 progress=progress,
+                engine=engine,
             )
         )
     for workspace, evaluation in zip(workspaces, found, strict=True) if record else ():

@@ -7,7 +7,6 @@ refused. Nothing in a file is executed: arrays are read without pickle, `.pt` fi
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from tlgan.axes.directions import Directions, measured, turned
 from tlgan.editing import Canvas, side_effects
 from tlgan.editing.answers import answers
 from tlgan.errors import TlganError
+from tlgan.io.foreign import arrays_of
 from tlgan.io.step import Step
 from tlgan.progress import ProgressLike, as_progress
 
@@ -69,6 +69,8 @@ def read_direction(path: str | Path, component: int | None = None) -> np.ndarray
         array = array[component]
     while array.ndim > 1 and len(array) == 1:
         array = array[0]
+    if not array.ndim:
+        raise TlganError(f"{path} holds one number: expected a direction, a number for each dimension of the latents")
     if array.ndim > 2:
         raise TlganError(f"{path} holds {len(array)} directions: name one with --component, from 0")
     if not np.abs(array).max() > 0:
@@ -78,28 +80,30 @@ def read_direction(path: str | Path, component: int | None = None) -> np.ndarray
 
 def _array(path: Path) -> tuple[np.ndarray, bool]:
     """The array that a file holds, and whether its directions are columns."""
-    if path.suffix in (".npy", ".npz"):
+    kind = path.suffix.lower()
+    if kind in (".npy", ".npz"):
         try:
-            loaded = np.load(path, allow_pickle=False)
-            if isinstance(loaded, np.ndarray):
-                return loaded, False
-            with loaded:
-                key = _key(path, list(loaded.files))
-                return loaded[key], key in IN_COLUMNS
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            line = str(error).partition("\n")[0][:120]
-            raise TlganError(f"{path} can't be read as an array without running what is in it ({line})") from error
-    if path.suffix in (".pt", ".pth"):
+            ((key, found),) = arrays_of(path, MOST_BYTES, lambda names: [_key(path, names)]).items()
+            return found, key in IN_COLUMNS
+        except ValueError as error:
+            raise TlganError(f"{path} can't be read as an array without running what is in it ({error})") from error
+    if kind in (".pt", ".pth"):
         from tlgan.generators.checkpoint import TensorRecord, read_checkpoint
 
         tree: Any = read_checkpoint(path).tree
+        key = ""
         if isinstance(tree, dict):
             key = _key(path, [key for key, value in tree.items() if isinstance(value, TensorRecord)])
-            return tree[key].load().numpy(), key in IN_COLUMNS
-        if isinstance(tree, TensorRecord):
-            return tree.load().numpy(), False
-        raise TlganError(f"{path} holds a {type(tree).__name__}: expected a tensor, or a dictionary with one")
+            tree = tree[key]
+        if not isinstance(tree, TensorRecord):
+            raise TlganError(f"{path} holds a {type(tree).__name__}: expected a tensor, or a dictionary with one")
+        return _numbers(tree.load()), key in IN_COLUMNS
     raise TlganError(f"{path} ends in {path.suffix or 'nothing'}: expected .npy, .npz, .pt or .pth")
+
+
+def _numbers(tensor: Any) -> np.ndarray:
+    """A tensor for NumPy, which lacks some of the floats that torch has."""
+    return np.asarray(tensor.double() if tensor.is_floating_point() else tensor)
 
 
 def _key(path: Path, keys: list[Any]) -> Any:

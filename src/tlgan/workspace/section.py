@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tlgan.editing.claims import claim_of
-from tlgan.evaluation.evaluate import SEED
+from tlgan.evaluation.evaluate import SEED, SHOWN
 from tlgan.evaluation.scores import Evaluation, MethodScore
-from tlgan.hooks import EVALUATION_METHODS, EvaluationMethod
+from tlgan.hooks import EVALUATION_METHODS
 from tlgan.provenance import Claim, encode
 
 if TYPE_CHECKING:
     from tlgan.editing import Canvas
 
-#: Faces that are shown for every slider.
-FACES = 2
 LARGEST = 192  # pixels of one picture: a report of hundreds of them should still open
 #: A change that is painted in full colour, in sd.
 FULL = 1.5
@@ -48,29 +46,28 @@ class Strip:
 
 
 def evaluation_section(
-    canvas: Canvas, evaluation: Evaluation, methods: Mapping[str, EvaluationMethod] | None = None
+    canvas: Canvas, evaluation: Evaluation, edits: Mapping[str, np.ndarray] | None = None
 ) -> dict[str, Any]:
-    """What the template needs: the evaluation, matrices by method, the chart's lines, and pictures by the ``methods`` of
-    those names, or by those that the hook knows."""
+    """What the template needs: the evaluation, matrices by method, the chart's lines, and pictures: of ``edits``, latents
+    [len(SHOWN), k, ...] by method's name, or as the methods that the hook knows by name make them."""
     labels = [
         canvas.axes.features[row].label or canvas.axes.names[row] for row in canvas.axes.indices(evaluation.features)
     ]
-    at_hand = dict(methods or {})
     names = [score.method for score in evaluation.methods]
-    at_hand |= {
-        name: EVALUATION_METHODS.get(name) for name in names if name not in at_hand and name in EVALUATION_METHODS
-    }
-    known = [name for name in names if name in at_hand]
+    starts = canvas.sample(max(SHOWN) + 1, seed=SEED)[list(SHOWN)]
+    if edits is None:
+        edits = {name: _edited(canvas, evaluation, starts, name) for name in names if name in EVALUATION_METHODS}
+    known = [name for name in names if name in edits]
     return {
         "evaluation": evaluation,
         "shown": known,
-        "unknown": [name for name in names if name not in at_hand],
+        "unknown": [name for name in names if name not in known],
         "more": list(dict.fromkeys(name for score in evaluation.methods for name in score.more)),
         "labels": labels,
         "matrices": [(score, _matrix(score)) for score in evaluation.methods],
         "lines": [_line(score, ink) for score, ink in zip(evaluation.methods, itertools.cycle(INKS), strict=False)],
         "chart": (CHART_WIDTH, CHART_HEIGHT, CHART_SPAN, CHART_RISE),
-        "strips": _strips(canvas, evaluation, labels, [at_hand[name] for name in known]),
+        "strips": _strips(canvas, starts, labels, [edits[name] for name in known]),
     }
 
 
@@ -96,17 +93,20 @@ def _line(score: MethodScore, ink: str) -> Line:
     return Line(score.method, ink, " ".join(points))
 
 
-def _strips(canvas: Canvas, evaluation: Evaluation, labels: list[str], methods: list[EvaluationMethod]) -> list[Strip]:
-    """Painted again rather than kept: faces and methods are known, so the pictures are those that were judged."""
-    starts = canvas.sample(FACES, seed=SEED)
+def _edited(canvas: Canvas, evaluation: Evaluation, starts: np.ndarray, name: str) -> np.ndarray:
+    method, asks = EVALUATION_METHODS.get(name), np.full(len(starts), evaluation.amount)
+    features = evaluation.features
+    return np.stack([method.latents(canvas, starts, feature, asks, features) for feature in features], axis=1)
+
+
+def _strips(canvas: Canvas, starts: np.ndarray, labels: list[str], edits: list[np.ndarray]) -> list[Strip]:
     claim = claim_of(canvas)
-    before = [data_url(small(picture), claim) for picture in canvas.paint(starts)]
-    asks = np.full(FACES, evaluation.amount)
+    before = [data_url(small(picture), claim) for picture in canvas.paint(starts)] if edits else []
     strips = []
-    for name, label in zip(evaluation.features, labels, strict=True):
-        painted = [canvas.paint(m.latents(canvas, starts, name, asks, evaluation.features)) for m in methods]
+    for k, label in enumerate(labels if edits else []):
+        painted = [canvas.paint(latents[:, k]) for latents in edits]
         strips.append(
-            Strip(label, [[before[n], *(data_url(small(p[n]), claim) for p in painted)] for n in range(FACES)])
+            Strip(label, [[before[n], *(data_url(small(p[n]), claim) for p in painted)] for n in range(len(starts))])
         )
     return strips
 

@@ -23,7 +23,9 @@ import numpy as np
 from tlgan.errors import AssumedWarning, BadFile, TlganError
 from tlgan.io.consent import named_by
 from tlgan.io.files import replacing, sweep, to_read
+from tlgan.io.hub import cache_dir
 from tlgan.io.lock import LOCK, locked
+from tlgan.io.place import Place, bucket_of, mirror, place_of, upload
 from tlgan.io.step import Step, finish, held
 from tlgan.progress import Progress, ProgressLike, as_progress
 
@@ -222,8 +224,8 @@ class Workspace:
         head = getattr(generator, "head", None)
         thumbnail = min(extractor.input_size or 64, painted)
         part_rows = 1000 if painted <= 128 else 250
-        if (to_read(self.path, SAMPLES_FOLDER) / "part-00000.parquet").exists():  # one added since changes no row
-            drawn = SampleStore.open(self.path / SAMPLES_FOLDER).recipe
+        if self._samples_lie_in.has("part-00000.parquet"):  # an extractor that was added since changes no row
+            drawn = SampleStore.open(self._samples_lie_in).recipe
             thumbnail, part_rows = drawn.thumbnail, drawn.part_rows
         return Recipe(
             generator=generator.fingerprint,
@@ -246,7 +248,12 @@ class Workspace:
         """The sample rows of this workspace."""
         from tlgan.samples import SampleStore
 
-        return SampleStore(to_read(self.path, SAMPLES_FOLDER), self.recipe)
+        return SampleStore(self._samples_lie_in, self.recipe)
+
+    @property
+    def _samples_lie_in(self) -> Place:
+        bucket = bucket_of(self.path)
+        return place_of(to_read(self.path, SAMPLES_FOLDER) if bucket is None else f"{bucket}/{SAMPLES_FOLDER}")
 
     def face(self, seed: int | None = None, *, latent: np.ndarray | None = None, png: str | Path | None = None) -> Face:
         """A face and its sliders: draw number `seed`, a latent of shape (d,) in the space of the axes, or one saved as PNG,
@@ -292,6 +299,8 @@ class Workspace:
         alignment: str | None = None,
         plan: Plan | None = None,
         inversion: str | Path | None = None,
+        inverter: str = "both",
+        tune: bool = False,
         watch: Callable[[Found], object] | None = None,
         note: Callable[[str], None] = lambda words: None,
     ) -> PhotographEditor:
@@ -299,8 +308,9 @@ class Workspace:
 
         ``face`` counts from 1, from left to right, where several are in it; ``box``: the square (left, top, side) in
         pixels, for what is no face; ``alignment``: how the generator's training pictures were cropped around a face, "ffhq" or
-        "celeba", None for what the list of known generators says; ``plan``: how long to optimise; ``inversion``: a file of `save_inversion`, in place
-        of all that. ``watch(found)`` hears of every step: what it raises as KeyboardInterrupt ends with the best so far.
+        "celeba", None for what the list of known generators says; ``plan``: how long to optimise; ``tune``: tune the generator
+        around this photograph for longer, and keep what was found in the workspace, which is used from then on; ``inversion``: a file of
+        `save_inversion`, in place of all that; ``inverter``: a name of `hooks.INVERTERS`. ``watch(found)`` hears of every step: what it raises as KeyboardInterrupt ends with the best so far.
         ``note`` hears what was decided. Raises TlganError with what is missing.
         """
         from tlgan import photographs
@@ -318,15 +328,19 @@ class Workspace:
                     "for faces say ffhq or celeba, or give the square"
                 )
         square, hull = photographs.place(read, alignment if box is None else "", face=face, box=box, note=note)
-        identity = None
-        if alignment == "ffhq" and hull is not None:
-            identity, missing = photographs.identity_or_none()
-            if missing:
-                note(f"inverted without the network that keeps who it is: {missing}")
-        found = None
+        if tune and not photographs.tunable_of(self.generator):
+            raise TlganError(f"{self.generator.name} has no weights that can be tuned: invert without tuning")
+        plan, found = plan or (photographs.TUNED if tune else photographs.Plan()), None
+        tuned = self.path / "photographs" / f"{read.sha256[:16]}.safetensors"
+        if not tune and tuned.exists():
+            before = photographs.load_inversion(tuned)
+            if np.allclose(before.square, square, atol=1e-3 * photographs.side_of(square)):
+                note(f"what was tuned to this photograph earlier is used: {tuned}")
+                return photographs.PhotographEditor.of(self.canvas, read, before)
+        networks = photographs.networks_of(self.canvas, alignment if hull is not None else "", note)
         try:
             for found in photographs.inverting(
-                self.canvas, read, square, hull, plan or photographs.Plan(), identity=identity
+                self.canvas, read, square, hull, plan, inverter=inverter, networks=networks
             ):
                 if watch is not None:
                     watch(found)
@@ -337,6 +351,9 @@ class Workspace:
         if found is None:
             raise TlganError("a plan of no steps finds nothing where there is no encoder: expected at least 1 step")
         kept = photographs.inversion_of(self.canvas, read, found, square, hull, alignment)
+        if tune:
+            tuned.parent.mkdir(exist_ok=True)
+            kept.save(tuned)
         return photographs.PhotographEditor.of(self.canvas, read, kept)
 
     @property
@@ -418,7 +435,7 @@ def open_workspace(
     wherever on the internet it is. Raises TlganError where the folder is no workspace, or what is given is not what it was
     made with.
     """
-    path = Path(path)
+    path = on_this_machine(path)
     file = held(path, SETTINGS_FILE)
     try:
         text = file.read_text(encoding="utf-8")
@@ -447,6 +464,12 @@ def open_workspace(
     return opened if generator is None else opened.changed(generator=opened.prepared(generator))
 
 
+def on_this_machine(path: str | Path) -> Path:
+    """The folder of a workspace. Of one on an object store, a folder that stands for it: its small files are copied, the
+    samples stay where they are, and writers bring back what they change."""
+    return mirror(path, cache_dir(), without=SAMPLES_FOLDER)
+
+
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
@@ -463,6 +486,7 @@ def writing_into(path: Path, says: Callable[[str], None] = lambda words: None) -
         for name in ("", SAMPLES_FOLDER, EXTRACTORS_FOLDER):
             sweep(path / name)
         yield
+        upload(path, without=SAMPLES_FOLDER)
 
 
 def load_extractors(

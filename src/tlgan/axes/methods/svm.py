@@ -7,12 +7,16 @@ handful, so at least `FEWEST` a side are taken, as far as a quarter of the sampl
 
 from __future__ import annotations
 
+from weakref import WeakKeyDictionary
+
 import numpy as np
 
 from tlgan.axes.directions import Directions, Labelled
 
 SHARE = 0.02
 FEWEST = 500
+#: Those of samples that somebody holds: the conditional ones begin with them, and fitting takes a minute.
+_normals: WeakKeyDictionary[Labelled, Directions] = WeakKeyDictionary()
 
 
 class LinearSVM:
@@ -20,6 +24,11 @@ class LinearSVM:
 
     def fit(self, samples: Labelled) -> Directions:
         """One unit normal a feature; zero for a feature that is the same on all samples."""
+        if samples not in _normals:
+            _normals[samples] = self._fit(samples)
+        return _normals[samples]
+
+    def _fit(self, samples: Labelled) -> Directions:
         from sklearn.svm import SVC
 
         count = len(samples.latents)

@@ -206,7 +206,7 @@ class _Reader:
                 self._bodies.append(_Body(len(self._path) - 1))
             case "layers", "layer":
                 self._layer(attributes)
-            case "layer", "data":
+            case "layer", "data" if self._open:
                 self._open[-1].data = attributes
             case (("input" | "output"), "port"):
                 self._port = _whole(attributes, "id", "port")

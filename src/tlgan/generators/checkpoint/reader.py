@@ -11,7 +11,7 @@ from typing import Any
 
 from tlgan.errors import TlganError
 
-from . import torch_files
+from . import keras_files, torch_files
 from .openvino_ir import is_xml, read_ir
 from .records import Allowance, GlobalName, ObjectRecord, TensorRecord
 
@@ -21,7 +21,7 @@ _HTML = re.compile(rb"\s*<(?:!doctype\s+html|html|head)\b", re.IGNORECASE)
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """What a file holds. `container` is "pickle", "torch" (zip), "torch-legacy", "torchscript", "torch-export",
-    "safetensors", "onnx" or "openvino"; `tree` is set for the first three, and a `Graph` for the last."""
+    "safetensors", "onnx", "openvino" or "keras"; `tree` is set for the first three, and a `Graph` for the last."""
 
     path: Path
     container: str
@@ -65,6 +65,8 @@ def parse_checkpoint(path: Path, data: memoryview, mapped: mmap.mmap | None = No
         raise TlganError(other)
     if head.startswith(torch_files.ZIP_HEAD):
         return _read_zip(path, data, allowance)
+    if head.startswith(keras_files.HDF5_HEAD):
+        return Checkpoint(path, "keras", size)
     if torch_files.LEGACY_HEAD in head[:32]:
         value, _ = torch_files.read_legacy(data, allowance)
         return Checkpoint(path, "torch-legacy", size, value)
@@ -80,14 +82,9 @@ def parse_checkpoint(path: Path, data: memoryview, mapped: mmap.mmap | None = No
 
 _GZIP = b"\x1f\x8b"
 _MOST_UNPACKED, _LEAST_UNPACKED, _PACKED, _PART = 2**32, 2**20, 8, 2**22  # bytes; times the packed size
-_EXPECTED = "expected a pickle, a torch file, safetensors, ONNX or the XML of OpenVINO IR"
+_EXPECTED = "expected a pickle, a torch file, safetensors, a Keras file, ONNX or the XML of OpenVINO IR"
 
 
-_KERAS = (
-    "a Keras (HDF5) model: make ONNX of it with `pip install tf2onnx tensorflow`, then in Python "
-    "`import tensorflow as tf, tf2onnx; tf2onnx.convert.from_keras(tf.keras.models.load_model('FILE'), "
-    "output_path='generator.onnx')`"
-)
 TENSORFLOW = (
     "a TensorFlow SavedModel: make ONNX of it with `pip install tf2onnx tensorflow`, then "
     "`python -m tf2onnx.convert --saved-model FOLDER --output generator.onnx`"
@@ -95,7 +92,6 @@ TENSORFLOW = (
 # How files begin that people hold in place of a checkpoint, and what helps.
 _OTHERS = {
     b"version https://git-lfs": "it is a Git LFS pointer, not the file itself: run `git lfs pull`, or download the file",
-    b"\x89HDF\r\n\x1a\n": f"it is {_KERAS}",
     b"BZh": "it is compressed with bzip2: run `bunzip2 FILE` first",
     b"\xfd7zXZ": "it is compressed with xz: run `unxz FILE` first",
     b"\x28\xb5\x2f\xfd": "it is compressed with zstd: run `unzstd FILE` first",
@@ -135,8 +131,8 @@ def _read_gzip(path: Path, data: memoryview) -> Checkpoint:
 
 def _read_zip(path: Path, data: memoryview, allowance: Allowance) -> Checkpoint:
     names = torch_files.zip_members(data, allowance)
-    if "model.weights.h5" in names:
-        raise TlganError(f"it is {_KERAS}")
+    if keras_files.WEIGHTS in names:
+        return Checkpoint(path, "keras", len(data))
     if (
         any(
             re.fullmatch(r"[^/]+/archive_format|archive_format|models/[^/]+\.json|[^/]+/models/[^/]+\.json", name)

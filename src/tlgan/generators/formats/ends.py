@@ -190,11 +190,3 @@ def chosen_output(outputs: Mapping[str, Any], n: int, file: str, wanted: str | N
         )
         raise TlganError(f"{file} gives {shown} for {n} latents: {none}")
     return fitting[0]
-
-
-def over_white(images: Tensor) -> Tensor:
-    """Pictures [n, 4, H, W] in [-1, 1] with transparency -> [n, 3, H, W], painted over white; others as they are."""
-    if images.shape[1] != 4:
-        return images
-    opacity = ((images[:, 3:] + 1) / 2).clamp(0, 1)
-    return images[:, :3] * opacity + (1 - opacity)

@@ -14,8 +14,9 @@ from torch import Tensor
 from tlgan.errors import TlganError
 from tlgan.generators.base import LatentGenerator
 from tlgan.generators.latents import sample_latents
+from tlgan.generators.nets.filtering import over_white
 
-from .ends import chosen_output, over_white, pictures
+from .ends import chosen_output, pictures
 
 _STEADY = 0.01  # share of the pictures' own range by which two paintings of one latent may differ
 PROBED = (2, 8)  # rows of the batches that such a generator is tried on

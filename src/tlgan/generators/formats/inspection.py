@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -14,7 +15,9 @@ from tlgan.generators.loading import DAMAGE, convert_file, describe, fetch_gener
 from tlgan.generators.nets.dcgan import planned
 from tlgan.io import hub
 
-from .kinds import assumed_words, is_black_box, set_options
+from .kinds import ARCHITECTURES, assumed_words, is_black_box, set_options
+
+_BY_BUILDING = ("keras", "biggan", "progressive", "lightweight")  # whose sizes follow from all their layers
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +175,11 @@ def sizes_of(blueprint: Blueprint) -> dict[str, int | None]:
             "resolution": 2 << count,
             "channels": _side(shapes.get("blocks.0.to_rgb.conv.weight"), 0),
         }
+    if blueprint.architecture in _BY_BUILDING:
+        with suppress(*DAMAGE, TlganError):
+            made = ARCHITECTURES[blueprint.architecture](blueprint, name="", fingerprint="")
+            return {key: getattr(made, key) for key in ("latent_dim", "label_dim", "resolution", "channels")}
+        return {}
     sizes = {"latent_dim": whole.get("z_dim"), "w_dim": whole.get("w_dim"), "label_dim": whole.get("c_dim", 0)}
     if blueprint.architecture == "stylegan2":
         blocks = options.get("blocks")

@@ -9,6 +9,7 @@ from tlgan.errors import TlganError
 from tlgan.generators.base import LatentGenerator
 from tlgan.generators.blueprint import Blueprint
 from tlgan.generators.checkpoint import Checkpoint, ObjectRecord, TensorRecord, summary
+from tlgan.generators.checkpoint.keras_files import read_keras_file
 from tlgan.generators.checkpoint.persistence import Module
 from tlgan.generators.checkpoint.state_dicts import State, choose, network_names, state_dicts
 from tlgan.generators.fingerprint import of_blueprint
@@ -16,8 +17,11 @@ from tlgan.generators.nets.biggan import BigGAN, is_biggan, read_biggan
 from tlgan.generators.nets.dcgan import DCGAN, is_dcgan, read_dcgan
 from tlgan.generators.nets.fastgan import FastGAN, is_fastgan, read_fastgan
 from tlgan.generators.nets.genforce import is_genforce, read_genforce
+from tlgan.generators.nets.keras import Keras
+from tlgan.generators.nets.keras_graph import read_keras
 from tlgan.generators.nets.lightweight import LightweightGAN, is_lightweight, read_lightweight
 from tlgan.generators.nets.lucidrains import Lucidrains, is_lucidrains, read_lucidrains
+from tlgan.generators.nets.mmgeneration import is_mmgeneration, read_mmgeneration
 from tlgan.generators.nets.mobilestylegan import MobileStyleGAN
 from tlgan.generators.nets.mobilestylegan_ir import is_mobilestylegan, read_mobilestylegan
 from tlgan.generators.nets.mobilestylegan_state import is_mobilestylegan_state, read_mobilestylegan_state
@@ -71,6 +75,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "progressive": Progressive,
     "biggan": BigGAN,
     "lightweight": LightweightGAN,
+    "keras": Keras,
 }
 
 _EXPECTED = (
@@ -93,6 +98,8 @@ def blueprint_of(checkpoint: Checkpoint, network: str | None = None) -> Blueprin
     `network` chooses among several: "G" is the raw one, "Gs" or "G_ema" the averaged one (the default), anything else
     a key of the file. Raises `TlganError` where the file holds no generator that is known.
     """
+    if checkpoint.container == "keras":
+        return read_keras(read_keras_file(checkpoint.path))
     if checkpoint.container == "safetensors":
         return _of_safetensors(checkpoint, network)
     tree = checkpoint.tree
@@ -195,6 +202,7 @@ _STATES: tuple[tuple[Callable[[State], Any], Callable[[State, TensorRecord | Non
     (is_lucidrains, lambda state, average: read_lucidrains(state)),
     (is_fastgan, lambda state, average: read_fastgan(state)),
     (is_mobilestylegan_state, lambda state, average: read_mobilestylegan_state(state)),
+    (is_mmgeneration, lambda state, average: read_mmgeneration(state)),
     (is_genforce, lambda state, average: read_genforce(state)),
     (is_dcgan, lambda state, average: read_dcgan(state)),
 )

@@ -31,6 +31,7 @@ from .chain import (
     plan,
     shown,
 )
+from .filtering import over_white
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": F.relu,
@@ -164,11 +165,7 @@ class DCGAN(LatentGenerator):
                 x = x * classes if self._condition == "mul" else x + classes
         for layer in self.layers:
             x = layer(x)
-        images = self._output(x)
-        if images.shape[1] == 4:  # transparency is painted over white
-            opaque = (images[:, 3:].clamp(-1, 1) + 1) / 2
-            images = images[:, :3] * opaque + (1 - opaque)
-        return images
+        return over_white(self._output(x))
 
     def _embedding(self, blueprint: Blueprint, inputs: int, device: str) -> tuple[Tensor, str]:
         """What each class gives, [classes, e], and how it joins the latents; no rows and "" for a chain without classes."""

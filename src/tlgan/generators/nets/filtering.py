@@ -124,3 +124,11 @@ def _filter(x: Tensor, kernel: Tensor, up: tuple[int, int], down: tuple[int, int
         ),
     )
     return x_full[:, :, :: down[0], :: down[1]]
+
+
+def over_white(images: Tensor) -> Tensor:
+    """Pictures [n, 4, h, w] in [-1, 1] whose last channel is opacity, over white: [n, 3, h, w]; others as they are."""
+    if images.shape[1] != 4:
+        return images
+    opacity = ((images[:, 3:] + 1) / 2).clamp(0, 1)
+    return images[:, :3] * opacity + (1 - opacity)

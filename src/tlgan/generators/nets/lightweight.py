@@ -15,6 +15,9 @@ from tlgan.generators.blueprint import Blueprint
 from tlgan.generators.checkpoint.state_dicts import State
 from tlgan.generators.interrupt import still_wanted
 
+from .attention import read_attention
+from .filtering import over_white
+
 _REACH = 4  # doublings between where excitation is taken and where it acts
 _EPSILON = 1e-5
 
@@ -25,11 +28,6 @@ def is_lightweight(state: State) -> bool:
 
 def read_lightweight(state: State) -> Blueprint:
     """Raises TlganError for variants that have other layers."""
-    if any(".2.fn." in name for name in state):
-        raise TlganError(
-            "it is a lightweight-gan with attention layers (--attn-res-layers), which are not read: name a function that "
-            "paints with its own code as module:function"
-        )
     if "layers.0.0.2.1.weight" not in state or "layers.0.0.3.weight" not in state:
         raise TlganError("it is a lightweight-gan of another version, whose layers are not known: use its own code")
     return Blueprint("lightweight", {}, state, {"format": "lightweight-gan (lucidrains)"})
@@ -68,6 +66,8 @@ class LightweightGAN(LatentGenerator):
                 "noise": load(f"{stem}.0.3.weight"),
                 "norm": norm(f"{stem}.0.4"),
             }
+            if blueprint.has(f"{stem}.2.norm.g"):
+                level["attention"] = read_attention(blueprint, f"{stem}.2", device)
             if blueprint.has(f"{stem}.1.net.0.weight"):
                 level["excite"] = (conv(f"{stem}.1.net.0"), conv(f"{stem}.1.net.2"))
                 level["key"] = (
@@ -95,6 +95,8 @@ class LightweightGAN(LatentGenerator):
         excitations: dict[int, Tensor] = {}
         for index, level in enumerate(self._levels):
             still_wanted()
+            if "attention" in level:
+                x = x + level["attention"](x)
             x = F.pixel_shuffle(F.silu(F.conv2d(x, *level["up"])), 2)
             channels = x.shape[1]
             blurred = F.pad(x, (1, 1, 1, 1), mode="reflect")
@@ -107,11 +109,7 @@ class LightweightGAN(LatentGenerator):
                 excitations[index + _REACH - 1] = self._excitation(level, x)
             if index in excitations:
                 x = x * excitations[index]
-        images = F.conv2d(x, *self._out, padding=1) * 2 - 1
-        if self.painted == 4:  # transparency is painted over white
-            opacity = ((images[:, 3:] + 1) / 2).clamp(0, 1)
-            images = images[:, :3] * opacity + 1 - opacity
-        return images
+        return over_white(F.conv2d(x, *self._out, padding=1) * 2 - 1)
 
     def _excitation(self, level: dict[str, Any], x: Tensor) -> Tensor:
         """Factors [n, c, 1, 1] for a later level, from attention over all pixels, or from their frequencies."""

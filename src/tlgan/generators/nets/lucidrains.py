@@ -23,6 +23,8 @@ from tlgan.generators.checkpoint.state_dicts import State, sizes_of, taken
 from tlgan.generators.interrupt import still_wanted
 from tlgan.generators.latents import sample_latents
 
+from .attention import Layer, read_attention_and_mlp
+from .filtering import over_white
 from .mapping import Mapping
 from .stylegan2 import computed_average
 
@@ -40,11 +42,6 @@ def is_lucidrains(state: State) -> bool:
 
 def read_lucidrains(state: State) -> Blueprint:
     """The blueprint of a generator whose mapping network's tensors lie under `S.`."""
-    if any(name.startswith(("attns.", "to_initial_block.")) for name in state):
-        raise TlganError(
-            "it was trained with --attn-layers or --no-const, whose layers are not read: export it to ONNX where it runs, "
-            "with torch.onnx.export(model, latents, 'generator.onnx')"
-        )
     tensors: dict[str, TensorRecord] = {}
     mapping: list[dict[str, Any]] = []
     while f"S.net.{2 * len(mapping)}.weight" in state and len(mapping) < MAX_LAYERS:
@@ -125,21 +122,31 @@ class Lucidrains(LatentGenerator):
         self._mapping = Mapping(blueprint, options, device)
         self.w_dim = self._mapping.w_dim
         self._average: Tensor | None = None
-        self._const = blueprint.load("initial_block", 1, None, 4, 4).to(device)
-        channels = self._const.shape[1]
+        self._from_w = blueprint.has("to_initial_block.weight")  # --no-const: the first features come from w
+        const = (
+            blueprint.load("to_initial_block.weight", self.w_dim, None, 4, 4)
+            if self._from_w
+            else blueprint.load("initial_block", 1, None, 4, 4)
+        )
+        self._const, channels = const.to(device), const.shape[1]
         self._first = blueprint.load("initial_conv.weight", None, channels, 3, 3).to(device)
         self._first_bias = blueprint.load("initial_conv.bias", len(self._first)).to(device)
         self._blocks: list[_Block] = []
+        self._attention: list[Layer | None] = []  # before each block
         channels = len(self._first)
         while len(self._blocks) < 12 and blueprint.has(f"blocks.{len(self._blocks)}.conv1.weight"):
+            attention = f"attns.{len(self._blocks)}"
+            self._attention.append(
+                read_attention_and_mlp(blueprint, attention, device)
+                if blueprint.has(f"{attention}.0.fn.norm.g")
+                else None
+            )
             self._blocks.append(_Block(blueprint, len(self._blocks), device, channels, self.w_dim))
             channels = self._blocks[-1].layers[-1].channels
         self.num_ws, resolution = len(self._blocks), 2 << len(self._blocks)
         painted = {block.to_rgb.channels for block in self._blocks}
-        if painted != {3} or resolution > MAX_RESOLUTION:
-            raise TlganError(
-                f"its {len(self._blocks)} sizes paint {sorted(painted)} channels: expected 3 (no --transparent)"
-            )
+        if painted not in ({3}, {4}) or resolution > MAX_RESOLUTION:
+            raise TlganError(f"its {len(self._blocks)} sizes paint {sorted(painted)} channels: expected 3 or 4")
         uniform = torch.from_numpy(sample_latents(1, resolution**2, seed=resolution)).view(1, 1, resolution, resolution)
         self._noise = (0.5 * (1 + torch.erf(uniform / _SQRT2))).to(device)
         super().__init__(
@@ -183,7 +190,7 @@ class Lucidrains(LatentGenerator):
             if resolution is not None and x.shape[-1] >= resolution:
                 break
         assert picture is not None
-        return picture * 2 - 1
+        return over_white(picture * 2 - 1)
 
     @property
     def feature_sides(self) -> tuple[int, ...]:
@@ -196,7 +203,10 @@ class Lucidrains(LatentGenerator):
         return x
 
     def _ground(self, latents: Tensor) -> Tensor:
-        x = self._const.expand(latents.shape[0], -1, -1, -1)
+        if self._from_w:
+            x = F.conv_transpose2d(latents.mean(dim=1)[:, :, None, None], self._const)
+        else:
+            x = self._const.expand(latents.shape[0], -1, -1, -1)
         return F.conv2d(x, self._first, self._first_bias, padding=1)
 
     def _drawn(self, latents: Tensor, noise: str) -> Tensor:
@@ -206,6 +216,8 @@ class Lucidrains(LatentGenerator):
 
     def _block(self, x: Tensor, index: int, latents: Tensor, noise: Tensor) -> Tensor:
         still_wanted()
+        if (attention := self._attention[index]) is not None:
+            x = attention(x)
         if index:
             x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
         return self._blocks[index].features(x, latents[:, index], noise)

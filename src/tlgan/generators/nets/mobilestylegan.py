@@ -9,7 +9,10 @@ the input channels of every convolution and of every Haar step; there is no demo
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from copy import copy
+from dataclasses import dataclass, replace
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -21,12 +24,13 @@ from tlgan.generators.blueprint import MAX_RESOLUTION, Blueprint
 from tlgan.generators.interrupt import still_wanted
 from tlgan.generators.latents import sample_latents
 
-from .mapping import Mapping
+from .mapping import Mapping as MappingNetwork
 from .mobilestylegan_fast import FastSynthesis
 from .stylegan2 import computed_average, load_average
 
 _EPSILON = 1e-8  # of the demodulation
 _SLOPE = 0.2  # of the leaky ReLUs
+_TUNABLE = ("depthwise", "kernel", "bias", "noise")
 _MAX_BLOCKS = 11  # 4 px doubled so often, and once more by the picture's own step
 
 
@@ -58,7 +62,7 @@ class MobileStyleGAN(LatentGenerator):
 
     def __init__(self, blueprint: Blueprint, *, name: str, fingerprint: str, device: str = "cpu") -> None:
         options = blueprint.reader()
-        self._mapping = Mapping(blueprint, options, device)
+        self._mapping = MappingNetwork(blueprint, options, device)
         self.w_dim = self._mapping.w_dim
         self._average = load_average(blueprint, self.w_dim, device)
         blocks = options.whole("blocks", 1, _MAX_BLOCKS)
@@ -110,6 +114,23 @@ class MobileStyleGAN(LatentGenerator):
 
     def style_maps(self) -> list[Tensor]:
         return [weight for weight, _ in self._styles]
+
+    def tunable(self) -> dict[str, tuple[int, Tensor]]:
+        return {
+            f"layers.{index}.{part}": (layer.noise.shape[-1], tensor)
+            for index, layer in enumerate(self._layers)
+            for part in _TUNABLE
+            if (tensor := getattr(layer, part)) is not None
+        }
+
+    def tuned(self, weights: Mapping[str, Tensor]) -> Self:
+        other = copy(self)
+        other._layers = [
+            replace(layer, **{part: weights[key] for part in _TUNABLE if (key := f"layers.{index}.{part}") in weights})
+            for index, layer in enumerate(self._layers)
+        ]
+        other._quick = None
+        return other
 
     def _map(self, z: Tensor, label: Tensor | None) -> Tensor:
         return self._mapping(z, label)

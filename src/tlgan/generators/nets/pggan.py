@@ -75,8 +75,10 @@ class PGGAN(LatentGenerator):
         self._normalize = options.truth("normalize_latents", True)
         self._pixelnorm = options.truth("use_pixelnorm", True)
         self._epsilon = options.number("pixelnorm_epsilon", 1e-8, low=0, high=1)
+        self._of_root = options.truth("pixelnorm_of_root", False)
         self._slope = 0.2 if options.truth("use_leakyrelu", True) else 0.0
         self._wscale = options.truth("use_wscale", True)
+        self._fused_fan_out = options.truth("fused_fan_out", False)
         self.label_dim = options.whole("label_size", 0, 4096, 0)
         dense = _dense(blueprint, options.truth("dense_flipped", False))
         inputs, units = dense.shape
@@ -120,7 +122,8 @@ class PGGAN(LatentGenerator):
             kernel = weight.shape[0]
             if kernel != weight.shape[1] or kernel % 2 == 0 or (fused and kernel != 3):
                 raise TlganError(f"tensor {key}/weight has a {kernel}x{weight.shape[1]} kernel: expected 3x3")
-            weight = self._scaled(weight, math.sqrt(2), kernel * kernel * channels)
+            fan = weight.shape[2] if fused and self._fused_fan_out else channels
+            weight = self._scaled(weight, math.sqrt(2), kernel * kernel * fan)
             weight = weight.permute(3, 2, 0, 1)  # fused: [in, out, k, k]; plain: [out, in, k, k]
             channels = weight.shape[1 if fused else 0]
             if fused:
@@ -176,7 +179,7 @@ class PGGAN(LatentGenerator):
         """What the first block begins with, [n, c, 4, 4]."""
         x = latents if label is None else torch.cat([latents, label], dim=1)
         if self._normalize:
-            x = x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + self._epsilon)
+            x = self._unit(x)
         x = (x @ self._dense).view(-1, self._dense.shape[1] // 16, 4, 4)
         return self._activate(x + self._dense_bias[:, None, None])
 
@@ -197,9 +200,12 @@ class PGGAN(LatentGenerator):
 
     def _activate(self, x: Tensor) -> Tensor:
         x = F.leaky_relu(x, self._slope)
-        if self._pixelnorm:
-            x = x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + self._epsilon)
-        return x
+        return self._unit(x) if self._pixelnorm else x
+
+    def _unit(self, x: Tensor) -> Tensor:
+        """Every pixel's channels at a mean square of one; the epsilon is added to it, or to its root."""
+        mean = x.square().mean(dim=1, keepdim=True)
+        return x / (mean.sqrt() + self._epsilon) if self._of_root else x * torch.rsqrt(mean + self._epsilon)
 
 
 def _dense(blueprint: Blueprint, flipped: bool) -> Tensor:

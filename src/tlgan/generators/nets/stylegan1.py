@@ -64,6 +64,7 @@ class StyledLayer:
         if blueprint.has(f"{name}.bias") or self.kind != "const":
             self._bias = blueprint.load(f"{name}.bias", self.channels)[:, None, None].to(device)
         self._bias_first = options.truth("bias_before_blur", False)
+        self._activated_first = options.truth("activation_before_blur", False)
         self._strength: Tensor | None = None
         if blueprint.has(f"{name}.noise_strength"):
             strength = blueprint.load(f"{name}.noise_strength", self.channels) * options.number("noise_gain", 1.0)
@@ -89,6 +90,8 @@ class StyledLayer:
             x = F.conv2d(enlarge(x, 2) if self.kind == "doubled" else x, self._weight, padding=self._padding)
         if self._bias is not None and self._bias_first:
             x = x + self._bias
+        if self._activated_first:
+            x = F.leaky_relu(x, self._slope)
         if self._blur is not None:
             x = self._blur(x, pad=(self._blur_padding,) * 4)
         if self._strength is not None and noise != "none":

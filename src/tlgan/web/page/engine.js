@@ -3,9 +3,10 @@
 
 /**
  * A start (a seed, or a latent in base64) and what is asked of it, in standard deviations over the population.
- * @typedef {{seed?: number, latent?: string, asked: Record<string, number>, locks: string[], exact: boolean,
+ * @typedef {{seed?: number, latent?: string, photo?: string, asked: Record<string, number>, locks: string[], exact: boolean,
  *            soft?: Record<string, number>, identity?: boolean, reached?: Reached}} Face
- *   `soft` and `identity` come with faces saved elsewhere; the page hands them back as they are.
+ *   `soft` and `identity` come with faces saved elsewhere; the page hands them back as they are. `photo` names a photograph
+ *   that the engine holds for this page, in place of a start.
  *
  * The latent that a face was resolved to (base64 of float32), at which quality and how: it is painted as it is.
  * @typedef {{latent: string, quality: string, by: string}} Reached
@@ -32,6 +33,7 @@
  *            features: Feature[], groups: {name: string, features: string[]}[], base: string[], effects_by: string, samples: number,
  *            correlations: {measured: number[][], axes: number[][]},
  *            limits: {asked: number, seeds: number, gallery: number, strip: number, frames: number},
+ *            photographs?: {words: string, faces: boolean, bytes: number},
  *            films: string[], nearest: boolean, about: Record<string, unknown>,
  *            provenance: import("./provenance.js").Provenance}} Description
  *
@@ -58,6 +60,14 @@
  * @property {((face: Face, remember: boolean) => Promise<Blob | null>)=} saved  a PNG of the face that says what it is, with its
  *   state inside or without, where the picture on the screen is not fit to be saved
  * @property {(state: object) => Promise<Face>} open  the other way; another generator's state is refused by name
+ * @property {((wish: {n: number, balance: string[], where: string, source: string, format: string}) => Promise<{samples: number, command: string,
+ *   cells: {words: string, rows: number, samples: number, rare: boolean, impossible: string}[]}>)=} cells  a data set that is asked for: its cells,
+ *   how many plain samples lie in each, and the command that makes it; missing where there are no samples; only the newest call is answered
+ * @property {((file: Blob) => Promise<import("./photograph.js").Sent>)=} photograph  hold a photograph for this page, where
+ *   the engine takes any; which faces are in it
+ * @property {((message: {photo: string, face?: number, box?: number[]}) => Promise<{step: number, steps: number, stage: string,
+ *            seconds: number, done: boolean, picture: string}>)=} invert  begin, or go on for a second: what was found so far
+ * @property {((photo: string) => Promise<object>)=} forget  let it go
  * @property {(listen: (trouble: string) => void) => void} onstatus  called at every change with a line that says why no
  *   pictures come, "" while they do
  */

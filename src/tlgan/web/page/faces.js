@@ -123,4 +123,4 @@ export class Faces {
 }
 
 /** "face 7". @param {{start: any}} entry */
-export const faceName = ({ start }) => ("seed" in start ? `face ${start.seed}` : "face without a number");
+export const faceName = ({ start }) => ("seed" in start ? `face ${start.seed}` : start.photo === undefined ? "face without a number" : "photograph");

@@ -6,7 +6,7 @@ import { faceName } from "./faces.js";
 import { shorten } from "./half.js";
 import * as link from "./link.js";
 import * as png from "./png_state.js";
-import { asked, markPng } from "./provenance.js";
+import { asked, markPng, ofPhotograph } from "./provenance.js";
 import { current, restore, toFace } from "./state.js";
 
 const MOST_BYTES = 64 * 1024 * 1024;
@@ -16,13 +16,16 @@ export class Files {
    * @param {import("./engine.js").Engine} engine @param {import("./engine.js").Description} description
    * @param {import("./store.js").Store} store @param {import("./picture.js").Picture} picture
    * @param {() => Promise<import("./engine.js").Face>} face  what is on the screen, as a face of its own
+   * @param {import("./photograph.js").Photographs | null} photographs  where dropped pictures without a face go
    */
-  constructor(engine, description, store, picture, face) {
+  constructor(engine, description, store, picture, face, photographs) {
     this.engine = engine;
     this.description = description;
     this.store = store;
     this.picture = picture;
     this.face = face;
+    this.photographs = photographs;
+    if (photographs) byId("drop").textContent = "Drop a photograph to edit it, or a saved picture to bring its face back";
     this.listen();
     store.subscribe(() => this.goneOn());
   }
@@ -38,13 +41,19 @@ export class Files {
       };
       return make(`button${kind}`, { click, ...more }, words);
     };
-    const rows = inside(this.description, wishes).flatMap(([term, words]) => [make("dt", {}, term), make("dd", {}, words)]);
+    const shown = state.at === null ? current(state).start : {};
+    const photograph = this.photographs?.known.get(shown.photo);
+    const rows = (photograph ? ofOne(photograph, this.description, wishes) : inside(this.description, wishes)).flatMap(([term, words]) => [make("dt", {}, term), make("dd", {}, words)]);
     const body = make(
       "div",
       {},
       make("dl.about", {}, ...rows),
-      make("p.quiet", {}, "A copy without the face says the same of itself, and nobody can open it and move it on."),
-      make("div.choices", {}, button(".plain", false, "save without the face"), button(".primary", true, "save", { autofocus: true })),
+      ...(photograph
+        ? [make("div.choices", {}, button(".primary", false, "save", { autofocus: true }))]
+        : [
+            make("p.quiet", {}, "A copy without the face says the same of itself, and nobody can open it and move it on."),
+            make("div.choices", {}, button(".plain", false, "save without the face"), button(".primary", true, "save", { autofocus: true })),
+          ]),
     );
     dialog.show("Save this picture", body, "small save");
   }
@@ -53,11 +62,13 @@ export class Files {
   async save(remember = true) {
     try {
       const face = await this.face();
-      const file = (await this.engine.saved?.(face, remember)) ?? (await this.written(face, remember));
+      if (link.isPhotograph(face)) remember = false;
+      const whole = face.photo === null ? null : await this.engine.saved?.(face, remember);
+      const file = whole ?? (await this.written(face, remember));
       const name = faceName({ start: face }).replaceAll(" ", "-");
-      download(file, `${this.description.name}-${name}.png`);
+      download(file, `${this.description.name}-${name}.${file.type.replace("image/", "").replace("jpeg", "jpg")}`);
       complain("file-error");
-      tell(remember ? "Saved. Drop the file on this page and the face is back." : "Saved, without the face.");
+      tell(link.isPhotograph(face) ? "Saved." : remember ? "Saved. Drop the file on this page and the face is back." : "Saved, without the face.");
     } catch (error) {
       complain("file-error", error);
     }
@@ -67,7 +78,8 @@ export class Files {
   async written(face, remember) {
     const picture = await this.picture.png();
     const file = remember ? await png.write(picture, await this.engine.state(face)) : picture;
-    return markPng(file, this.description.provenance, asked(face));
+    const { provenance } = this.description;
+    return markPng(file, link.isPhotograph(face) ? ofPhotograph(provenance) : provenance, asked(face));
   }
 
   async share() {
@@ -112,7 +124,9 @@ export class Files {
   async open(file) {
     try {
       if (file.size > MOST_BYTES) throw new Error("That file is too large to be a picture saved here.");
-      const face = await this.engine.open(await png.read(file));
+      const state = await png.find(file, this.photographs !== null);
+      if (state === null && this.photographs) return this.photographs.open(file);
+      const face = await this.engine.open(state ?? (await png.read(file)));
       this.store.do((state) => restore(state, face));
       complain("file-error");
       tell("The face is back.");
@@ -157,6 +171,17 @@ function inside({ generator, provenance }, wishes) {
     ["It says", `made by a trained generative model, ${generator.name}${by && `; measured by ${by}`}${wishes && `; asked: ${wishes}`}`],
     ["Signed", provenance.signed ? "yes, as Content Credentials, with the key of this studio" : "no: whoever wants to can change these words"],
     ["The face", "its start, sliders and locks: drop the file on this page and it is back"],
+  ];
+}
+
+/** The same of an edited photograph. @param {import("./photograph.js").Sent} photograph */
+function ofOne({ width, height, kind }, { generator, provenance }, wishes) {
+  if (!wishes) return [["Picture", `${kind}, ${width} × ${height} pixels`], ["It says", "nothing new: without an edit it is the photograph, byte for byte"]];
+  return [
+    ["Picture", `${kind}, ${width} × ${height} pixels: the photograph, with what changed laid back`],
+    ["It says", `a photograph edited with AI, by ${generator.name}; asked: ${wishes}`],
+    ["Signed", provenance.signed ? "yes, as Content Credentials, with the key of this studio" : "no: whoever wants to can change these words"],
+    ["The face", "is not in it: keep the photograph to edit it again"],
   ];
 }
 

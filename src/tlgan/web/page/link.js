@@ -15,6 +15,7 @@ export const MOST = 3900;
  * @param {Face} face @param {string} fingerprint
  */
 export function write(face, fingerprint) {
+  if (isPhotograph(face)) throw new Error("No link holds a photograph: save the picture, and send that.");
   const parts = [face.latent === undefined ? `seed=${face.seed}` : `start=${shorten(face.latent)}`];
   const pairs = (object) => Object.entries(object).map(([name, value]) => `${name}:${value}`).join(",");
   if (Object.keys(face.asked).length) parts.push(`ask=${pairs(face.asked)}`);
@@ -29,6 +30,9 @@ export function write(face, fingerprint) {
   const closed = `${open}&to=${shorten(latent)}&by=${quality}-${by}`;
   return closed.length <= MOST ? closed : open;
 }
+
+/** Whether a face, or a place on the way to one, is somebody's photograph. @param {Face} face */
+export const isPhotograph = ({ photo }) => photo !== undefined;
 
 /** Whether a link holds all that its face looks like. @param {Face} face @param {string} fragment */
 export const whole = (face, fragment) => !needsReached(face) || fragment.includes("&to=");

@@ -1,6 +1,7 @@
 // Puts the page together: the store moves, the engine is asked for the picture, everything shows what came back.
 
 import * as card from "./card.js";
+import { DataSet } from "./dataset.js";
 import { byId, complain, make, say } from "./dom.js";
 import { Effects } from "./effects.js";
 import { openEngine } from "./engine.js";
@@ -71,7 +72,9 @@ const actions = {
   ArrowLeft: () => store.do((state) => gestures.go(state, -1)),
   ArrowRight: () => store.do((state) => gestures.go(state, 1)),
   g: () => gallery.open(),
+  o: () => photographs?.ask(),
   m: () => map.open(),
+  d: () => dataSet.open(gestures.current(store.state).asked),
   s: () => files.ask(),
   t: strip,
   a: () => morph.press("a"),
@@ -99,7 +102,15 @@ const gallery = new Gallery(engine, description, (face) => store.do((state) => g
 const morph = new Morph(engine, description, store, thumbs);
 const strips = new Strip(engine, description);
 const map = new CorrelationMap(description, (names) => search.pick(names));
-const files = new Files(engine, description, store, picture, shownFace);
+const dataSet = new DataSet(engine, description);
+const photographs = engine.photograph && description.photographs ? await photographed() : null;
+const files = new Files(engine, description, store, picture, shownFace, photographs);
+
+/** What takes photographs, where the engine does. */
+async function photographed() {
+  const { Photographs } = await import("./photograph.js");
+  return new Photographs(engine, description, (photo) => store.do((state) => gestures.addFace(state, { photo, asked: {}, locks: [], exact: false })));
+}
 
 // -- painting ------------------------------------------------------------------------------------------------------
 
@@ -221,7 +232,15 @@ function show(state) {
   else if (picture.wiping) fetchOriginal();
   faces.update(state);
   morph.update(state);
+  mark.name(shownAs(state));
   showNumbers();
+}
+
+/** What kind of picture is on the screen. */
+function shownAs(state) {
+  const { start, asked } = gestures.current(state);
+  if (state.at !== null || !("photo" in start)) return "generated";
+  return Object.keys(asked).length ? "edited with AI" : "photograph";
 }
 
 // -- compare -------------------------------------------------------------------------------------------------------
@@ -299,6 +318,9 @@ function strip() {
 async function shownFace() {
   for (let last; last !== shownAll; await last) last = shownAll;
   const { state } = store;
+  if (state.at !== null && [state.a, state.b].some((end) => end && "photo" in end.start)) {
+    return { photo: null, asked: {}, locks: [], exact: false }; // what is between photographs is a picture only
+  }
   if (state.at === null || !mixed?.latent) return gestures.toFace(gestures.current(state), features);
   return { latent: mixed.latent, asked: {}, locks: [], exact: false };
 }
@@ -306,7 +328,7 @@ async function shownFace() {
 byId("workspace").textContent = description.name;
 byId("picture").style.setProperty("--most", `${Math.max(832, description.generator.resolution)}px`);
 if (document.title === "tlgan studio") document.title = `${description.name} · tlgan studio`; // a published page has its own
-const buttons = { undo: "undo", redo: "redo", map: "m", share: null, save: "s", help: "?", random: "r", gallery: "g", strip: "t" };
+const buttons = { undo: "undo", redo: "redo", map: "m", data: "d", share: null, save: "s", help: "?", random: "r", gallery: "g", strip: "t" };
 for (const [id, key] of Object.entries(buttons)) byId(id).addEventListener("click", () => (key ? actions[key]() : files.share()));
 byId("earlier").addEventListener("click", actions.ArrowLeft);
 byId("later").addEventListener("click", actions.ArrowRight);

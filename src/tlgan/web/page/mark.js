@@ -1,7 +1,7 @@
 // The word "generated" on the picture. In a studio the person can put it away, since the work is their own; a published
 // page has no switch for it.
 
-import { byId, make } from "./dom.js";
+import { byId, make, write } from "./dom.js";
 
 const KEY = "tlgan.mark"; // "off" in the browser's own storage
 
@@ -14,6 +14,11 @@ export class Mark {
 
   show(on) {
     byId("mark").hidden = !on;
+  }
+
+  /** What the picture is: generated, or a photograph that was edited. @param {"generated" | "photograph" | "edited with AI"} words */
+  name(words) {
+    write(byId("mark"), "textContent", words);
   }
 
   /** The switch, where there is one. @returns {Node | ""} */

@@ -16,13 +16,23 @@ export async function write(png, state) {
 
 /** The state inside a PNG; an Error in words where there is none. @param {Blob} file @returns {Promise<object>} */
 export async function read(file) {
+  const found = await find(file);
+  if (found !== null) return found;
+  throw new Error("That PNG holds no face: only pictures saved by this tool remember theirs.");
+}
+
+/** The same; null where a file that may be a photograph holds none. @param {Blob} file @param {boolean} other  than a PNG too */
+export async function find(file, other = false) {
   const bytes = new Uint8Array(await file.arrayBuffer());
-  if (!SIGNATURE.every((byte, k) => bytes[k] === byte)) throw new Error("That file is not a PNG: drop one saved here.");
+  if (!SIGNATURE.every((byte, k) => bytes[k] === byte)) {
+    if (other) return null;
+    throw new Error("That file is not a PNG: drop one saved here.");
+  }
   for (const { type, data } of chunks(bytes)) {
     const text = type === "iTXt" ? await international(data) : null;
     if (text !== null) return parse(text);
   }
-  throw new Error("That PNG holds no face: only pictures saved by this tool remember theirs.");
+  return null;
 }
 
 function parse(text) {

@@ -6,10 +6,11 @@ import { sha256 } from "./sha256.js";
 
 /**
  * `claim` and `namespaces`: properties of XMP, and their addresses; `signed`: what the server saves is signed; `published`: the
- * page is a published one.
- * @typedef {{claim: Record<string, string>, namespaces: Record<string, string>, signed: boolean, published: boolean}} Provenance
+ * page is a published one; `edited`: the claim's source type where a photograph was edited.
+ * @typedef {{claim: Record<string, string>, edited: string, namespaces: Record<string, string>, signed: boolean, published: boolean}} Provenance
  */
 
+const SOURCE = "Iptc4xmpExt:DigitalSourceType";
 const OTHER = ["iTXt", "tEXt", "zTXt", "tIME", "eXIf"]; // words beside a picture, which its digest leaves out
 const OPEN = "0".repeat(64);
 const GIF_HEAD = 13; // bytes before the colours
@@ -28,6 +29,9 @@ export function asked({ asked, locks, soft = {}, exact }) {
 
 /** "+1.5". */
 export const signed = (value) => `${value < 0 ? "" : "+"}${Number(value.toPrecision(6))}`;
+
+/** The claims of pictures that show an edited photograph, in place of a generated one. @param {Provenance} provenance */
+export const ofPhotograph = (provenance) => ({ ...provenance, claim: { ...provenance.claim, [SOURCE]: provenance.edited } });
 
 /** A PNG that says what it is. @param {Blob} png @param {Provenance} provenance @param {string} asked @returns {Promise<Blob>} */
 export async function markPng(png, provenance, asked = "") {

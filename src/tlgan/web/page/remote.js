@@ -223,12 +223,28 @@ class Remote {
   /** The whole picture, where the one on the screen is not lossless, or the server signs. */
   async saved(face, remember) {
     const { generator, provenance } = await this.describe();
-    if (generator.resolution <= LOSSLESS && !provenance.signed) return null;
+    if (face.photo === undefined && generator.resolution <= LOSSLESS && !provenance.signed) return null;
     return (await this.ask("api/render", { face, quality: "live", state: remember })).blob();
   }
 
   open(state) {
     return this.post("api/open", state);
+  }
+
+  cells(wish) {
+    return this.post("api/cells", wish, true);
+  }
+
+  photograph(file) {
+    return this.post("api/photograph", file);
+  }
+
+  invert(message) {
+    return this.post("api/invert", message);
+  }
+
+  forget(photo) {
+    return this.post("api/forget", { photo });
   }
 
   async get(path) {
@@ -247,11 +263,13 @@ class Remote {
     return controller.signal;
   }
 
+  /** `message`: a JSON value, or a file. */
   async ask(path, message, signal) {
+    const file = message instanceof Blob;
     const options = message && {
       method: "POST",
-      headers: { "Content-Type": "application/json", "X-Tlgan-Page": this.name },
-      body: JSON.stringify(message),
+      headers: { "Content-Type": file ? message.type || "image/unknown" : "application/json", "X-Tlgan-Page": this.name },
+      body: file ? message : JSON.stringify(message),
       signal,
     };
     const answer = await fetch(new URL(path, document.baseURI), options).catch((error) => {

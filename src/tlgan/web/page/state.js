@@ -4,7 +4,7 @@
 /**
  * A face in the strip. `start` is a seed or a latent; `others`: every feature that is not asked for is locked too;
  * `guard`: exact edits lock what the sliders that were moved are known to disturb.
- * @typedef {{id: number, start: {seed: number} | {latent: string}, asked: Record<string, number>, locks: string[],
+ * @typedef {{id: number, start: {seed: number} | {latent: string} | {photo: string}, asked: Record<string, number>, locks: string[],
  *            others: boolean, guard: boolean, exact: boolean, extras: {soft?: Record<string, number>, identity?: boolean}}} Entry
  *   `extras`: what comes with faces saved elsewhere and has no switch here; it is handed on as it is.
  * `at` is null while a face is looked at, and a place in [0, 1] on the walk from A to B otherwise.
@@ -123,7 +123,8 @@ export function view(state, features) {
 }
 
 function entry(face, id) {
-  const start = face.latent === undefined ? { seed: face.seed } : { latent: face.latent };
+  const key = ["photo", "latent", "seed"].find((name) => face[name] !== undefined) ?? "seed";
+  const start = /** @type {Entry["start"]} */ (/** @type {any} */ ({ [key]: face[key] }));
   const extras = {};
   for (const key of ["soft", "identity"]) if (face[key] !== undefined) extras[key] = face[key];
   const made = { id, start, asked: face.asked, locks: face.locks, others: false, guard: !face.locks.length && !face.exact, exact: face.exact, extras };

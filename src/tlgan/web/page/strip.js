@@ -3,7 +3,8 @@
 import * as dialog from "./dialog.js";
 import { complain, download, make, signed } from "./dom.js";
 import { natural } from "./engine.js";
-import { asked as wishes, markPng, signed as exactly } from "./provenance.js";
+import { isPhotograph } from "./link.js";
+import { asked as wishes, markPng, ofPhotograph, signed as exactly } from "./provenance.js";
 
 const STEPS = 7;
 const SIDE = 256; // of a picture in the saved strip, at least
@@ -46,7 +47,8 @@ export class Strip {
       save.addEventListener("click", async () => {
         const sheet = await compose(feature, images, asked);
         const said = `${feature.name}=${exactly(asked[0])}..${exactly(asked.at(-1))} ${wishes(face)}`.trim();
-        download(await markPng(sheet, this.description.provenance, said), `${this.description.name}-${feature.name}.png`);
+        const { provenance } = this.description;
+        download(await markPng(sheet, isPhotograph(face) ? ofPhotograph(provenance) : provenance, said), `${this.description.name}-${feature.name}.png`);
       });
     } catch (error) {
       complain("strip-error", error);

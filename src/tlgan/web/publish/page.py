@@ -31,6 +31,7 @@ _FROM_FILE_SCRIPT = 'if (location.protocol === "file:") document.getElementById(
 #: The engine that speaks to a server stays out of a site, and so does what only its pages of words need.
 LEFT_OUT = (
     "remote.js",
+    "photograph.js",
     "api.css",
     "index.html",
     "local/sw.js",

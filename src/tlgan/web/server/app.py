@@ -20,11 +20,13 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
 from tlgan.editing.claims import claim_of, in_words
-from tlgan.editing.state import MAX_ASKED, encode_latent, to_json
+from tlgan.editing.state import MAX_ASKED, encode_latent, read_wishes, to_json
 from tlgan.errors import TlganError
+from tlgan.generators import known_model
 from tlgan.provenance import Claim, encode
 
 from . import films, openapi, wire
+from .album import Album
 from .describe import describe
 from .guard import LOOPBACK, Guard
 from .live import Live
@@ -78,6 +80,10 @@ def create_app(
         "film": studio.film,
         "state": studio.state,
         "open": studio.open,
+        "cells": studio.cells,
+        "photograph": studio.photograph,
+        "invert": studio.invert,
+        "forget": studio.forget,
     }
     routes = [
         Route("/", studio.page),
@@ -102,12 +108,15 @@ class Studio:
         self.workspace = workspace
         self.axes = workspace.axes
         self.painter = Painter(workspace, threads=threads)
-        self.description = describe(workspace)
+        known = known_model(workspace.settings.generator)
+        self.album = Album(self.painter, known.alignment if known is not None else "")
+        self.description = describe(workspace) | {"photographs": self.album.description}
         greeting = {"version": wire.VERSION, "generator": self.axes.generator, "name": workspace.name}
-        self.live = Live(self.painter, greeting, self._paint)
+        self.live = Live(self.painter, greeting, self._paint, self._ready)
         self._first: asyncio.Task[str] | None = None
         self._filming = asyncio.Semaphore(1)
         self._searching = asyncio.Semaphore(1)
+        self._reading = asyncio.Semaphore(1)
 
     # -- the page ----------------------------------------------------------------------------------------------
 
@@ -147,6 +156,9 @@ class Studio:
         from tlgan.editing.state import png_with_state
 
         message = await _body(request)
+        if (photo := _photo(message)) is not None:
+            content, kind = await self.painter.long(WHOLE, self._edited, photo, message)
+            return Response(content, media_type=f"image/{kind.lower()}")
         keeps = message.get("state", True)
         if not isinstance(keeps, bool):
             raise TlganError("'state' is neither true nor false: whether the picture holds the state of its face")
@@ -182,14 +194,14 @@ class Studio:
     async def strip(self, request: Request) -> Response:
         """POST {face, feature, asked: [...]}: one slider at several places."""
         message = await _body(request)
-        edit = await self.painter.run(self._face, message, "face")
+        painter, edit = await self.painter.run(self._seated, message, "face")
         name = wire.feature(message, self.axes)
         stops = _stops(message)
-        cost = len(stops) * (self.painter.exact_cost if edit.exact else 1)
-        latents = await self.painter.long(cost, self.painter.strip, edit, name, stops, wire.quality(message, edit))
+        cost = len(stops) * (painter.exact_cost if edit.exact else 1)
+        latents = await painter.long(cost, painter.strip, edit, name, stops, wire.quality(message, edit))
         size = wire.integer(message, "size", *wire.SIZES, default=512)
-        claim = self._claim(f"{name}={min(stops):+g}..{max(stops):+g} {in_words(edit)}".strip())
-        return JSONResponse({"asked": stops, "pictures": await self._pictures(latents, size, claim)})
+        claim = self._claim(f"{name}={min(stops):+g}..{max(stops):+g} {in_words(edit)}".strip(), painter)
+        return JSONResponse({"asked": stops, "pictures": await self._pictures(latents, size, claim, painter)})
 
     async def film(self, request: Request) -> Response:
         """POST {a, b, seconds, fps, format, loop}: the walk from A to B as a GIF or MP4."""
@@ -199,14 +211,13 @@ class Studio:
             raise TlganError(f"the film format {kind!r} is unknown: expected gif or mp4")
         fps = wire.integer(message, "fps", 1, 60, default=24)
         count = wire.integer(message, "frames", 2, wire.FILM_FRAMES, default=48)
-        start = await self.painter.run(self._face, message, "a")
-        end = await self.painter.run(self._face, message, "b")
         async with self._filming:
-            places, quality = films.there_and_back(count), wire.quality(message, start)
             cost = wire.exact_faces(message) * self.painter.exact_cost
-            latents = await self.painter.long(cost, self.painter.walk, start, end, places, quality)
+            latents = await self.painter.long(cost, self._walk, message, films.there_and_back(count))
             pictures = await self.painter.long(count, self.painter.canvas.paint, latents)
             claim = self._claim("a walk between two faces")
+            if wire.photographs_in({"mix": message}):
+                claim = replace(claim, made="edited")
             film = await asyncio.to_thread(films.film, pictures, kind, fps, claim)
         return Response(film, media_type="image/gif" if kind == "gif" else "video/mp4")
 
@@ -214,10 +225,13 @@ class Studio:
         """POST {face}: the whole state as it is kept in a PNG, with the latent that it is resolved to."""
         message = await _body(request)
         cost = wire.exact_faces(message) * self.painter.exact_cost
-        edit = await (
+        _, edit = await (
             self.painter.long(cost, self._resolved, message) if cost else self.painter.run(self._resolved, message)
         )
-        return JSONResponse(to_json(edit, self.axes))
+        told = to_json(edit, self.axes)
+        if _photo(message) is not None:
+            told |= {"photograph": True, "latent": None, "reached": None}
+        return JSONResponse(told)
 
     async def open(self, request: Request) -> Response:
         """POST a state (JSON) or a PNG with one inside: the face. Another generator's is refused by name."""
@@ -235,37 +249,114 @@ class Studio:
             state = await _body(request)
         return JSONResponse(await self.painter.run(face, state))
 
+    async def cells(self, request: Request) -> Response:
+        """POST {n, balance, where, source, format}: the cells of such a data set, and the command that makes it."""
+        from .cells import cells
+
+        message = await _body(request)
+        async with self._searching:
+            return JSONResponse(await asyncio.to_thread(cells, self.workspace, message))
+
+    # -- photographs -------------------------------------------------------------------------------------------
+
+    async def photograph(self, request: Request) -> Response:
+        """POST a picture's file: it is held for this page; its faces, to pick from."""
+        from tlgan.photographs import read_photograph
+
+        async with self._reading:  # one at a time is decoded
+            read = await asyncio.to_thread(read_photograph, request.state.body)
+        faces = await self.painter.long(1, self.album.find, read)
+        owner = _client(request)
+        return JSONResponse(await asyncio.to_thread(self.album.add, read, faces, owner))
+
+    async def invert(self, request: Request) -> Response:
+        """POST {photo, face | box} to begin, {photo} to go on: a second of its inversion, and what was found so far."""
+        held = await asyncio.to_thread(self.album.begin, await _body(request))
+        return JSONResponse(await self.painter.long(WHOLE, self.album.go_on, held))
+
+    async def forget(self, request: Request) -> Response:
+        """POST {photo}: let it go."""
+        self.album.forget((await _body(request)).get("photo"))
+        return JSONResponse({})
+
+    def _edited(self, photo: object, message: wire.Json) -> tuple[bytes, str]:
+        """The edited photograph as a file, in its own format and resolution, and the format."""
+        from tlgan.photographs import WRITTEN, encode_photograph
+
+        _, unedited = self.album.editor(photo)
+        _, edit = self._resolved(message)
+        editor = unedited.edited(edit)
+        kind = editor.photograph.kind if editor.photograph.kind in WRITTEN.values() else "PNG"
+        return encode_photograph(editor.photograph, editor.picture(), editor.claim, kind), kind
+
     # -- shared ------------------------------------------------------------------------------------------------
 
-    def _claim(self, asked: Edit | str = "") -> Claim:
-        return claim_of(self.painter.canvas, asked)
+    def _claim(self, asked: Edit | str = "", painter: Painter | None = None) -> Claim:
+        claim = claim_of(self.painter.canvas, asked)
+        return claim if painter in (None, self.painter) else replace(claim, made="edited")
 
     def _face(self, message: wire.Json, key: str) -> Edit:
         return wire.face(message, key, self.axes, self.painter.latent_of)
 
-    def _resolved(self, message: wire.Json) -> Edit:
+    def _seated(self, message: wire.Json, key: str) -> tuple[Painter, Edit]:
+        """A face and what paints it: a photograph's edits are painted with what its layers differ by."""
+        photo = _photo(message, key)
+        if photo is None:
+            return self.painter, self._face(message, key)
+        painter, editor = self.album.editor(photo)
+        return painter, read_wishes(message[key], editor.edit.latent, None, self.axes)
+
+    def _resolved(self, message: wire.Json) -> tuple[Painter, Edit]:
         from tlgan.editing import resolved
 
-        edit = self._face(message, "face")
+        painter, edit = self._seated(message, "face")
         quality = wire.quality(message, edit)
-        return resolved(edit, self.painter.solution(edit, quality), quality)
+        return painter, resolved(edit, painter.solution(edit, quality), quality)
 
     async def _frame(self, message: wire.Json) -> tuple[Edit, Frame]:
         """The picture of {face: ...} or {mix: {a, b, at}} as it is resolved, measured."""
 
         def work() -> tuple[Edit, Frame]:
-            edit = self._mixed(message, "final") if "mix" in message else self._resolved(message)
-            return edit, self.painter.frame(edit)
+            if "mix" in message:
+                edit = self._mixed(message, "final")
+                return edit, self.painter.frame(edit)
+            painter, edit = self._resolved(message)
+            return edit, painter.frame(edit)
 
         cost = wire.exact_faces(message) * self.painter.exact_cost
         if self.painter.sketches:
             cost += WHOLE  # a picture that takes so long is painted between frames
         return await (self.painter.long(cost, work) if cost else self.painter.run(work))
 
-    def _paint(self, message: wire.Json) -> tuple[Edit, Painted]:
-        """The same at once: an exact edit that is not resolved yet by the axes."""
-        edit = self._mixed(message, "live") if "mix" in message else self._face(message, "face")
-        return edit, self.painter.sketch(edit)
+    def _paint(self, message: wire.Json) -> tuple[Painter, Edit, Painted]:
+        """The same at once, and what painted it: an exact edit that is not resolved yet by the axes."""
+        mixed = "mix" in message
+        painter, edit = (self.painter, self._mixed(message, "live")) if mixed else self._seated(message, "face")
+        return painter, edit, painter.sketch(edit)
+
+    def _walk(self, message: wire.Json, places: list[float], default: str = "final") -> NDArray[np.float32]:
+        """Latents on the way between the faces a and b of a message."""
+        from tlgan.editing import between
+
+        (first, a), (last, b) = (self._seated(message, key) for key in "ab")
+        quality = wire.quality(message, a, default)
+        start, end = (
+            self.album.absolute(painter, painter.solution(edit, quality).latent)
+            for painter, edit in ((first, a), (last, b))
+        )
+        return between(self.axes, start, end, places)
+
+    def _ready(self, message: wire.Json) -> tuple[Painter, Edit, Painted] | None:
+        """The same where nothing has to be painted for it: at no turn."""
+        if "mix" in message or _photo(message, "face") is not None:
+            return None
+        face = message.get("face")
+        seed = face.get("seed") if isinstance(face, dict) else None
+        if isinstance(seed, int) and not self.painter.knows(seed):
+            return None
+        edit = self._face(message, "face")
+        painted = self.painter.ready(edit)
+        return None if painted is None else (self.painter, edit, painted)
 
     def _mixed(self, message: wire.Json, quality: str) -> Edit:
         """A place on the walk between two faces, as a face of its own."""
@@ -275,8 +366,8 @@ class Studio:
         if not isinstance(mix, dict):
             raise TlganError("'mix' is not an object: expected {a, b, at}")
         place = wire.number(mix, "at", 0, 1)
-        start = self._face(mix, "a")
-        latent = self.painter.walk(start, self._face(mix, "b"), [place], wire.quality(message, start, quality))[0]
+        named = {key: message[key] for key in ("quality",) if key in message}
+        latent = self._walk(mix | named, [place], quality)[0]
         whole = latent.reshape(-1, self.axes.latent_dim).mean(axis=0)
         return Edit(whole, reached=Reached(latent))
 
@@ -292,10 +383,14 @@ class Studio:
         seeds = [wire.integer({"seeds": seed}, "seeds", 0, wire.SEEDS - 1) for seed in seeds]
         return [_start({"seed": seed}) for seed in seeds], np.stack([self.painter.latent_of(seed) for seed in seeds])
 
-    async def _pictures(self, latents: NDArray[np.float32], size: int, claim: Claim) -> list[str]:
-        small = self.painter.canvas.small  # a generator of large pictures paints those that are shown small by its head
-        canvas = small if size <= 2 * small.side else self.painter.canvas
-        pictures = await self.painter.long(len(latents), canvas.paint, latents)
+    async def _pictures(
+        self, latents: NDArray[np.float32], size: int, claim: Claim, painter: Painter | None = None
+    ) -> list[str]:
+        painter = painter or self.painter
+        small = painter.canvas.small  # a generator of large pictures paints those that are shown small by its head
+        canvas = small if size <= 2 * small.side else painter.canvas
+        painted = await painter.long(len(latents), canvas.paint, latents)
+        pictures = await painter.long(len(latents), lambda: [painter.laid(picture) for picture in painted])
 
         def urls() -> list[str]:
             return [wire.data_url(wire.encode_picture(picture, size, claim)) for picture in pictures]
@@ -310,6 +405,12 @@ def _first_paint(description: wire.Json, edit: Edit, frame: Frame, claim: Claim)
     html = (PAGE / "index.html").read_text("utf-8")
     html = html.replace("<!-- first words -->", f'<script type="application/json" id="first">{text}</script>')
     return html.replace("<!-- first picture -->", f'<img id="first-picture" alt="" src="{picture}">')
+
+
+def _photo(message: wire.Json, key: str = "face") -> object:
+    """The name of the photograph that a face of a message starts from, None where it is none."""
+    face = message.get(key)
+    return face.get("photo") if isinstance(face, dict) else None
 
 
 def _start(start: wire.Json) -> wire.Json:

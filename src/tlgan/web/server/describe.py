@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tlgan.editing.claims import claim_of
 from tlgan.editing.state import MAX_ASKED
-from tlgan.provenance import signing
+from tlgan.provenance import Claim, signing
 from tlgan.provenance.claim import NAMESPACES
 
 from . import wire
@@ -93,6 +93,7 @@ def provenance(workspace: Workspace, *, published: bool = False) -> wire.Json:
     """What the page needs to write claims into what it saves itself; see `page/provenance.js`."""
     return {
         "claim": claim_of(workspace.canvas).fields(),
+        "edited": Claim(made="edited").source_type,
         "namespaces": NAMESPACES,
         "signed": not published and signing.signer() is not None,
         "published": published,

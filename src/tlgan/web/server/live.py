@@ -23,6 +23,7 @@ from tlgan.errors import TlganError
 from tlgan.generators.interrupt import PaintingCalledOff, calling_off
 
 from . import wire
+from .keyframes import AHEAD
 from .painter import Frame, Painted, Painter
 from .refusal import AGAIN, refusal, turn_away
 from .turns import CLIENT, Dropped
@@ -57,14 +58,20 @@ class Page:
 
 
 class Live:
-    """Serves websockets. `greeting` is sent first; `paint` turns a request into an edit and its picture."""
+    """Serves websockets. `greeting` is sent first; `paint` turns a request into an edit, its picture, and what painted it;
+    `ready` does where that takes no painting."""
 
     def __init__(
-        self, painter: Painter, greeting: wire.Json, paint: Callable[[wire.Json], tuple[Edit, Painted]]
+        self,
+        painter: Painter,
+        greeting: wire.Json,
+        paint: Callable[[wire.Json], tuple[Painter, Edit, Painted]],
+        ready: Callable[[wire.Json], tuple[Painter, Edit, Painted] | None],
     ) -> None:
         self.painter = painter
         self.greeting = greeting
         self.paint = paint
+        self.ready = ready
         self.pages: set[Page] = set()
         self._farewells: set[asyncio.Task[None]] = set()
 
@@ -111,6 +118,8 @@ class Live:
     async def _stream(self, socket: WebSocket, newest: Newest) -> None:
         CLIENT.set(newest)
         measured = 0.0
+        ahead: asyncio.Task[None] | None = None
+        numbers: asyncio.Task[Frame] | None = None
         with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # the peer left while an answer was on its way
             while True:
                 text = await newest.get()
@@ -119,25 +128,35 @@ class Live:
                     message = wire.parse(text)
                     identity = wire.integer(message, "id", 0, 2**32 - 1)
                     size = wire.integer(message, "size", *wire.SIZES, default=wire.SIZES[1])
-                    edit, painted = await self._painted(message, newest)
+                    painter, edit, painted = await self._painted(message, newest)
                     await _send_picture(socket, identity, painted.picture, size)
+                    if painter.sketches and (ahead is None or ahead.done()):
+                        ahead = asyncio.create_task(self._ahead(painter, edit))
                     # Looking costs as much as painting: while requests keep coming, numbers come now and then.
                     recent = time.monotonic() < measured + NUMBERS_EVERY
-                    if recent and await newest.within(REST):
+                    if (
+                        painted.mixed and not recent
+                    ):  # which takes no time: neither may its numbers, a moment old when they come
+                        numbers = numbers or asyncio.create_task(self.painter.run(painted.measure))
+                        if numbers.done():
+                            await _send_words(socket, identity, numbers.result(), final=False)
+                            numbers, measured = None, time.monotonic()
+                    if (recent or painted.mixed) and await newest.within(REST):
                         continue
                     refining = needs_looks(edit)
                     frame = await self.painter.run(painted.measure)
                     measured = time.monotonic()
-                    latent, whole = "mix" in message or edit.exact, self.painter.sketches
+                    whole = painter.sketches
+                    latent = edit.exact or ("mix" in message and not wire.photographs_in(message))
                     await _send_words(socket, identity, frame, final=not (refining or whole), latent=latent)
                     if refining and not await newest.within(REST):  # several looks: not while the hand still moves
-                        cost, quality = self.painter.exact_cost, wire.quality(message, edit, "live")
-                        frame = await self.painter.long(cost, self.painter.refined, edit, quality, wanted=newest.none)
+                        cost, quality = painter.exact_cost, wire.quality(message, edit, "live")
+                        frame = await painter.long(cost, painter.refined, edit, quality, wanted=newest.none)
                         await _send_picture(socket, identity, frame.picture, size)
                         await _send_words(socket, identity, frame, final=not whole, latent=True)
-                        edit = resolved(edit, self.painter.solution(edit, quality), quality)
+                        edit = resolved(edit, painter.solution(edit, quality), quality)
                     if whole and not await newest.within(SETTLED):
-                        frame = await self._whole(edit, newest)
+                        frame = await self._whole(painter, edit, newest)
                         await _send_picture(socket, identity, frame.picture, size)
                         await _send_words(socket, identity, frame, final=True, latent=latent)
                 except WebSocketDisconnect:
@@ -151,16 +170,26 @@ class Live:
                     line = str(error).partition("\n")[0][:200]
                     await socket.send_json({"id": identity, "error": f"this face could not be painted: {line}"})
 
-    async def _whole(self, edit: Edit, newest: Newest) -> Frame:
+    async def _whole(self, painter: Painter, edit: Edit, newest: Newest) -> Frame:
         """The whole picture of a face whose small one is shown; given up for a newer request."""
 
         def work() -> Frame:
             with calling_off(lambda: not newest.none()):
-                return self.painter.frame(edit)
+                return painter.frame(edit)
 
-        return await self.painter.long(1, work, wanted=newest.none)
+        return await painter.long(1, work, wanted=newest.none)
 
-    async def _painted(self, message: wire.Json, newest: Newest) -> tuple[Edit, Painted]:
+    async def _ahead(self, painter: Painter, edit: Edit) -> None:
+        """Paint what the hand is going to need, while it is on its way."""
+        begun = time.monotonic()
+        CLIENT.set(None)  # the page's own long work does not wait for it
+        with contextlib.suppress(TlganError, Dropped):
+            await painter.long(AHEAD, painter.ahead, edit, wanted=lambda: time.monotonic() < begun + 1)
+
+    async def _painted(self, message: wire.Json, newest: Newest) -> tuple[Painter, Edit, Painted]:
+        ready = self.ready(message)
+        if ready is not None:
+            return ready
         looks = wire.exact_faces(message) if "mix" in message else 0  # of a face alone the first picture is the axes'
         if not looks:
             return await self.painter.run(self.paint, message)

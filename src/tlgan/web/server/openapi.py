@@ -25,6 +25,7 @@ SCHEMAS: dict[str, Any] = {
         "properties": {
             "seed": {"type": "integer", "minimum": 0, "maximum": wire.SEEDS - 1},
             "latent": {"type": "string", "description": "base64 of little-endian float32 [d]; instead of a seed"},
+            "photo": {"type": "string", "description": "name of a photograph that is held; instead of a seed"},
             "asked": {
                 "type": "object",
                 "additionalProperties": {"type": "number"},
@@ -128,6 +129,40 @@ VERBS: dict[str, tuple[str, str, dict[str, Any], str, dict[str, Any]]] = {
         {},
     ),
     "open": ("POST", "The face of such a state, or of a PNG (image/png) that holds one.", {}, _JSON, _FACE),
+    "cells": (
+        "POST",
+        "The cells of a data set, how many samples lie in each, and the command that makes it.",
+        {
+            "n": {"type": "integer", "minimum": 1},
+            "balance": {"type": "array", "items": {"type": "string"}},
+            "where": {"type": "string", "description": "a condition like 'eyeglasses and not young'"},
+            "source": {"enum": ["both", "select", "edit"]},
+            "format": {"enum": ["folder", "jsonl", "parquet", "webdataset"]},
+        },
+        _JSON,
+        {},
+    ),
+    "photograph": (
+        "POST",
+        "A photograph's file (image/jpeg, image/png, ...): it is held in memory for the sender, under a name that stands for "
+        "a start in faces from then on; the faces that were found, to pick from.",
+        {},
+        _JSON,
+        {"type": "object", "properties": {"photo": {"type": "string"}, "faces": {"type": "array", "items": {}}}},
+    ),
+    "invert": (
+        "POST",
+        "Begin its inversion, with a face (from 1, left to right) or a square, or go on with it: about a second of work, and "
+        "what was found so far.",
+        {
+            "photo": {"type": "string"},
+            "face": {"type": "integer", "minimum": 1},
+            "box": {"type": "array", "items": {"type": "number"}, "description": "left, top and side in pixels"},
+        },
+        _JSON,
+        {"type": "object", "properties": {"done": {"type": "boolean"}, "picture": {"type": "string"}}},
+    ),
+    "forget": ("POST", "Let it go.", {"photo": {"type": "string"}}, _JSON, {}),
 }
 
 

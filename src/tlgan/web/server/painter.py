@@ -6,6 +6,7 @@ is for those that take longer (a gallery, a strip, a film, an exact edit), in pi
 
 from __future__ import annotations
 
+import copy
 import os
 import time
 from collections import OrderedDict
@@ -17,8 +18,10 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tlgan import pieces
 from tlgan.editing.edit import stacked
 
+from .keyframes import Keyframes
 from .turns import Turns
 
 if TYPE_CHECKING:
@@ -56,11 +59,11 @@ class Frame:
 
 @dataclass(frozen=True)
 class Painted:
-    """A picture that is there before its numbers are: `measure()` looks at it, once, at a turn."""
+    """A picture that is there before its numbers are: `measure()` looks at it, once, at a turn. ``mixed``: of two others."""
 
     picture: NDArray[np.uint8]
-    latent: NDArray[np.float32]
     measure: Callable[[], Frame]
+    mixed: bool = False
 
 
 class Painter:
@@ -69,11 +72,21 @@ class Painter:
     def __init__(self, workspace: Workspace, *, threads: int | None = None) -> None:
         self.axes = workspace.axes
         self.canvas = workspace.canvas
+        self.laid: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] = lambda picture: picture
         self._own: OrderedDict[bytes, NDArray[np.float32]] = OrderedDict()
         self._seeds: OrderedDict[int, NDArray[np.float32]] = OrderedDict()
         self._solutions: OrderedDict[tuple[object, ...], Solution] = OrderedDict()
+        self._keyframes = Keyframes(self._at_places)
         self.exact_cost = LOOKS * len(self.axes.features)  # pictures that one exact edit takes, about
         self._turns = Turns(partial(_set_threads, threads or _threads(self.canvas)))
+
+    def beside(self, canvas: Canvas, laid: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]) -> Painter:
+        """A painter of another canvas that takes turns with this one; `laid` makes of a painted picture what is shown."""
+        other = copy.copy(self)
+        other.canvas, other.laid = canvas, laid
+        other._own, other._seeds, other._solutions = OrderedDict(), OrderedDict(), OrderedDict()
+        other._keyframes = Keyframes(other._at_places)
+        return other
 
     async def run(self, task: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """`task(*args)`, which takes milliseconds, at this client's turn."""
@@ -111,8 +124,28 @@ class Painter:
         return self._paint(edit, solution, small=small)
 
     def sketch(self, edit: Edit) -> Painted:
-        """`paint`, small where the generator has a head for it: what a moving hand is shown."""
-        return self.paint(edit, small=True)
+        """What a moving hand is shown: small where the generator has a head for it, and then mixed from the pictures
+        beside it where only one slider has moved."""
+        line = self._keyframes.moving(edit) if self.sketches else None
+        mixed = None if line is None else self._keyframes.mix(line, paint=True)
+        return self.paint(edit, small=True) if mixed is None else self._mixed(edit, mixed)
+
+    def ready(self, edit: Edit) -> Painted | None:
+        """`sketch` where nothing has to be painted for it: at no turn, from any thread."""
+        line = self._keyframes.moving(edit) if self.sketches else None
+        mixed = None if line is None else self._keyframes.mix(line, paint=False)
+        return None if mixed is None else self._mixed(edit, mixed)
+
+    def ahead(self, edit: Edit) -> None:
+        """Paint what the hand that moves a slider is going to need."""
+        line = self._keyframes.line(edit) if self.sketches else None
+        if line is not None:
+            for _ in self._keyframes.ahead(line):
+                pieces.done()
+
+    def knows(self, seed: int) -> bool:
+        """Whether `latent_of` a seed needs no painting."""
+        return seed in self._seeds
 
     def frame(self, edit: Edit) -> Frame:
         """The whole picture at once, and what is measured on it."""
@@ -145,13 +178,6 @@ class Painter:
         edits = [edit.ask({name: ask}) for ask in asks]
         return stacked([solution.latent for solution in self.solutions(edits, quality)])
 
-    def walk(self, start: Edit, end: Edit, places: Sequence[float], quality: str = "final") -> NDArray[np.float32]:
-        """Latents [n, d] on the way between two faces as they are resolved, at `places` in [0, 1]."""
-        from tlgan.editing import between
-
-        first, last = (self.solution(edit, quality).latent for edit in (start, end))
-        return between(self.axes, first, last, places)
-
     def typical(self, among: int = 64) -> int:
         """The seed, of the first few, whose latent is nearest to the middle: the first face shown. Generators paint best
         there, which is why truncation works."""
@@ -159,8 +185,6 @@ class Painter:
         return int(np.argmin(np.linalg.norm(whitened, axis=1)))
 
     def _paint(self, edit: Edit, solution: Solution, quality: str = "final", *, small: bool = False) -> Painted:
-        from tlgan.editing.solve import share_of
-
         canvas = self.canvas.small if small else self.canvas
         looked = solution.own if canvas is self.canvas.small else None  # looks are at small pictures
         key = edit.latent.tobytes() + bytes([canvas is self.canvas])
@@ -168,27 +192,60 @@ class Painter:
         edited = not np.array_equal(solution.latent, edit.latent)
         rows = [solution.latent, edit.latent] if edited and own is None else [solution.latent]
         pictures, look = canvas.paint_first(stacked(rows))
+        picture = self.laid(pictures[0])
 
         def measure() -> Frame:
             # A closed loop has looked at both faces already.
             measured = look() if looked is None else (looked + solution.reached)[None]
             start = own if own is not None else measured[-1]
             _remember(self._own, key, start)
-            trusted = solution.by == "axes"
-            change = solution.reached if trusted else measured[0] - start
-            return Frame(
-                picture=pictures[0],
-                measured=measured[0],
-                own=start,
-                reached=change,
-                latent=solution.latent,
-                share=solution.share if trusted else share_of(self.axes, edit, change),
-                in_the_way=tuple(solution.in_the_way),
-                quality=edit.reached.quality if edit.reached else quality,
-                by=solution.by,
-            )
+            return self._measured(edit, solution, picture, measured[0], start, quality)
 
-        return Painted(pictures[0], solution.latent, measure)
+        return Painted(picture, measure)
+
+    def _mixed(self, edit: Edit, painted: NDArray[np.uint8]) -> Painted:
+        picture = self.laid(painted)
+
+        def measure() -> Frame:
+            from tlgan.editing import solve
+
+            small, key = self.canvas.small, edit.latent.tobytes() + bytes([False])
+            if key not in self._own:
+                _remember(self._own, key, small.measure(edit.latent[None])[0])
+            measured = small.measure_pictures(painted[None])[0]
+            return self._measured(edit, solve(self.axes, edit), picture, measured, self._own[key], "final")
+
+        return Painted(picture, measure, mixed=True)
+
+    def _measured(
+        self,
+        edit: Edit,
+        solution: Solution,
+        picture: NDArray[np.uint8],
+        measured: NDArray[np.float32],
+        own: NDArray[np.float32],
+        quality: str,
+    ) -> Frame:
+        from tlgan.editing.solve import share_of
+
+        trusted = solution.by == "axes"
+        change = solution.reached if trusted else measured - own
+        return Frame(
+            picture=picture,
+            measured=measured,
+            own=own,
+            reached=change,
+            latent=solution.latent,
+            share=solution.share if trusted else share_of(self.axes, edit, change),
+            in_the_way=tuple(solution.in_the_way),
+            quality=edit.reached.quality if edit.reached else quality,
+            by=solution.by,
+        )
+
+    def _at_places(self, edits: Sequence[Edit]) -> NDArray[np.uint8]:
+        from tlgan.editing import solve
+
+        return self.canvas.small.paint(stacked([solve(self.axes, edit).latent for edit in edits]))
 
 
 def _key(edit: Edit, quality: str) -> tuple[object, ...]:

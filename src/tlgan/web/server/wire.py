@@ -115,6 +115,13 @@ def exact_faces(message: Json) -> int:
     return sum(isinstance(face, Mapping) and face.get("exact") is True and bool(face.get("asked")) for face in faces)
 
 
+def photographs_in(message: Json) -> bool:
+    """Whether a message walks from or to a photograph: what is between belongs to the page that sent it, and to no link."""
+    mix = message.get("mix")
+    ends = [mix.get(key) for key in ("a", "b")] if isinstance(mix, Mapping) else []
+    return any(isinstance(end, Mapping) and "photo" in end for end in ends)
+
+
 def face_json(edit: Edit) -> Json:
     """The other way: what the page keeps of an edit."""
     seed = drawn(edit)
