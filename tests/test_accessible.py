@@ -26,7 +26,7 @@ def test_axe_finds_nothing_in_the_report(halves: Workspace, tmp_path: Path, brow
         assert violations(opened) == []
 
 
-@pytest.mark.parametrize("name", ["index.html", "commands.html", "reference/api.html"])
+@pytest.mark.parametrize("name", ["index.html", "commands.html"])
 def test_axe_finds_nothing_in_the_documentation(name: str, built_docs: Path, browser: Any) -> None:
     with looked_at(browser, (built_docs / name).as_uri(), "h1") as opened:
         assert violations(opened) == []

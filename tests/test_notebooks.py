@@ -19,7 +19,7 @@ SAYS = {
     "quick_start": ("47 sliders", "'smiling': "),
     "axes_from_scratch": ("((1500, 96), (1500, 40))",),
     "comparing_methods": ("exact  got", "regression on 250"),
-    "own_labels": ("'contrast'", "auc"),
+    "own_labels": ("'warmth'", "'auc'"),
 }
 
 

@@ -251,3 +251,30 @@ def test_options_are_written_and_read_alike():
     for wrong in ("activation", "=3", "a b=c", "x="):
         with pytest.raises(TlganError, match="KEY=VALUE"):
             parse_options([wrong])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda weight: weight.to(torch.complex64), "complex64, which is complex or quantised"),
+        (
+            lambda weight: (weight * 100).to(torch.int8),
+            "int8, which is complex or quantised: save the weights as float32",
+        ),
+        (lambda weight: weight.clone().fill_(torch.nan), "not finite"),
+    ],
+)
+def test_weights_that_are_no_plain_numbers_are_refused(tmp_path, change, words):
+    state = transposed(*TUTORIAL[:2], (12, 3, 4, 2, 1)).state_dict()
+    torch.save(state | {"3.weight": change(state["3.weight"])}, tmp_path / "g.pth")
+    with pytest.raises(TlganError, match=words):
+        load_generator(tmp_path / "g.pth")
+
+
+def test_a_decoder_is_not_painted_without_what_comes_before_it(tmp_path):
+    layers = transposed(*TUTORIAL[:2], (12, 3, 4, 2, 1)).state_dict()
+    state = {f"decoder.{name}": tensor for name, tensor in layers.items()}
+    state |= {"encoder.0.weight": torch.zeros(8, 3, 4, 4), "decoder_input.weight": torch.zeros(320, 8)}
+    torch.save(state, tmp_path / "vae.pth")
+    with pytest.raises(TlganError, match=r"tlgan\.wrap_generator"):
+        load_generator(tmp_path / "vae.pth")

@@ -98,7 +98,7 @@ def test_results_come_in_order_however_long_each_item_takes() -> None:
     pool = Simulated(5, seconds=lambda worker, number: 1 + (number * 7) % 5)
     assert run(pool) == ([10 * number for number in range(40)], [])
     assert len(pool.did) <= 42  # at the end one may take over what another is about to begin
-    assert not pool.done
+    assert len(pool.done) <= 1  # and is left at it
 
 
 def test_work_is_spread_over_all_workers() -> None:

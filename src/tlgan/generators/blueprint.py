@@ -68,7 +68,16 @@ class Blueprint:
         if len(found) != len(shape) or any(want not in (None, got) for want, got in zip(shape, found, strict=True)):
             wanted = ", ".join("?" if size is None else str(size) for size in shape)
             raise TlganError(f"tensor {name} of this {self.architecture} is {list(found)}: expected [{wanted}]")
-        return self.tensors[name].load().float()
+        tensor = self.tensors[name].load()
+        if tensor.is_complex() or (tensor.ndim > 1 and not tensor.is_floating_point()):
+            raise TlganError(
+                f"tensor {name} holds {self.tensors[name].dtype}, which is complex or quantised: save the weights as float32"
+            )
+        if not bool(tensor.isfinite().all()):
+            raise TlganError(
+                f"tensor {name} holds numbers that are not finite: its training broke down, or it is damaged"
+            )
+        return tensor.float()
 
 
 class Options:

@@ -76,8 +76,9 @@ def _networks(path: str, state: State) -> Iterator[tuple[str, State]]:
         first, dot, _ = name.partition(".")
         groups.setdefault(first if dot else "", {})[name] = tensor
     painters = [name for name in groups if name in AVERAGED + RAW]
-    if not painters or (len(painters) == 1 and not any(name in CRITICS for name in groups)):
-        yield path, state
+    parts = "decoder" in painters and any(name.startswith("decoder_") for name in groups)
+    if not painters or parts or (len(painters) == 1 and not any(name in CRITICS for name in groups)):
+        yield path, state  # with a `decoder_input` beside it, a decoder alone is not the network
         return
     for name in painters:
         inner = {key.removeprefix(f"{name}."): tensor for key, tensor in groups[name].items()}

@@ -45,7 +45,8 @@ def read_attention(blueprint: Blueprint, name: str, device: str) -> Layer:
         found = F.gelu((context @ q.softmax(dim=1)) * _HEAD**-0.5).view(n, -1, height, width)
         if near_query is not None and near_both is not None:
             found = torch.cat([found, _among_neighbours(x, near_query, near_both)], dim=1)
-        return F.conv2d(found, out, out_bias)
+        given: Tensor = F.conv2d(found, out, out_bias)
+        return given
 
     return layer
 

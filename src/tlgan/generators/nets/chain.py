@@ -175,7 +175,10 @@ def steps_of(shapes: Shapes) -> list[Step]:
             steps[-1].norm, steps[-1].running = owner, "running_mean" in leaves
             steps[-1].norm_last = bool(steps[-1].slopes) or (None if gap is None else gap > 0)
         else:
-            raise TlganError(f"{shown(owner) or 'a tensor'} is neither a layer of a chain nor a normalisation")
+            raise TlganError(
+                f"{shown(owner) or 'a tensor'} is neither a layer of a chain nor a normalisation: export it to ONNX or "
+                "TorchScript, or wrap it in Python with tlgan.wrap_generator"
+            )
     return steps
 
 
