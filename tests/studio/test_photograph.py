@@ -247,6 +247,7 @@ _READY = "!document.getElementById('dialog').open && window.studio.idle()"
 def test_dropped_edited_undone_and_saved(open_page: Any, tmp_path: Path) -> None:
     page = open_page()
     _drop(page, ASTRONAUT.read_bytes())
+    page.wait_for_selector("#agree")
     assert "only with their agreement" in page.locator("#dialog-body").inner_text()
     page.click("#agree")
     _until(page, _READY)
