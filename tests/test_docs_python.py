@@ -22,6 +22,7 @@ DOCUMENTED = (
     "from tlgan.hooks import",
     "from tlgan.provenance import",
     "from tlgan.axes.directions import Directions",
+    "import tlgan.plot",
 )
 #: What makes a block quick; everything else runs as it stands.
 QUICK = (

@@ -19,6 +19,7 @@ export const QUALITY = "final";
 export class Painter {
   /** @param {import("./site.js").Site} site @param {import("./networks.js").Networks} networks @param {ReturnType<typeof read>} tensors */
   constructor(site, networks, tensors) {
+    this.site = site;
     this.networks = networks;
     this.tensors = tensors;
     this.axes = new Axes(site.facts, tensors);
