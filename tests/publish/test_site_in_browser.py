@@ -311,6 +311,6 @@ def pixels(frame: Any) -> str:
 
 def test_axe_finds_nothing(site: Published, browser: Any, serve: Callable[[Path], str]) -> None:
     address = f"{serve(site.path.parent.parent)}below/site/"
-    for name, ready in (("", "html[data-ready]"), ("embed.html", "input[type=range]")):
+    for name, ready in (("", "html[data-ready]"), ("embed.html", "#widget[data-ready]")):
         with looked_at(browser, address + name, ready) as page:
             assert violations(page) == []

@@ -195,7 +195,7 @@ class Loading {
     this.element.className = "loading";
     this.element.max = total;
     this.element.setAttribute("aria-label", "Loading the networks of this page");
-    if (total) this.timer = setTimeout(() => document.body.append(this.element), 700); // nothing to fetch, nothing to show
+    if (total) this.timer = setTimeout(() => (document.querySelector("main") ?? document.body).append(this.element), 700); // nothing to fetch, nothing to show
   }
 
   show(loaded) {

@@ -30,6 +30,7 @@ begin(document.getElementById("widget"), read("widget-data"), urls);
 _STYLE = """
 html { color-scheme: light dark; }
 body { margin: 0; }
+header { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 #widget { display: block; min-height: 100dvh; }
 #widget > img { display: block; width: 100%; aspect-ratio: 1; }
 """
@@ -69,6 +70,7 @@ def embed_html(workspace: Workspace, engine: Engine, *, title: str, address: str
 <style>{_STYLE}</style>
 </head>
 <body>
+<header><h1>{escape(title)}</h1></header>
 <main id="widget"><img alt="A face that does not exist" src="{engine.first["frame"]["picture"]}"></main>
 <script type="text/plain" id="notices">{escape(words.notices(workspace), quote=False)}</script>
 <script type="application/json" id="modules">{bundle.literal(modules)}</script>
