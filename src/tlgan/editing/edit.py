@@ -56,6 +56,12 @@ class Edit:
     seed: int | None = None
     reached: Reached | None = None
 
+    @property
+    def key(self) -> tuple[object, ...]:
+        """The start and the wishes as a value that can be compared and looked up."""
+        asked, soft = frozenset(self.asked.items()), frozenset(self.soft.items())
+        return self.latent.tobytes(), asked, self.locks, soft, self.identity
+
     def ask(self, changes: Mapping[str, float]) -> Edit:
         """The same face with further wishes; a wish replaces an earlier one for the same feature, 0 takes it back."""
         asked = {**self.asked, **{name: float(value) for name, value in changes.items()}}

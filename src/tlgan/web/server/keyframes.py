@@ -74,17 +74,17 @@ class Keyframes:
             found = None
             for name in edit.asked.keys() | known:
                 rest, at = edit.ask({name: 0.0}), edit.asked.get(name, 0.0)
-                line = self._lines.get(_key(rest, name))
+                line = self._lines.get((rest.key, name))
                 if line is None:
                     if name in edit.asked:
-                        self._lines[_key(rest, name)] = Line(replace(rest, seed=None), name, at)
+                        self._lines[(rest.key, name)] = Line(replace(rest, seed=None), name, at)
                     continue
                 if at != line.at:
                     line.direction, line.stride = (1 if at > line.at else -1), abs(at - line.at)
                     line.at, line.moved = at, True
                 found = line if line.moved else found
             if found is not None:
-                self._lines.move_to_end(_key(found.edit, found.name))
+                self._lines.move_to_end((found.edit.key, found.name))
             while len(self._lines) > LINES:
                 self._lines.popitem(last=False)
             return found
@@ -96,7 +96,7 @@ class Keyframes:
         same = (
             line is not None
             and line.name in edit.asked
-            and _key(edit.ask({line.name: 0.0}), line.name) == _key(line.edit, line.name)
+            and (edit.ask({line.name: 0.0}).key, line.name) == (line.edit.key, line.name)
         )
         return line if same else None
 
@@ -139,8 +139,3 @@ class Keyframes:
                 for old in self._lines.values():  # those that were moved last come last
                     while old.pictures and sum(len(one.pictures) for one in self._lines.values()) > PICTURES:
                         old.pictures.popitem(last=False)
-
-
-def _key(edit: Edit, name: str) -> tuple[object, ...]:
-    wishes = (frozenset(edit.asked.items()), edit.locks, frozenset(edit.soft.items()), edit.identity)
-    return edit.latent.tobytes(), *wishes, name

@@ -134,16 +134,15 @@ class Live:
                         ahead = asyncio.create_task(self._ahead(painter, edit))
                     # Looking costs as much as painting: while requests keep coming, numbers come now and then.
                     recent = time.monotonic() < measured + NUMBERS_EVERY
-                    if (
-                        painted.mixed and not recent
-                    ):  # which takes no time: neither may its numbers, a moment old when they come
+                    numbers = numbers if painted.mixed else None  # they are of another face, or slider
+                    if painted.mixed and not recent:  # that took no time: neither do its numbers, a moment old by then
                         numbers = numbers or asyncio.create_task(self.painter.run(painted.measure))
                         if numbers.done():
                             await _send_words(socket, identity, numbers.result(), final=False)
                             numbers, measured = None, time.monotonic()
                     if (recent or painted.mixed) and await newest.within(REST):
                         continue
-                    refining = needs_looks(edit)
+                    refining, numbers = needs_looks(edit), None
                     frame = await self.painter.run(painted.measure)
                     measured = time.monotonic()
                     whole = painter.sketches

@@ -126,15 +126,11 @@ class Painter:
     def sketch(self, edit: Edit) -> Painted:
         """What a moving hand is shown: small where the generator has a head for it, and then mixed from the pictures
         beside it where only one slider has moved."""
-        line = self._keyframes.moving(edit) if self.sketches else None
-        mixed = None if line is None else self._keyframes.mix(line, paint=True)
-        return self.paint(edit, small=True) if mixed is None else self._mixed(edit, mixed)
+        return self._between(edit, paint=True) or self.paint(edit, small=True)
 
     def ready(self, edit: Edit) -> Painted | None:
         """`sketch` where nothing has to be painted for it: at no turn, from any thread."""
-        line = self._keyframes.moving(edit) if self.sketches else None
-        mixed = None if line is None else self._keyframes.mix(line, paint=False)
-        return None if mixed is None else self._mixed(edit, mixed)
+        return self._between(edit, paint=False)
 
     def ahead(self, edit: Edit) -> None:
         """Paint what the hand that moves a slider is going to need."""
@@ -163,7 +159,7 @@ class Painter:
         """`solution` for several edits."""
         from tlgan.editing.resolve import needs_looks, resolve_all
 
-        keys = [_key(edit, quality) if needs_looks(edit) else None for edit in edits]
+        keys = [(edit.key, quality) if needs_looks(edit) else None for edit in edits]
         known = {key: self._solutions[key] for key in keys if key is not None and key in self._solutions}
         missing = [edit for edit, key in zip(edits, keys, strict=True) if key not in known]
         found = iter(resolve_all(self.canvas, missing, quality))
@@ -202,6 +198,11 @@ class Painter:
             return self._measured(edit, solution, picture, measured[0], start, quality)
 
         return Painted(picture, measure)
+
+    def _between(self, edit: Edit, *, paint: bool) -> Painted | None:
+        line = self._keyframes.moving(edit) if self.sketches else None
+        mixed = None if line is None else self._keyframes.mix(line, paint=paint)
+        return None if mixed is None else self._mixed(edit, mixed)
 
     def _mixed(self, edit: Edit, painted: NDArray[np.uint8]) -> Painted:
         picture = self.laid(painted)
@@ -246,11 +247,6 @@ class Painter:
         from tlgan.editing import solve
 
         return self.canvas.small.paint(stacked([solve(self.axes, edit).latent for edit in edits]))
-
-
-def _key(edit: Edit, quality: str) -> tuple[object, ...]:
-    wishes = (frozenset(edit.asked.items()), edit.locks, frozenset(edit.soft.items()), edit.identity)
-    return edit.latent.tobytes(), *wishes, quality
 
 
 def _remember(cache: OrderedDict[Any, Any], key: Any, value: Any) -> None:
