@@ -1,6 +1,7 @@
 """What sampling on many workers costs, and what it survives: `python benchmarks/scale.py pace|faults|driver|rows`.
 
-pace    pictures a second of one worker and of two, each with one thread, and of this process alone
+pace    pictures a second of one worker and of two, each with one thread, of this process alone, and of two plain processes,
+        which is what the machine itself gives
 faults  a Ray cluster of four nodes on this machine, one of which is killed at a random moment, again and again
 driver  1,000 simulated workers and 100,000 parts: the driver's time a part and its memory; what one merge, one call of Ray
         and one part of a folder take, which says where it would break
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import heapq
 import itertools
+import multiprocessing
 import random
 import resource
 import tempfile
@@ -88,6 +90,26 @@ def memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
+class Halves:
+    """Two processes that know nothing of one another and do half of the items each: the most that this machine gives."""
+
+    def map(self, task: Any, items: Iterator[Any]) -> Iterator[Any]:
+        given = list(items)
+        context = multiprocessing.get_context("fork")
+        processes = [context.Process(target=_all_of, args=(task, given[k::2])) for k in range(2)]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join()
+            assert process.exitcode == 0
+        return iter(given)
+
+
+def _all_of(task: Any, items: list[Any]) -> None:
+    for item in items:
+        task(item)
+
+
 # -- pace --------------------------------------------------------------------------------------------------------------
 
 
@@ -114,7 +136,7 @@ def pace(seconds: float, parts: int) -> None:
         spans = ((number * rows, rows) for number in range(parts))
         done = list(painter.map(job, spans) if painter else map(job, spans))
         found[name] = time.perf_counter() - began
-        assert all(isinstance(one, Written) for one in done)
+        assert not isinstance(painter, Ray | None) or all(isinstance(one, Written) for one in done)
         print(
             f"{name}: {parts} parts of {rows} pictures in {found[name]:.2f} s, {parts * rows / found[name]:.1f} a second"
         )
@@ -124,14 +146,16 @@ def pace(seconds: float, parts: int) -> None:
         for workers in (1, 2):
             with Ray(workers=workers, threads=1) as painter:
                 timed(f"{workers} worker{'s' * (workers > 1)}", painter, Path(folder) / str(workers))
+        timed("2 processes without Ray", Halves(), Path(folder) / "processes")
         digests = [
             [(path.name, path.read_bytes()) for path in sorted((Path(folder) / name).iterdir())]
-            for name in ("local", "1", "2")
+            for name in ("local", "1", "2", "processes")
         ]
-        print(f"files are the same bit for bit: {digests[0] == digests[1] == digests[2]}")
+        print(f"files are the same bit for bit: {all(one == digests[0] for one in digests)}")
     over = (found["1 worker"] - found["this process"]) / parts
     print(f"Ray adds {1000 * over:.0f} ms a part: {100 * over / 20:.2f} % of one of 20 s")
-    print(f"two workers paint {found['1 worker'] / found['2 workers']:.2f} times the pictures of one")
+    print(f"two workers paint {found['1 worker'] / found['2 workers']:.2f} times the pictures of one, two processes without "
+          f"Ray {found['this process'] / found['2 processes without Ray']:.2f} times those of this one")  # fmt: skip
 
 
 # -- faults ------------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
@@ -228,6 +229,19 @@ def test_what_can_not_be_copied_is_told_in_one_line(tmp_path: Path) -> None:
     generator, extractor = wrap_generator(Local(), latent_dim=8), CombinedExtractor([HalvesExtractor()])
     recipe = Recipe(generator.fingerprint, "z", 8, 0, ("halves",), ("left", "right_bright", "noise"))
     with pytest.raises(TlganError, match="can't be copied into other processes"):
+        draw(generator, extractor, SampleStore(tmp_path, recipe), stop=10, enough=lambda z, f: True,
+             engine=hooks.SAMPLING_ENGINES.make("processes"))  # fmt: skip
+
+
+def test_what_a_script_defines_is_told_to_belong_into_a_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Scripted(HalvesModule):
+        """As if the script that was started had defined it."""
+
+    Scripted.__module__, Scripted.__qualname__ = "__main__", "Scripted"
+    monkeypatch.setattr(sys.modules["__main__"], "Scripted", Scripted, raising=False)
+    generator, extractor = wrap_generator(Scripted(), latent_dim=8), CombinedExtractor([HalvesExtractor()])
+    recipe = Recipe(generator.fingerprint, "z", 8, 0, ("halves",), ("left", "right_bright", "noise"))
+    with pytest.raises(TlganError, match=r"Scripted.*: put what your script defines into a module"):
         draw(generator, extractor, SampleStore(tmp_path, recipe), stop=10, enough=lambda z, f: True,
              engine=hooks.SAMPLING_ENGINES.make("processes"))  # fmt: skip
 

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import EntryPoint as EntryPoint
 from pathlib import Path
 from typing import Any
@@ -174,15 +174,18 @@ def worker(module: str, task: bytes) -> Iterator[Worker]:
     streams: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with tempfile.TemporaryDirectory(prefix="tlgan-") as folder:
         process = subprocess.Popen(command, cwd=folder, env=environment, **streams)
+        assert process.stdin is not None
+        assert process.stdout is not None
         try:
-            assert process.stdin is not None
             process.stdin.write(len(task).to_bytes(8, "little") + task)
             process.stdin.flush()
             yield Worker(process)
         finally:
             process.kill()
-            with process:
-                pass
+            with suppress(BrokenPipeError):  # what it was still to be sent
+                process.stdin.close()
+            process.wait()
+            process.stdout.close()
 
 
 def _serve(module: str) -> None:

@@ -122,7 +122,8 @@ class Processes:
         try:
             done = waiting.result()
         except (RuntimeError, AttributeError, ImportError) as error:
-            raise TlganError(f"a sampling process failed ({error}): use --engine local") from error
+            way_out = "put what your script defines into a module" if "__main__" in str(error) else "use --engine local"
+            raise TlganError(f"a sampling process failed ({error}): {way_out}") from error
         free.append(one)
         return done
 
