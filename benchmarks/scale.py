@@ -33,7 +33,7 @@ from tlgan.extractors import Feature
 from tlgan.extractors.combined import CombinedExtractor
 from tlgan.generators import wrap_generator
 from tlgan.samples import Recipe, SampleStore
-from tlgan.samples.cluster import Ray, start_ray
+from tlgan.samples.cluster import Ray, import_ray, start_ray
 from tlgan.samples.draw import PartJob, Written
 from tlgan.samples.engines import Job
 from tlgan.samples.schedule import Done, Event, Joined, Schedule
@@ -163,7 +163,7 @@ def pace(seconds: float, parts: int) -> None:
 
 def faults(times: int, seed: int) -> None:
     """Axes of a run one of whose four nodes is killed, against those of a run in this process."""
-    import ray
+    ray = import_ray()
     from ray.cluster_utils import Cluster
 
     torch.set_num_threads(1)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tlgan.errors import TlganError
-from tlgan.samples.cluster import start_ray
+from tlgan.samples.cluster import import_ray, start_ray
 from worlds import HalvesExtractor
 
 TRIES = 3
@@ -23,9 +23,7 @@ TRIES = 3
 def small_ray(cpus: int = 2) -> Iterator[Any]:
     """A Ray of few processes that asks nobody outside. Its start waits 15 s for helpers of its own, which a busy machine
     may exceed, so it is tried again."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    import ray
-
+    ray = import_ray()
     with tempfile.TemporaryDirectory(prefix="r", dir="/tmp", ignore_cleanup_errors=True) as folder:
         for attempt in range(TRIES):
             try:

@@ -148,6 +148,14 @@ def test_the_gallery_finds_what_is_wished_for(client: TestClient, cartoons: Work
     assert np.abs(found - target).mean() < 0.5 * np.abs(others - target).mean()
 
 
+def test_a_hand_that_comes_near_a_slider_is_no_trouble(client: TestClient) -> None:
+    face = {"seed": 7, "asked": {"skin": 0.5}}
+    assert client.post("/api/near", json={"face": face, "feature": "skin"}).json() == {}
+    refused = client.post("/api/near", json={"face": face, "feature": "wings"})
+    assert refused.status_code == 400
+    assert "wings" in refused.json()["error"]
+
+
 def test_a_strip_moves_its_feature(client: TestClient, cartoons: Workspace) -> None:
     asked = [-1.5, -0.75, 0, 0.75, 1.5]
     answer = client.post("/api/strip", json={"face": {"seed": 7}, "feature": "skin", "asked": asked}).json()

@@ -84,6 +84,29 @@ def test_pictures_ahead_of_the_hand_come_nearest_first(
     assert list(keyframes.ahead(line)) == []  # they are there
 
 
+@pytest.mark.parametrize(
+    ("slope", "wanted"),
+    [
+        (8, [0, 8, 16, -8, 24, -16, 32, -24]),
+        (60, [0, 8, 4, 2, -2, 6, -4, -6]),
+    ],  # places; of 60, an eighth is near enough
+)
+def test_a_hand_that_comes_near_finds_pictures_from_its_first_move_on(
+    keyframes: Keyframes, painted: Painted, slope: int, wanted: list[int]
+) -> None:
+    painted.slope = slope
+    rest = Edit(LATENT).ask({"age": 1.0})
+    assert len(list(keyframes.near(rest, "smile"))) == len(wanted)
+    assert painted.asked == [place * UNIT for place in wanted]
+    assert keyframes.moving(rest) is None  # nothing has moved
+    line = keyframes.moving(smile(0.1))
+    assert line is not None
+    picture = keyframes.mix(line, paint=False)
+    assert picture is not None
+    assert picture[0, 0, 0] == 100 + round(slope * 0.1)
+    assert list(keyframes.near(rest, "smile")) == []  # they are there
+
+
 def test_pictures_are_nearer_where_the_face_changes_more(keyframes: Keyframes, painted: Painted) -> None:
     painted.slope = 60  # grey levels a standard deviation: half of one is too far, and a quarter
     keyframes.moving(smile(0.05))

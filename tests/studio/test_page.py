@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,17 @@ def test_dragging_a_slider_moves_the_face_and_is_one_step(page: Any) -> None:
     page.keyboard.press("Control+Shift+z")
     _settled(page)
     assert _asked(page, "skin") == moved
+
+
+def test_a_pointer_that_dwells_on_a_slider_has_it_made_ready(page: Any) -> None:
+    track = _slider(page, "skin").bounding_box()
+    x, y = track["x"] + track["width"] / 2, track["y"] + track["height"] / 2
+    with page.expect_response("**/api/near") as got:
+        page.mouse.move(x, y)
+    assert got.value.ok
+    sent = json.loads(got.value.request.post_data)
+    assert sent["feature"] == "skin"
+    assert sent["face"]["asked"] == {}
 
 
 def test_the_track_takes_clicks_wheels_keys_and_numbers(page: Any) -> None:

@@ -91,12 +91,9 @@ class Ray:
         self.close()
 
     def _connected(self) -> Actors:
-        try:
-            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
-            import ray
-        except ImportError as error:
-            raise TlganError("--engine ray needs the package ray: pip install 'tlgan[ray]'") from error
         import torch
+
+        ray = import_ray()
 
         threads = self.threads or torch.get_num_threads()
         if not ray.is_initialized():
@@ -115,6 +112,18 @@ class Ray:
         if self.cpu_workers:
             counts[0.0] = counts.get(0.0, 0) + self.cpu_workers
         return Actors(ray, [gpu for gpu, count in counts.items() for _ in range(count)], threads)
+
+
+def import_ray() -> Any:
+    """The package, told to send nothing anywhere, and not to print on standard output what it says of lost machines: the
+    schedule has a line for that. Raises TlganError where it is not installed."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", "^(Raylet is terminated|The node with node id)")
+    try:
+        import ray
+    except ImportError as error:
+        raise TlganError("--engine ray needs the package ray: pip install 'tlgan[ray]'") from error
+    return ray
 
 
 def start_ray(ray: Any, address: str, cpus: int, **more: Any) -> None:

@@ -63,6 +63,8 @@
  * @property {((wish: {n: number, balance: string[], where: string, source: string, format: string}) => Promise<{samples: number, command: string,
  *   cells: {words: string, rows: number, samples: number, rare: boolean, impossible: string}[]}>)=} cells  a data set that is asked for: its cells,
  *   how many plain samples lie in each, and the command that makes it; missing where there are no samples; only the newest call is answered
+ * @property {((face: Face, feature: string) => Promise<object>)=} near  a hand comes near this slider: get ready; only the newest
+ *   call counts; missing where there is nothing to get ready
  * @property {((file: Blob) => Promise<import("./photograph.js").Sent>)=} photograph  hold a photograph for this page, where
  *   the engine takes any; which faces are in it
  * @property {((message: {photo: string, face?: number, box?: number[]}) => Promise<{step: number, steps: number, stage: string,

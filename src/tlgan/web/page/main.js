@@ -59,6 +59,10 @@ const hands = {
   ask: (name, value, key) => change((state) => gestures.ask(state, name, value), key),
   settle: () => store.settle(),
   lock: (name) => change((state) => gestures.lock(state, name)),
+  near: (name) => {
+    const { state } = store;
+    if (state.at === null) engine.near?.(gestures.toFace(gestures.current(state), features), name).catch(() => {});
+  },
   hold: (name) => {
     if (held === name) return;
     held = name;

@@ -235,6 +235,10 @@ class Remote {
     return this.post("api/cells", wish, true);
   }
 
+  near(face, feature) {
+    return this.post("api/near", { face, feature }, true);
+  }
+
   photograph(file) {
     return this.post("api/photograph", file);
   }

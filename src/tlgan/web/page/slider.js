@@ -11,11 +11,12 @@ const DRIFT = 0.15; // change of a locked feature that is worth a word
 const FIRST_REPEAT = 400; // ms until a held − or + repeats
 const REPEAT = 90;
 const BETWEEN = 7; // ms between moves that are worth a picture
+const DWELL = 40; // ms after which a pointer does not merely pass over a slider
 
 /**
  * @typedef {{asked: number, own: number|null, measured: number|null, locked: boolean, kept: boolean}} Reading
  * @typedef {{ask: (name: string, value: number, key: string) => void, settle: () => void, lock: (name: string) => void,
- *            hold: (name: string) => void}} Hands  what a slider does to the state
+ *            hold: (name: string) => void, near?: (name: string) => void}} Hands  what a slider does to the state
  */
 
 let gestures = 0;
@@ -226,6 +227,10 @@ export class Slider {
   }
 
   listen() {
+    this.track.addEventListener("pointerenter", (event) => {
+      if (!event.buttons) this.coming = setTimeout(() => this.hands.near?.(this.feature.name), DWELL);
+    });
+    this.track.addEventListener("pointerleave", () => clearTimeout(this.coming));
     this.track.addEventListener("pointerdown", (event) => this.grab(event));
     this.track.addEventListener("pointermove", (event) => this.drag(event));
     // Where the browser offers it, moves are heard at once instead of with the next animation frame.

@@ -29,6 +29,7 @@ from . import films, openapi, wire
 from .album import Album
 from .describe import describe
 from .guard import LOOPBACK, Guard
+from .keyframes import AROUND
 from .live import Live
 from .outside import Outside
 from .painter import Frame, Painted, Painter
@@ -81,6 +82,7 @@ def create_app(
         "state": studio.state,
         "open": studio.open,
         "cells": studio.cells,
+        "near": studio.near,
         "photograph": studio.photograph,
         "invert": studio.invert,
         "forget": studio.forget,
@@ -256,6 +258,16 @@ class Studio:
         message = await _body(request)
         async with self._searching:
             return JSONResponse(await asyncio.to_thread(cells, self.workspace, message))
+
+    async def near(self, request: Request) -> Response:
+        """POST {face, feature}: a hand comes near this slider; what it is going to need is painted beforehand."""
+        message = await _body(request)
+        name = wire.feature(message, self.axes)
+        painter, edit = await self.painter.run(self._seated, message, "face")
+        if painter.sketches:
+            CLIENT.set(None)  # the page's own long work does not wait for it
+            await painter.long(2 * AROUND, painter.near, edit, name)
+        return JSONResponse({})
 
     # -- photographs -------------------------------------------------------------------------------------------
 

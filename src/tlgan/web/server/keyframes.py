@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import TYPE_CHECKING, TypeAlias
@@ -26,6 +26,7 @@ FAR = 8  # places between two pictures, at most and to begin with
 DIFFERENT = 9.0  # mean grey levels between two pictures from which on they are too far apart to be mixed,
 MOVES = 4  # unless the hand is so quick that it passes them in fewer moves
 AHEAD = 3  # pictures painted before the hand is there
+AROUND = 4  # pictures painted on each side of a slider that a hand comes near
 LINES = 32  # sliders of faces that are remembered
 PICTURES = 1024  # of all of them: 50 MB of 128 pixels
 
@@ -77,7 +78,7 @@ class Keyframes:
                 line = self._lines.get((rest.key, name))
                 if line is None:
                     if name in edit.asked:
-                        self._lines[(rest.key, name)] = Line(replace(rest, seed=None), name, at)
+                        self._remember(rest, name, at)
                     continue
                 if at != line.at:
                     line.direction, line.stride = (1 if at > line.at else -1), abs(at - line.at)
@@ -85,9 +86,26 @@ class Keyframes:
                 found = line if line.moved else found
             if found is not None:
                 self._lines.move_to_end((found.edit.key, found.name))
-            while len(self._lines) > LINES:
-                self._lines.popitem(last=False)
             return found
+
+    def near(self, edit: Edit, name: str) -> Iterator[None]:
+        """Paint what a hand is going to need that begins to move slider `name`: one picture for each turn of the loop, those
+        beside where it stands first, as close to one another as the face asks for."""
+        rest, at = edit.ask({name: 0.0}), edit.asked.get(name, 0.0)
+        with self._lock:
+            line = self._lines.get((rest.key, name)) or self._remember(rest, name, at)
+        yield from self._fill_each(line, [line.below, line.below + line.step])
+        while line.step > 1 and self._apart(line) > DIFFERENT:
+            line.step //= 2
+            yield from self._fill_each(line, [line.below, line.below + line.step])
+        for step in range(1, AROUND):
+            yield from self._fill_each(line, [line.below + (step + 1) * line.step, line.below - step * line.step])
+
+    def _remember(self, rest: Edit, name: str, at: float) -> Line:
+        line = self._lines[(rest.key, name)] = Line(replace(rest, seed=None), name, at)
+        while len(self._lines) > LINES:
+            self._lines.popitem(last=False)
+        return line
 
     def line(self, edit: Edit) -> Line | None:
         """The slider that moved last, where it is one of this edit."""
@@ -113,7 +131,7 @@ class Keyframes:
             return first
         if first is None or last is None:
             return None
-        apart = np.abs(first.astype(np.int16) - last).mean()
+        apart = self._apart(line)
         if apart > DIFFERENT and line.step * UNIT > MOVES * line.stride:
             line.step = max(1, line.step // 2)
             return None
@@ -124,8 +142,16 @@ class Keyframes:
 
     def ahead(self, line: Line) -> Iterator[None]:
         """Paint what the hand is going to need, nearest first: one picture for each turn of the loop."""
-        for step in range(AHEAD + 2):
-            place = line.below + line.step * (step if line.direction > 0 else 1 - step)
+        steps = (step if line.direction > 0 else 1 - step for step in range(AHEAD + 2))
+        yield from self._fill_each(line, (line.below + line.step * step for step in steps))
+
+    @staticmethod
+    def _apart(line: Line) -> float:
+        first, last = (line.pictures[place].astype(np.int16) for place in (line.below, line.below + line.step))
+        return float(np.abs(first - last).mean())
+
+    def _fill_each(self, line: Line, places: Iterable[int]) -> Iterator[None]:
+        for place in places:
             if place not in line.pictures:
                 self._fill(line, [place])
                 yield

@@ -129,6 +129,13 @@ VERBS: dict[str, tuple[str, str, dict[str, Any], str, dict[str, Any]]] = {
         {},
     ),
     "open": ("POST", "The face of such a state, or of a PNG (image/png) that holds one.", {}, _JSON, _FACE),
+    "near": (
+        "POST",
+        "A hand comes near this slider: what it is going to need is painted beforehand.",
+        {"face": _FACE, "feature": {"type": "string"}},
+        _JSON,
+        {},
+    ),
     "cells": (
         "POST",
         "The cells of a data set, how many samples lie in each, and the command that makes it.",

@@ -139,6 +139,12 @@ class Painter:
             for _ in self._keyframes.ahead(line):
                 pieces.done()
 
+    def near(self, edit: Edit, name: str) -> None:
+        """Paint what a hand is going to need that begins to move a slider."""
+        if self.sketches and edit.reached is None:
+            for _ in self._keyframes.near(edit, name):
+                pieces.done()
+
     def knows(self, seed: int) -> bool:
         """Whether `latent_of` a seed needs no painting."""
         return seed in self._seeds
