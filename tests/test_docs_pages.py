@@ -31,6 +31,21 @@ def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
+def without_comments(block: str) -> list[str]:
+    return [line.rstrip() for line in re.sub(r"(?m)#.*$", "", block).splitlines()]
+
+
+@pytest.mark.parametrize("language", ["sh", "python"])
+@pytest.mark.parametrize(
+    ("page", "original"), [("tutorial.md", DOCS / "tutorial.md"), ("README.md", ROOT / "README.md")]
+)
+def test_a_translated_page_has_the_same_code(page: str, original: Path, language: str) -> None:
+    for folder in (path for path in DOCS.iterdir() if (path / page).exists() and path.name != "pictures"):
+        translated = [without_comments(block) for block in blocks(folder / page, language)]
+        assert translated == [without_comments(block) for block in blocks(original, language)]
+        assert translated
+
+
 def commands(page: Path) -> list[str]:
     """Every line that begins with `tlgan` in a block of a page, fenced or indented."""
     text = page.read_text(encoding="utf-8")

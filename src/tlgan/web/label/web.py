@@ -12,12 +12,13 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from tlgan.errors import TlganError
 from tlgan.io.foreign import json_of
+from tlgan.web import languages
 from tlgan.web.server import server
 from tlgan.web.server.guard import LOOPBACK, Guard
 from tlgan.web.server.outside import Outside
@@ -26,6 +27,7 @@ from tlgan.workspace import Workspace
 from .session import LabelSession
 
 PAGE = Path(__file__).parent / "page"
+STUDIO = PAGE.parents[1] / "page"
 MESSAGE_BYTES = 1000
 
 
@@ -76,8 +78,10 @@ def create_app(
     async def strip(_: Request) -> Response:
         return Response(await run_in_threadpool(session.strip), media_type="image/png")
 
+    html = (PAGE / "index.html").read_text("utf-8").replace("<!-- languages -->", languages.script())
     routes = [
-        Route("/", lambda _: FileResponse(PAGE / "index.html")),
+        Route("/", lambda _: HTMLResponse(html)),
+        Route("/words.js", lambda _: FileResponse(STUDIO / "words.js")),
         Route("/api/state", _told(state)),
         Route("/api/answer", _told(answer), methods=["POST"]),
         Route("/api/undo", _told(undo), methods=["POST"]),

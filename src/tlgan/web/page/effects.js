@@ -1,6 +1,7 @@
 // Side effects of the slider in hand: what else changed on the picture, measured minus asked, the largest first.
 
 import { byId, icon, make, signed, write } from "./dom.js";
+import { t } from "./words.js";
 
 const SHOWN = 5;
 const WORTH = 0.1; // standard deviations
@@ -36,12 +37,12 @@ export class Effects {
     const asked = Object.keys(entry.asked).length > 0;
     const feature = this.features.find(({ name }) => name === held);
     const found = asked && numbers ? sideEffects(this.features, entry.asked, numbers, held) : [];
-    const of = feature && held in entry.asked ? feature.label : "these edits";
+    const of = feature && held in entry.asked ? feature.label : t`these edits`;
     const text = !asked
-      ? "Move a slider; what else changes with it shows here."
+      ? t`Move a slider; what else changes with it shows here.`
       : found.length
-        ? `also changed with ${of}`
-        : `nothing else changed with ${of}`;
+        ? t`also changed with ${of}`
+        : t`nothing else changed with ${of}`;
     write(this.title, "textContent", text);
     this.rows.forEach((row, k) => {
       const effect = found[k];
@@ -59,8 +60,8 @@ export class Effects {
       row.name = effect.name;
       row.button.replaceChildren(icon(locked ? "lock" : "unlock"));
       row.button.setAttribute("aria-pressed", String(locked));
-      row.button.setAttribute("aria-label", `${effect.label}: lock`);
-      row.button.title = locked ? "locked" : `lock ${effect.label}`;
+      row.button.setAttribute("aria-label", t`${effect.label}: lock`);
+      row.button.title = locked ? t`locked` : t`lock ${effect.label}`;
     });
   }
 }

@@ -1,6 +1,7 @@
 // The strip of recent faces, each with its edits, and small pictures of what was seen.
 
 import { byId, make } from "./dom.js";
+import { t } from "./words.js";
 
 const SIDE = 96;
 const KEPT = 400;
@@ -91,7 +92,7 @@ export class Faces {
       const here = index === state.current && state.at === null;
       const edits = Object.keys(entry.asked).length;
       this.thumbs.paint(entry, item.canvas);
-      item.button.setAttribute("aria-label", `${faceName(entry)}${edits ? `, ${edits} ${edits === 1 ? "edit" : "edits"}` : ""}`);
+      item.button.setAttribute("aria-label", [faceName(entry), edits === 1 && t`1 edit`, edits > 1 && t`${edits} edits`].filter(Boolean).join(", "));
       item.button.classList.toggle("edited", edits > 0);
       if (here !== item.here) {
         item.here = here;
@@ -123,4 +124,4 @@ export class Faces {
 }
 
 /** "face 7". @param {{start: any}} entry */
-export const faceName = ({ start }) => ("seed" in start ? `face ${start.seed}` : start.photo === undefined ? "face without a number" : "photograph");
+export const faceName = ({ start }) => ("seed" in start ? t`face ${start.seed}` : start.photo === undefined ? t`face without a number` : t`photograph`);

@@ -2,12 +2,12 @@
 
 import * as dialog from "./dialog.js";
 import { byId, complain, download, make, tell } from "./dom.js";
-import { faceName } from "./faces.js";
 import { shorten } from "./half.js";
 import * as link from "./link.js";
 import * as png from "./png_state.js";
 import { asked, markPng, ofPhotograph } from "./provenance.js";
 import { current, restore, toFace } from "./state.js";
+import { t } from "./words.js";
 
 const MOST_BYTES = 64 * 1024 * 1024;
 
@@ -25,7 +25,7 @@ export class Files {
     this.picture = picture;
     this.face = face;
     this.photographs = photographs;
-    if (photographs) byId("drop").textContent = "Drop a photograph to edit it, or a saved picture to bring its face back";
+    if (photographs) byId("drop").textContent = t`Drop a photograph to edit it, or a saved picture to bring its face back`;
     this.listen();
     store.subscribe(() => this.goneOn());
   }
@@ -49,13 +49,13 @@ export class Files {
       {},
       make("dl.about", {}, ...rows),
       ...(photograph
-        ? [make("div.choices", {}, button(".primary", false, "save", { autofocus: true }))]
+        ? [make("div.choices", {}, button(".primary", false, t`save`, { autofocus: true }))]
         : [
-            make("p.quiet", {}, "A copy without the face says the same of itself, and nobody can open it and move it on."),
-            make("div.choices", {}, button(".plain", false, "save without the face"), button(".primary", true, "save", { autofocus: true })),
+            make("p.quiet", {}, t`A copy without the face says the same of itself, and nobody can open it and move it on.`),
+            make("div.choices", {}, button(".plain", false, t`save without the face`), button(".primary", true, t`save`, { autofocus: true })),
           ]),
     );
-    dialog.show("Save this picture", body, "small save");
+    dialog.show(t`Save this picture`, body, "small save");
   }
 
   /** @param {boolean} remember  whether the face goes into the file too */
@@ -65,10 +65,10 @@ export class Files {
       if (link.isPhotograph(face)) remember = false;
       const whole = face.photo === null ? null : await this.engine.saved?.(face, remember);
       const file = whole ?? (await this.written(face, remember));
-      const name = faceName({ start: face }).replaceAll(" ", "-");
+      const name = face.photo !== undefined ? "photograph" : face.seed === undefined ? "face" : `face-${face.seed}`;
       download(file, `${this.description.name}-${name}.${file.type.replace("image/", "").replace("jpeg", "jpg")}`);
       complain("file-error");
-      tell(link.isPhotograph(face) ? "Saved." : remember ? "Saved. Drop the file on this page and the face is back." : "Saved, without the face.");
+      tell(link.isPhotograph(face) ? t`Saved.` : remember ? t`Saved. Drop the file on this page and the face is back.` : t`Saved, without the face.`);
     } catch (error) {
       complain("file-error", error);
     }
@@ -89,7 +89,7 @@ export class Files {
       const address = new URL(fragment, location.href.split("#")[0]);
       history.replaceState(null, "", address.hash);
       complain("file-error");
-      await copy(address.href, link.whole(face, fragment) ? "" : " It is found anew where it is opened, and may look a little different: save a PNG to keep it as it is.");
+      await copy(address.href, link.whole(face, fragment) ? "" : t`It is found anew where it is opened, and may look a little different: save a PNG to keep it as it is.`);
     } catch (error) {
       complain("file-error", error);
     }
@@ -123,13 +123,13 @@ export class Files {
 
   async open(file) {
     try {
-      if (file.size > MOST_BYTES) throw new Error("That file is too large to be a picture saved here.");
+      if (file.size > MOST_BYTES) throw new Error(t`That file is too large to be a picture saved here.`);
       const state = await png.find(file, this.photographs !== null);
       if (state === null && this.photographs) return this.photographs.open(file);
       const face = await this.engine.open(state ?? (await png.read(file)));
       this.store.do((state) => restore(state, face));
       complain("file-error");
-      tell("The face is back.");
+      tell(t`The face is back.`);
     } catch (error) {
       complain("file-error", error);
     }
@@ -167,21 +167,21 @@ export class Files {
 function inside({ generator, provenance }, wishes) {
   const by = (provenance.claim["tlgan:Extractors"] ?? "").replaceAll(/ [0-9a-f]{64}\b/g, "");
   return [
-    ["Picture", `PNG, ${generator.width} × ${generator.height} pixels`],
-    ["It says", `made by a trained generative model, ${generator.name}${by && `; measured by ${by}`}${wishes && `; asked: ${wishes}`}`],
-    ["Signed", provenance.signed ? "yes, as Content Credentials, with the key of this studio" : "no: whoever wants to can change these words"],
-    ["The face", "its start, sliders and locks: drop the file on this page and it is back"],
+    [t`Picture`, t`PNG, ${generator.width} × ${generator.height} pixels`],
+    [t`It says`, [t`made by a trained generative model, ${generator.name}`, by && t`measured by ${by}`, wishes && t`asked: ${wishes}`].filter(Boolean).join("; ")],
+    [t`Signed`, provenance.signed ? t`yes, as Content Credentials, with the key of this studio` : t`no: whoever wants to can change these words`],
+    [t`The face`, t`its start, sliders and locks: drop the file on this page and it is back`],
   ];
 }
 
 /** The same of an edited photograph. @param {import("./photograph.js").Sent} photograph */
 function ofOne({ width, height, kind }, { generator, provenance }, wishes) {
-  if (!wishes) return [["Picture", `${kind}, ${width} × ${height} pixels`], ["It says", "nothing new: without an edit it is the photograph, byte for byte"]];
+  if (!wishes) return [[t`Picture`, t`${kind}, ${width} × ${height} pixels`], [t`It says`, t`nothing new: without an edit it is the photograph, byte for byte`]];
   return [
-    ["Picture", `${kind}, ${width} × ${height} pixels: the photograph, with what changed laid back`],
-    ["It says", `a photograph edited with AI, by ${generator.name}; asked: ${wishes}`],
-    ["Signed", provenance.signed ? "yes, as Content Credentials, with the key of this studio" : "no: whoever wants to can change these words"],
-    ["The face", "is not in it: keep the photograph to edit it again"],
+    [t`Picture`, t`${kind}, ${width} × ${height} pixels: the photograph, with what changed laid back`],
+    [t`It says`, t`a photograph edited with AI, by ${generator.name}; asked: ${wishes}`],
+    [t`Signed`, provenance.signed ? t`yes, as Content Credentials, with the key of this studio` : t`no: whoever wants to can change these words`],
+    [t`The face`, t`is not in it: keep the photograph to edit it again`],
   ];
 }
 
@@ -198,8 +198,8 @@ const sorted = (asked) => Object.entries(asked).sort(([a], [b]) => (a < b ? -1 :
 async function copy(text, more) {
   try {
     await navigator.clipboard.writeText(text);
-    tell(`Link copied.${more}`);
+    tell(`${t`Link copied.`} ${more}`.trim());
   } catch {
-    tell(`The link is in the address bar: copy it from there.${more}`); // no permission, or no clipboard
+    tell(`${t`The link is in the address bar: copy it from there.`} ${more}`.trim()); // no permission, or no clipboard
   }
 }

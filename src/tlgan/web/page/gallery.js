@@ -3,6 +3,7 @@
 import * as dialog from "./dialog.js";
 import { complain, make } from "./dom.js";
 import { readWish } from "./wish.js";
+import { t } from "./words.js";
 
 const COUNT = 24;
 
@@ -20,8 +21,8 @@ export class Gallery {
   open() {
     this.wish = make("input", {
       type: "search",
-      placeholder: "smiling +2, glasses",
-      "aria-label": "Find faces by feature",
+      placeholder: t`smiling +2, glasses`,
+      "aria-label": t`Find faces by feature`,
       maxlength: 200,
       autocomplete: "off",
       spellcheck: "false",
@@ -35,12 +36,12 @@ export class Gallery {
         },
       },
       this.description.nearest ? this.wish : "",
-      this.description.nearest ? make("button", { type: "submit" }, "find") : "",
-      make("button.primary", { type: "button", click: () => this.random() }, "24 others"),
+      this.description.nearest ? make("button", { type: "submit" }, t`find`) : "",
+      make("button.primary", { type: "button", click: () => this.random() }, t`24 others`),
     );
     this.grid = make("div.grid", { "aria-busy": "true" });
     const body = make("div", {}, form, make("p.error", { id: "gallery-error", role: "alert", hidden: true }), this.grid);
-    dialog.show("Faces to start from", body, "wide");
+    dialog.show(t`Faces to start from`, body, "wide");
     return this.random();
   }
 
@@ -72,7 +73,7 @@ export class Gallery {
   }
 
   button(face, picture, k) {
-    const name = face.seed === undefined ? `sampled face ${k + 1}` : `face ${face.seed}`;
+    const name = face.seed === undefined ? t`sampled face ${k + 1}` : t`face ${face.seed}`;
     const click = () => {
       dialog.close();
       this.choose(face);

@@ -3,6 +3,7 @@
 // An exact edit adds where it led (`to`), so that it looks the same elsewhere.
 
 import { fromLong, lengthen, shorten } from "./half.js";
+import { t } from "./words.js";
 
 /** @typedef {import("./engine.js").Face} Face */
 
@@ -15,7 +16,7 @@ export const MOST = 3900;
  * @param {Face} face @param {string} fingerprint
  */
 export function write(face, fingerprint) {
-  if (isPhotograph(face)) throw new Error("No link holds a photograph: save the picture, and send that.");
+  if (isPhotograph(face)) throw new Error(t`No link holds a photograph: save the picture, and send that.`);
   const parts = [face.latent === undefined ? `seed=${face.seed}` : `start=${shorten(face.latent)}`];
   const pairs = (object) => Object.entries(object).map(([name, value]) => `${name}:${value}`).join(",");
   if (Object.keys(face.asked).length) parts.push(`ask=${pairs(face.asked)}`);
@@ -49,17 +50,17 @@ export function read(fragment, description) {
   if (!["seed", "start", "at"].some((name) => words.has(name))) return null;
   const of = words.get("of");
   const { fingerprint, name } = description.generator;
-  if (of && !fingerprint.startsWith(of)) throw new Error(`That link is for another generator (${of}); this is ${name}.`);
+  if (of && !fingerprint.startsWith(of)) throw new Error(t`That link is for another generator (${of}); this is ${name}.`);
   const known = new Set(description.features.map((feature) => feature.name));
   const check = (feature) => {
-    if (!known.has(feature)) throw new Error(`That link asks for “${feature}”, which this workspace does not have.`);
+    if (!known.has(feature)) throw new Error(t`That link asks for “${feature}”, which this workspace does not have.`);
     return feature;
   };
   const numbers = (text) =>
     Object.fromEntries(
       list(text).map((item) => {
         const [feature, value] = item.split(":");
-        if (!value || !Number.isFinite(Number(value))) throw new Error(`That link is damaged at “${item}”.`);
+        if (!value || !Number.isFinite(Number(value))) throw new Error(t`That link is damaged at “${item}”.`);
         return [check(feature), Number(value)];
       }),
     );

@@ -5,6 +5,7 @@ import { Site } from "./local/site.js";
 import { Whole } from "./local/whole.js";
 import * as png from "./png_state.js";
 import { asked, markPng } from "./provenance.js";
+import { t } from "./words.js";
 
 /** @typedef {import("./engine.js").Engine} Engine */
 /** @typedef {import("./engine.js").Frame} Frame */
@@ -194,7 +195,7 @@ class Loading {
     this.element = document.createElement("progress");
     this.element.className = "loading";
     this.element.max = total;
-    this.element.setAttribute("aria-label", "Loading the networks of this page");
+    this.element.setAttribute("aria-label", t`Loading the networks of this page`);
     if (total) this.timer = setTimeout(() => (document.querySelector("main") ?? document.body).append(this.element), 700); // nothing to fetch, nothing to show
   }
 

@@ -19,9 +19,11 @@ import * as gestures from "./state.js";
 import { Store } from "./store.js";
 import { Strip } from "./strip.js";
 import { Zoom } from "./zoom.js";
+import { both, inLanguage, t, translate } from "./words.js";
 
+translate(document.documentElement);
 const engine = await openEngine();
-const description = await engine.describe();
+const description = inLanguage(await engine.describe());
 const { features } = description;
 const first = engine.first();
 
@@ -205,7 +207,7 @@ function showNumbers() {
     };
   });
   effects.update(held, entry, walking ? undefined : known, switched);
-  say("face-name", walking ? `${Math.round(100 * state.at)} % of the way from A to B` : faceName(entry));
+  say("face-name", walking ? t`${Math.round(100 * state.at)} % of the way from A to B` : faceName(entry));
   say("short", !walking && known ? shortfall(entry, known) : "");
 }
 
@@ -213,8 +215,8 @@ function showNumbers() {
 function shortfall(entry, { share, in_the_way: locks }) {
   if (!Object.keys(entry.asked).length || share >= 0.9) return "";
   const labels = locks.slice(0, 2).map((name) => description.features.find((feature) => feature.name === name).label);
-  const why = labels.length ? `keeping ${labels.join(" and ")} is in the way` : "further out no faces live";
-  return `${Math.max(0, Math.round(100 * share))} % of what was asked: ${why}`;
+  const why = labels.length ? t`keeping ${both(labels)} is in the way` : t`further out no faces live`;
+  return t`${Math.max(0, Math.round(100 * share))} % of what was asked: ${why}`;
 }
 
 function show(state) {

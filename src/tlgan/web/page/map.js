@@ -3,8 +3,9 @@
 
 import * as dialog from "./dialog.js";
 import { make, signed } from "./dom.js";
+import { t } from "./words.js";
 
-const KINDS = { measured: "as measured", axes: "as the axes say" };
+const KINDS = { measured: t`as measured`, axes: t`as the axes say` };
 
 export class CorrelationMap {
   /** @param {import("./engine.js").Description} description @param {(names: string[]) => void} pick */
@@ -23,7 +24,7 @@ export class CorrelationMap {
     this.canvas = make("canvas", {
       tabindex: 0,
       role: "application",
-      "aria-label": "Correlation map: arrow keys move, Enter chooses two sliders",
+      "aria-label": t`Correlation map: arrow keys move, Enter chooses two sliders`,
       "aria-describedby": "map-words",
       pointermove: (event) => this.point(event),
       click: (event) => {
@@ -40,8 +41,8 @@ export class CorrelationMap {
       };
       return make("label", {}, make("input", { type: "radio", name: "map-kind", value: kind, checked: kind === this.kind, change }), words);
     });
-    const body = make("div.map", {}, make("div.kinds", { role: "radiogroup", "aria-label": "Correlation" }, ...kinds), this.words, make("div.scroll", {}, this.canvas));
-    dialog.show("What goes together", body, "wide map");
+    const body = make("div.map", {}, make("div.kinds", { role: "radiogroup", "aria-label": t`Correlation` }, ...kinds), this.words, make("div.scroll", {}, this.canvas));
+    dialog.show(t`What goes together`, body, "wide map");
     this.draw();
     this.canvas.focus();
   }
@@ -113,7 +114,7 @@ export class CorrelationMap {
     const [a, b] = [this.features[row], this.features[column]];
     const of = (kind) => signed(this.correlations[kind][this.order[row]][this.order[column]], 2);
     this.words.textContent =
-      row === column ? a.label : `${a.label} and ${b.label}: ${of("measured")} as measured, ${of("axes")} as the axes say`;
+      row === column ? a.label : t`${a.label} and ${b.label}: ${of("measured")} as measured, ${of("axes")} as the axes say`;
   }
 
   point(event) {

@@ -2,6 +2,7 @@
 // page has no switch for it.
 
 import { byId, make, write } from "./dom.js";
+import { t, word } from "./words.js";
 
 const KEY = "tlgan.mark"; // "off" in the browser's own storage
 
@@ -18,7 +19,7 @@ export class Mark {
 
   /** What the picture is: generated, or a photograph that was edited. @param {"generated" | "photograph" | "edited with AI"} words */
   name(words) {
-    write(byId("mark"), "textContent", words);
+    write(byId("mark"), "textContent", word(words));
   }
 
   /** The switch, where there is one. @returns {Node | ""} */
@@ -29,7 +30,7 @@ export class Mark {
       this.show(box.checked);
       store(box.checked ? "on" : "off");
     });
-    return make("label.switch", {}, box, "Show the mark “generated” on the picture. Files say it either way.");
+    return make("label.switch", {}, box, t`Show the mark “generated” on the picture. Files say it either way.`);
   }
 }
 

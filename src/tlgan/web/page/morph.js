@@ -4,6 +4,7 @@ import * as dialog from "./dialog.js";
 import { byId, complain, download, icon, make } from "./dom.js";
 import { toFace } from "./state.js";
 import * as gestures from "./state.js";
+import { t } from "./words.js";
 
 const SECONDS = 4; // there and back
 const FPS = 24;
@@ -43,7 +44,7 @@ export class Morph {
       button.classList.toggle("kept", Boolean(kept));
       if (kept) this.thumbs.paint(kept, button.canvas);
       const letter = end.toUpperCase();
-      button.title = kept ? `Keep this face as ${letter} instead (${letter})` : `Keep this face as ${letter} (${letter})`;
+      button.title = kept ? t`Keep this face as ${letter} instead (${letter})` : t`Keep this face as ${letter} (${letter})`;
     }
     this.bar.disabled = this.playButton.disabled = !ready;
     this.filmButton.disabled = !ready || !this.description.films.length;
@@ -91,7 +92,7 @@ export class Morph {
 
   show(playing) {
     this.playButton.replaceChildren(icon(playing ? "pause" : "play"));
-    this.playButton.setAttribute("aria-label", playing ? "Pause" : "Play");
+    this.playButton.setAttribute("aria-label", playing ? t`Pause` : t`Play`);
   }
 
   askFormat() {
@@ -108,14 +109,14 @@ export class Morph {
         format.toUpperCase(),
       ),
     );
-    const body = make("div.choices", {}, make("p", {}, "A loop of four seconds, from A to B and back."), ...formats);
-    dialog.show("Save the walk", body, "small");
+    const body = make("div.choices", {}, make("p", {}, t`A loop of four seconds, from A to B and back.`), ...formats);
+    dialog.show(t`Save the walk`, body, "small");
   }
 
   async save(format) {
     const { a, b } = this.store.state;
     this.filmButton.disabled = true;
-    this.filmButton.textContent = "making it …";
+    this.filmButton.textContent = t`making it …`;
     try {
       const options = { format, fps: FPS, frames: SECONDS * FPS };
       const film = await this.engine.film(toFace(a, this.description.features), toFace(b, this.description.features), options);
@@ -125,6 +126,6 @@ export class Morph {
       complain("morph-error", error);
     }
     this.filmButton.disabled = false;
-    this.filmButton.textContent = "film";
+    this.filmButton.textContent = t`film`;
   }
 }

@@ -2,6 +2,7 @@
 
 import { byId, make } from "./dom.js";
 import { Slider } from "./slider.js";
+import { t } from "./words.js";
 
 const WEAK = "Weak";
 
@@ -29,12 +30,12 @@ export class Panel {
       if (strong.length) this.section(name, make("h2", {}, name), strong);
     }
     if (weak.length) {
-      const summary = make("summary", {}, make("h2", {}, `weak on this generator (${weak.length})`));
+      const summary = make("summary", {}, make("h2", {}, t`weak on this generator (${weak.length})`));
       this.details = make(
         "details",
         {},
         summary,
-        make("p.quiet", {}, "The generator hardly shows these, so their sliders are guesses."),
+        make("p.quiet", {}, t`The generator hardly shows these, so their sliders are guesses.`),
       );
       this.section(WEAK, this.details, weak, this.details);
     }
@@ -51,7 +52,7 @@ export class Panel {
 
   section(name, head, sliders, into = null) {
     const id = `group-${name.replace(/[^\p{L}\p{M}\p{N}]+/gu, "-").toLowerCase()}`;
-    const section = make("section.group", { id, "data-group": name, "aria-label": name }, head);
+    const section = make("section.group", { id, "data-group": name, "aria-label": name === WEAK ? t`Weak` : name }, head);
     (into ?? section).append(...sliders.map((slider) => slider.element));
     this.element.append(section);
     this.tabs.append(
@@ -63,7 +64,7 @@ export class Panel {
           "data-group": name,
           click: () => this.choose(name),
         },
-        name === WEAK ? `weak (${sliders.length})` : name,
+        name === WEAK ? t`weak (${sliders.length})` : name,
       ),
     );
   }

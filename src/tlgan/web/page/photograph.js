@@ -3,6 +3,7 @@
 
 import * as dialog from "./dialog.js";
 import { byId, complain, make, tell } from "./dom.js";
+import { t, word } from "./words.js";
 
 const KEY = "tlgan.photographs"; // "read" in the browser's own storage, once the words about consent were read
 const VIDEO = { facingMode: "user", width: { ideal: 1280 }, height: { ideal: 960 } };
@@ -36,12 +37,12 @@ export class Photographs {
     this.consented(() => {
       const input = make("input", { type: "file", accept: "image/*", hidden: true, id: "photo-file" });
       input.addEventListener("change", () => input.files[0] && this.open(input.files[0]));
-      const choose = make("button.primary", { click: () => input.click(), autofocus: true }, "choose a file");
+      const choose = make("button.primary", { click: () => input.click(), autofocus: true }, t`choose a file`);
       const camera = navigator.mediaDevices?.getUserMedia
-        ? make("button.plain", { id: "use-camera", click: () => this.camera() }, "use the camera")
+        ? make("button.plain", { id: "use-camera", click: () => this.camera() }, t`use the camera`)
         : "";
-      const words = make("p.quiet", {}, "A photograph may also be dropped or pasted anywhere on this page.");
-      this.show("Edit a photograph", words, make("div.choices", {}, input, camera, choose));
+      const words = make("p.quiet", {}, t`A photograph may also be dropped or pasted anywhere on this page.`);
+      this.show(t`Edit a photograph`, words, make("div.choices", {}, input, camera, choose));
     });
   }
 
@@ -57,19 +58,19 @@ export class Photographs {
       store();
       go();
     };
-    this.show("Before the first photograph", make("p", {}, this.about.words), make("div.choices", {}, make("button.primary", { click: agree, autofocus: true, id: "agree" }, "understood")));
+    this.show(t`Before the first photograph`, make("p", {}, word(this.about.words)), make("div.choices", {}, make("button.primary", { click: agree, autofocus: true, id: "agree" }, t`understood`)));
   }
 
   async camera() {
-    const video = make("video.camera", { autoplay: true, muted: true, playsinline: true, "aria-label": "What the camera sees" });
+    const video = make("video.camera", { autoplay: true, muted: true, playsinline: true, "aria-label": t`What the camera sees` });
     video.muted = true;
-    const take = make("button.primary", { disabled: true, id: "take" }, "take it");
-    const body = this.show("Take a photograph", video, make("div.choices", {}, take));
+    const take = make("button.primary", { disabled: true, id: "take" }, t`take it`);
+    const body = this.show(t`Take a photograph`, video, make("div.choices", {}, take));
     let stream;
     try {
       stream = await navigator.mediaDevices.getUserMedia({ video: VIDEO });
     } catch (error) {
-      const why = error.name === "NotAllowedError" ? "The browser was not allowed to use the camera: allow it for this page, or choose a file." : "No camera was found: choose a file instead.";
+      const why = error.name === "NotAllowedError" ? t`The browser was not allowed to use the camera: allow it for this page, or choose a file.` : t`No camera was found: choose a file instead.`;
       return complain("photo-error", new Error(why));
     }
     const stop = () => stream.getTracks().forEach((track) => track.stop());
@@ -87,9 +88,9 @@ export class Photographs {
 
   /** Hand it to the engine, and ask which face or which square is meant. @param {Blob} file */
   async send(file) {
-    const body = this.show("Reading the photograph", make("p.quiet", { role: "status" }, "Looking for faces …"));
+    const body = this.show(t`Reading the photograph`, make("p.quiet", { role: "status" }, t`Looking for faces …`));
     try {
-      if (file.size > this.about.bytes) throw new Error(`That file has ${Math.round(file.size / 2 ** 20)} MB: at most ${this.about.bytes / 2 ** 20} MB are read.`);
+      if (file.size > this.about.bytes) throw new Error(t`That file has ${Math.round(file.size / 2 ** 20)} MB: at most ${this.about.bytes / 2 ** 20} MB are read.`);
       const sent = await this.engine.photograph(file);
       if (!body.isConnected) return this.engine.forget(sent.photo);
       this.known.set(sent.photo, sent);
@@ -97,7 +98,7 @@ export class Photographs {
       else if (sent.faces.length === 1) this.invert(sent, { face: 1 });
       else this.pick(sent);
     } catch (error) {
-      if (body.isConnected) this.show("This photograph can't be used", make("div.choices", {}, make("button.primary", { click: () => this.ask() }, "choose another")));
+      if (body.isConnected) this.show(t`This photograph can't be used`, make("div.choices", {}, make("button.primary", { click: () => this.ask() }, t`choose another`)));
       complain(body.isConnected || dialog.isOpen() ? "photo-error" : "file-error", error);
     }
   }
@@ -105,20 +106,20 @@ export class Photographs {
   /** Several faces: the person says which. @param {Sent} sent */
   pick(sent) {
     const boxes = sent.faces.map(({ box, small }, k) => {
-      const words = `Face ${k + 1} of ${sent.faces.length}${small ? ", too small" : ""}`;
+      const words = small ? t`Face ${k + 1} of ${sent.faces.length}, too small` : t`Face ${k + 1} of ${sent.faces.length}`;
       const button = make("button.box", { click: () => this.invert(sent, { face: k + 1 }), disabled: small, "aria-label": words, title: words, autofocus: k + 1 === sent.chosen });
       place(button, sent, box);
       return button;
     });
-    const picture = make("div.pick", {}, make("img", { src: sent.preview, alt: "The photograph" }), ...boxes);
-    const body = this.show(`${sent.faces.length} faces: which one?`, picture);
+    const picture = make("div.pick", {}, make("img", { src: sent.preview, alt: t`The photograph` }), ...boxes);
+    const body = this.show(t`${sent.faces.length} faces: which one?`, picture);
     whenGone(body, () => this.given(sent));
   }
 
   /** No faces: the person draws the square that the generator would have been shown. @param {Sent} sent */
   square(sent) {
-    const frame = make("div.box", { tabindex: 0, role: "group", "aria-label": "The square: arrows move it, + and − change its size" });
-    const picture = make("div.pick.draw", {}, make("img", { src: sent.preview, alt: "The photograph", draggable: "false" }), frame);
+    const frame = make("div.box", { tabindex: 0, role: "group", "aria-label": t`The square: arrows move it, + and − change its size` });
+    const picture = make("div.pick.draw", {}, make("img", { src: sent.preview, alt: t`The photograph`, draggable: "false" }), frame);
     const most = Math.min(sent.width, sent.height);
     let [left, top, side] = [(sent.width - most) / 2, (sent.height - most) / 2, most];
     const move = (x, y, size) => {
@@ -150,33 +151,33 @@ export class Photographs {
       move(left + dx, top + dy, side + more);
     });
     move(left, top, side);
-    const take = make("button.primary", { id: "take-square", click: () => this.invert(sent, { box: [left, top, side] }) }, "take this square");
-    const body = this.show("Which part?", make("p.quiet", {}, "Draw the square that shows what this generator paints."), picture, make("div.choices", {}, take));
+    const take = make("button.primary", { id: "take-square", click: () => this.invert(sent, { box: [left, top, side] }) }, t`take this square`);
+    const body = this.show(t`Which part?`, make("p.quiet", {}, t`Draw the square that shows what this generator paints.`), picture, make("div.choices", {}, take));
     whenGone(body, () => this.given(sent));
   }
 
   /** The inversion, with pictures; stopped at any time with the best so far. @param {Sent} sent @param {object} choice */
   async invert(sent, choice) {
     sent.taken = true;
-    const found = make("img.found", { alt: "What was found so far" });
-    const bar = make("progress", { max: 1, value: 0, "aria-label": "Inversion" });
-    const words = make("p.quiet", { role: "status" }, "Looking for a latent whose picture it is …");
+    const found = make("img.found", { alt: t`What was found so far` });
+    const bar = make("progress", { max: 1, value: 0, "aria-label": t`Inversion` });
+    const words = make("p.quiet", { role: "status" }, t`Looking for a latent whose picture it is …`);
     let stopped = false;
-    const stop = make("button.primary", { disabled: true, id: "stop-inversion", click: () => (stopped = true) }, "edit it now");
-    const body = this.show("Finding this face in the generator", make("div.progress", {}, found, bar, words), make("div.choices", {}, stop));
+    const stop = make("button.primary", { disabled: true, id: "stop-inversion", click: () => (stopped = true) }, t`edit it now`);
+    const body = this.show(t`Finding this face in the generator`, make("div.progress", {}, found, bar, words), make("div.choices", {}, stop));
     try {
       for (let told = null; !stopped && !told?.done; choice = {}) {
         told = await this.engine.invert({ photo: sent.photo, ...choice });
         if (!body.isConnected) return this.forget(sent);
         found.src = told.picture;
         bar.value = told.step / Math.max(1, told.steps);
-        const words_ = told.stage === "encoder" ? "a first guess" : `step ${told.step} of ${told.steps}`;
+        const words_ = told.stage === "encoder" ? t`a first guess` : t`step ${told.step} of ${told.steps}`;
         words.textContent = `${words_}, ${told.seconds} s`;
         stop.disabled = false;
       }
       dialog.close();
       this.arrived(sent.photo);
-      tell("Move a slider. What is saved is the photograph, with what changed laid back.");
+      tell(t`Move a slider. What is saved is the photograph, with what changed laid back.`);
     } catch (error) {
       if (!body.isConnected) return;
       this.forget(sent);

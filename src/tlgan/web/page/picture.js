@@ -2,6 +2,7 @@
 
 import { byId } from "./dom.js";
 import { enlarge } from "./upscale.js";
+import { t } from "./words.js";
 
 const SMALL = 128; // pixels a side up to which a picture is enlarged with care rather than by the browser
 const DRAFT = 64; // the same while a hand moves: larger ones would take the next picture's time
@@ -71,7 +72,7 @@ export class Picture {
     this.element.style.setProperty("--wipe", this.comparing ? "100%" : `${this.wipe.value}%`);
     this.element.classList.toggle("wiping", this.wiping && !this.comparing && Boolean(this.originalBitmap));
     this.badge.hidden = !this.comparing;
-    this.badge.textContent = "original";
+    this.badge.textContent = t`original`;
   }
 
   /** The picture as it came, not enlarged, as a PNG. @returns {Promise<Blob>} */

@@ -1,6 +1,7 @@
 // How honest a slider is: what it changes of what it says, and what else changes with it, as measured on pictures.
 
 import { signed } from "./dom.js";
+import { t } from "./words.js";
 
 export const MIXED = 1.5; // a slider that moves something else by this many times its own change is marked
 
@@ -10,9 +11,10 @@ export const mixed = ({ got, effects }) =>
 
 /** One sentence for the hover. @param {import("./engine.js").Feature} feature @param {string} by  who measured */
 export function sentence({ r2, agreement, got, effects, weak }, by) {
-  const known = `the axis explains ${Math.round(100 * r2)} % of what is measured, and two halves of the samples agree to ${agreement.toFixed(2)}`;
-  if (got === null || got === undefined) return `${known}${weak ? "; weak here" : ""}`;
+  const known = t`the axis explains ${Math.round(100 * r2)} % of what is measured, and two halves of the samples agree to ${agreement.toFixed(2)}`;
+  const last = weak ? t`; weak here` : "";
+  if (got === null || got === undefined) return known + last;
   const also = effects.map(({ label, change }) => `${label} ${signed(change)}`).join(", ");
-  const effect = `asked for +1 it gives ${signed(got)}, and ${also ? `also ${also}` : "nothing else moves much"}`;
-  return `${effect} (measured by ${by}); ${known}${weak ? "; weak here" : ""}`;
+  const effect = also ? t`asked for +1 it gives ${signed(got)}, and also ${also}` : t`asked for +1 it gives ${signed(got)}, and nothing else moves much`;
+  return t`${effect} (measured by ${by}); ${known}` + last;
 }

@@ -2,6 +2,8 @@
 // an older one that nobody waits for any more is dropped. A lost connection is taken up again, and the last view with it;
 // where the server or a proxy refuses one, the page says why and does not try for ever.
 
+import { t, word } from "./words.js";
+
 /** @typedef {import("./engine.js").Engine} Engine */
 /** @typedef {import("./engine.js").Frame} Frame */
 /** @typedef {import("./engine.js").View} View */
@@ -13,8 +15,8 @@ const RGBA = 3;
 const LOSSLESS = 512; // pixels a side up to which pictures arrive as they were painted
 const GAVE_WAY = 4408; // the server closed a page that was silent
 const AGAIN = 10_000; // milliseconds until the next try at a server that is full, or whose websocket does not come through
-const LOST = "The connection is lost. What you ask for is kept; it goes on by itself.";
-const STEP = "It is tried again with your next step.";
+const LOST = t`The connection is lost. What you ask for is kept; it goes on by itself.`;
+const STEP = t`It is tried again with your next step.`;
 
 /** @returns {Promise<Engine>} */
 export async function open() {
@@ -98,7 +100,7 @@ class Remote {
   /** @param {CloseEvent} event */
   async closed(event) {
     if (event.target !== this.socket) return; // another one was opened since
-    if (event.code === GAVE_WAY) return this.stop(`${event.reason} ${STEP}`);
+    if (event.code === GAVE_WAY) return this.stop(`${word(event.reason)} ${STEP}`);
     this.failed += 1;
     const { trouble, again } = this.failed === 1 ? { trouble: LOST, again: this.delay } : await this.why();
     if (again === null) return this.stop(`${trouble} ${STEP}`);
@@ -112,13 +114,13 @@ class Remote {
     const answer = await fetch(new URL("api/hello", document.baseURI), { method: "POST" }).catch(() => null);
     if (answer === null) return { trouble: LOST, again: this.delay };
     const words = await answer.json().catch(() => ({}));
-    if (answer.status === 503) return { trouble: words.error ?? "The server is busy.", again: AGAIN };
+    if (answer.status === 503) return { trouble: words.error ?? t`The server is busy.`, again: AGAIN };
     if (words.error) return { trouble: words.error, again: null };
     if (!("version" in words)) {
-      return { trouble: `Something on the way answers in place of the server (${answer.status}).`, again: null };
+      return { trouble: t`Something on the way answers in place of the server (${answer.status}).`, again: null };
     }
     const address = this.socket.url;
-    return { trouble: `The server answers, its websocket does not: a proxy on the way has to pass on ${address}.`, again: AGAIN };
+    return { trouble: t`The server answers, its websocket does not: a proxy on the way has to pass on ${address}.`, again: AGAIN };
   }
 
   /** Say what is wrong and wait for the person. */
@@ -136,7 +138,7 @@ class Remote {
         if (description.version !== words.version) {
           this.socket.onclose = null;
           this.socket.close();
-          return this.status(`The server is of another version (${words.version}) than this page: reload the page.`);
+          return this.status(t`The server is of another version (${words.version}) than this page: reload the page.`);
         }
         if (description.generator.fingerprint !== words.generator) return location.reload(); // another workspace now
         this.status("");
@@ -278,11 +280,11 @@ class Remote {
     };
     const answer = await fetch(new URL(path, document.baseURI), options).catch((error) => {
       if (error.name === "AbortError") throw error;
-      throw new Error("The studio's server does not answer. Is it still running?");
+      throw new Error(t`The studio's server does not answer. Is it still running?`);
     });
     if (answer.ok) return answer;
     const words = await answer.json().catch(() => ({}));
-    throw new Error(words.error ?? `The server answered with ${answer.status}.`);
+    throw new Error(words.error ?? t`The server answered with ${answer.status}.`);
   }
 }
 

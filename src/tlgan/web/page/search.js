@@ -1,6 +1,7 @@
 // Which sliders to show: by what is typed (name, label, group, the words at both ends), or by a pick from the map.
 
 import { byId, make } from "./dom.js";
+import { both, t } from "./words.js";
 
 export class Search {
   /** @param {import("./engine.js").Description} description @param {import("./panel.js").Panel} panel */
@@ -27,8 +28,8 @@ export class Search {
     if (!text.trim()) return this.clear();
     const found = matching(text, this.features);
     this.panel.filter(new Set(found));
-    const count = found.length === 1 ? "1 slider" : `${found.length} sliders`;
-    this.say(found.length ? `${count} of ${this.features.length}` : `No slider matches “${text.trim()}”.`);
+    if (!found.length) return this.say(t`No slider matches “${text.trim()}”.`);
+    this.say(found.length === 1 ? t`1 slider of ${this.features.length}` : t`${found.length} sliders of ${this.features.length}`);
   }
 
   /** Show just these. @param {string[]} names */
@@ -36,12 +37,12 @@ export class Search {
     this.input.value = "";
     this.panel.filter(new Set(names));
     const labels = names.map((name) => this.features.find((feature) => feature.name === name).label);
-    this.say(labels.join(" and "));
+    this.say(both(labels));
     this.panel.reveal(names[0]).track.focus();
   }
 
   say(text) {
-    this.panel.filtered.replaceChildren(text, " ", make("button.text", { click: () => this.clear() }, "show all"));
+    this.panel.filtered.replaceChildren(text, " ", make("button.text", { click: () => this.clear() }, t`show all`));
   }
 
   clear() {
@@ -55,7 +56,7 @@ export function matching(text, features) {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
   return features
     .filter((f) => {
-      const all = [f.name, f.name.replaceAll("_", " "), f.label, f.group, f.low, f.high].join(" ").toLowerCase();
+      const all = [f.name, f.name.replaceAll("_", " "), f.label, f.group, f.low, f.high, f.english].join(" ").toLowerCase();
       return words.every((word) => all.includes(word));
     })
     .map((f) => f.name);

@@ -4,6 +4,7 @@
 import { atFrame, icon, make, signed, write } from "./dom.js";
 import { natural } from "./engine.js";
 import { mixed, sentence } from "./quality.js";
+import { t } from "./words.js";
 
 const FINE = 0.1; // standard deviations an arrow key moves
 const COARSE = 0.5; // with Shift, and a press of − or +
@@ -55,7 +56,7 @@ export class Slider {
         id,
         "aria-labelledby": `${id}-label`,
         "aria-describedby": `${id}-ends`,
-        title: `${low} to ${high}`,
+        title: t`${low} to ${high}`,
         "data-feature": name,
       },
       make("span.band"),
@@ -71,11 +72,11 @@ export class Slider {
       tabindex: -1,
       maxlength: 8,
       autocomplete: "off",
-      "aria-label": `${label}: change in standard deviations`,
+      "aria-label": t`${label}: change in standard deviations`,
     });
-    this.less = make("button.step", { tabindex: -1, "aria-label": `${label}: less`, title: `${low} (−0.5)` }, "−");
-    this.more = make("button.step", { tabindex: -1, "aria-label": `${label}: more`, title: `${high} (+0.5)` }, "+");
-    this.lockButton = make("button.lock", { "aria-label": `${label}: lock` });
+    this.less = make("button.step", { tabindex: -1, "aria-label": t`${label}: less`, title: `${low} (−0.5)` }, "−");
+    this.more = make("button.step", { tabindex: -1, "aria-label": t`${label}: more`, title: `${high} (+0.5)` }, "+");
+    this.lockButton = make("button.lock", { "aria-label": t`${label}: lock` });
     this.note = make("span.note");
     this.element = make(
       "div.slider",
@@ -84,7 +85,7 @@ export class Slider {
         "div.head",
         {},
         make(`span.label${long(label, 20)}`, { id: `${id}-label`, title: `${label}: ${quality}` }, label),
-        ...(mixed(this.feature) ? [make("span.mixed", { title: `${label}: ${quality}`, "aria-hidden": "true" }, "mixed")] : []),
+        ...(mixed(this.feature) ? [make("span.mixed", { title: `${label}: ${quality}`, "aria-hidden": "true" }, t`mixed`)] : []),
         this.note,
         make("span.stepper", {}, this.less, this.number, this.more),
         this.lockButton,
@@ -95,7 +96,7 @@ export class Slider {
         make(`span.low${long(low, 9)}`, {}, low),
         this.track,
         make(`span.high${long(high, 9)}`, {}, high),
-        make("span.visually-hidden", { id: `${id}-ends` }, `from ${low} to ${high}; ${quality}`),
+        make("span.visually-hidden", { id: `${id}-ends` }, t`from ${low} to ${high}; ${quality}`),
       ),
     );
   }
@@ -162,8 +163,8 @@ export class Slider {
     const drifts = locked && change !== null && Math.abs(change - asked) >= DRIFT;
     const note = [];
     if (this.held) note.push(natural(this.feature, measured ?? place));
-    if (drifts) note.push(`drifts ${signed(change - asked)}`);
-    else if (asked !== 0 && change !== null) note.push(`measured ${signed(change)}`);
+    if (drifts) note.push(t`drifts ${signed(change - asked)}`);
+    else if (asked !== 0 && change !== null) note.push(t`measured ${signed(change)}`);
     write(this.note, "textContent", note.join(" · "));
     this.toggle("drifting", drifts);
     if (this.shownLock !== locked) {
@@ -171,11 +172,11 @@ export class Slider {
       this.lockButton.setAttribute("aria-pressed", String(locked));
       this.lockButton.replaceChildren(icon(locked ? "lock" : "unlock"));
     }
-    const action = locked ? (kept ? "kept by a switch below" : "unlock") : "lock: this must not change";
+    const action = locked ? (kept ? t`kept by a switch below` : t`unlock`) : t`lock: this must not change`;
     write(this.lockButton, "title", `${action} (L)`);
     const words = [signed(asked), natural(this.feature, place)];
-    if (change !== null && asked !== 0) words.push(`measured ${signed(change)}`);
-    if (locked) words.push("locked");
+    if (change !== null && asked !== 0) words.push(t`measured ${signed(change)}`);
+    if (locked) words.push(t`locked`);
     write(this.track, "ariaValueMin", Math.max(-this.most, from - (own ?? 0)).toFixed(1));
     write(this.track, "ariaValueMax", Math.min(this.most, to - (own ?? 0)).toFixed(1));
     write(this.track, "ariaValueNow", asked.toFixed(2));

@@ -5,6 +5,7 @@ import { complain, download, make, signed } from "./dom.js";
 import { natural } from "./engine.js";
 import { isPhotograph } from "./link.js";
 import { asked as wishes, markPng, ofPhotograph, signed as exactly } from "./provenance.js";
+import { t } from "./words.js";
 
 const STEPS = 7;
 const SIDE = 256; // of a picture in the saved strip, at least
@@ -24,7 +25,7 @@ export class Strip {
    */
   async open(feature, face, own) {
     const list = make("ol.strip", { "aria-busy": "true" });
-    const save = make("button.primary", { disabled: true }, "save as PNG");
+    const save = make("button.primary", { disabled: true }, t`save as PNG`);
     const body = make(
       "div",
       {},
@@ -32,7 +33,7 @@ export class Strip {
       make("p.error", { id: "strip-error", role: "alert", hidden: true }),
       make("div.choices", {}, save),
     );
-    dialog.show(`${feature.label}: ${feature.low} to ${feature.high}`, body, "wide");
+    dialog.show(t`${feature.label}: ${feature.low} to ${feature.high}`, body, "wide");
     const places = stops(feature.band);
     try {
       const { asked, pictures } = await this.engine.strip(face, feature.name, places.map((place) => place - own));

@@ -1,5 +1,7 @@
 // "smiling +2, glasses, older" as numbers: names, labels and the words at both ends of a slider all count.
 
+import { t } from "./words.js";
+
 const USUAL = 2; // standard deviations meant by a word without a number
 
 /**
@@ -8,15 +10,15 @@ const USUAL = 2; // standard deviations meant by a word without a number
  */
 export function readWish(text, features) {
   const wanted = /** @type {Record<string, number>} */ ({});
-  for (const item of text.split(/[,;]/).map((part) => part.trim()).filter(Boolean)) {
+  for (const item of text.split(/[,;，；]/).map((part) => part.trim()).filter(Boolean)) {
     const match = /^(.*?)\s*[:=]?\s*([+\-−]?\d+(?:\.\d+)?)?$/u.exec(item);
     const words = plain(match?.[1] ?? item);
     const found = find(words, features);
-    if (!found) throw new Error(`No slider is called “${item}”.`);
+    if (!found) throw new Error(t`No slider is called “${item}”.`);
     const value = match?.[2] === undefined ? USUAL : Number(match[2].replace("−", "-"));
     wanted[found.name] = found.sign * value;
   }
-  if (!Object.keys(wanted).length) throw new Error("Say what to look for: smiling +2, glasses");
+  if (!Object.keys(wanted).length) throw new Error(t`Say what to look for: smiling +2, glasses`);
   return wanted;
 }
 

@@ -10,6 +10,8 @@ import hashlib
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from tlgan.web import languages
+
 from . import bundle, words
 
 if TYPE_CHECKING:
@@ -73,6 +75,7 @@ def embed_html(workspace: Workspace, engine: Engine, *, title: str, address: str
 <header><h1>{escape(title)}</h1></header>
 <main id="widget"><img alt="A face that does not exist" src="{engine.first["frame"]["picture"]}"></main>
 <script type="text/plain" id="notices">{escape(words.notices(workspace), quote=False)}</script>
+{languages.script()}
 <script type="application/json" id="modules">{bundle.literal(modules)}</script>
 <script type="application/json" id="widget-data">{bundle.literal(data)}</script>
 <script type="module">{boot}</script>

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tlgan.provenance import Claim
+from tlgan.web import languages
 from tlgan.web.server import wire
 from tlgan.web.server.app import PAGE
 
@@ -74,7 +75,7 @@ def html(
     page = re.sub(r"<title>.*?</title>", f"<title>{escape(words['title'])}</title>", page)
     page = re.sub(r'<meta name="description"[^>]*>', _description(words, address), page)
     page = page.replace('<meta charset="utf-8">', f'<meta charset="utf-8">\n{_policy(folder)}', 1)
-    data = _data("first", first) + _data("site", manifest)
+    data = _data("first", first) + _data("site", manifest) + languages.script()
     page = page.replace("<!-- first words -->", data)
     picture = first["frame"]["picture"]
     page = page.replace("<!-- first picture -->", f'<img id="first-picture" alt="" src="{picture}">')

@@ -24,6 +24,7 @@ from tlgan.editing.state import MAX_ASKED, encode_latent, read_wishes, to_json
 from tlgan.errors import TlganError
 from tlgan.generators import known_model
 from tlgan.provenance import Claim, encode
+from tlgan.web import languages
 
 from . import films, openapi, wire
 from .album import Album
@@ -415,7 +416,8 @@ def _first_paint(description: wire.Json, edit: Edit, frame: Frame, claim: Claim)
     first = {"describe": description, "face": wire.face_json(edit), "frame": wire.words(frame) | {"picture": picture}}
     text = json.dumps(first, separators=(",", ":")).replace("<", "\\u003c")  # nothing in it can close the script
     html = (PAGE / "index.html").read_text("utf-8")
-    html = html.replace("<!-- first words -->", f'<script type="application/json" id="first">{text}</script>')
+    first_words = f'<script type="application/json" id="first">{text}</script>'
+    html = html.replace("<!-- first words -->", first_words + languages.script())
     return html.replace("<!-- first picture -->", f'<img id="first-picture" alt="" src="{picture}">')
 
 

@@ -1,5 +1,7 @@
 /* Shows what the server says to show, and tells it what was clicked. All state lives there; a reload loses nothing. */
 
+import { t, translate, word } from "./words.js";
+
 const at = (id) => /** @type {any} */ (document.getElementById(id));
 let state = null;
 let waiting = false;
@@ -18,7 +20,7 @@ async function act(verb, body = {}) {
     show(await call(verb, body));
     at("error").hidden = true;
   } catch (error) {
-    at("error").textContent = error instanceof TypeError ? "The connection is lost; try again." : error.message;
+    at("error").textContent = error instanceof TypeError ? t`The connection is lost; try again.` : word(error.message);
     at("error").hidden = false;
   } finally {
     waiting = false;
@@ -29,7 +31,7 @@ const answer = (yes) => state && !state.result && act("answer", { row: state.row
 
 async function finish() {
   at("finish").disabled = true;
-  at("finish").textContent = "making the slider …";
+  at("finish").textContent = t`making the slider …`;
   await act("finish");
   if (state.result) at("made").focus();
   else show(state);
@@ -38,31 +40,32 @@ async function finish() {
 function show(now) {
   state = now;
   const { yes, no, needed, result } = now;
-  document.title = `${now.question}? · tlgan label`;
+  document.title = `${t`${now.question}?`} · tlgan label`;
   at("workspace").textContent = now.workspace;
-  at("question").textContent = `${now.question[0].toUpperCase()}${now.question.slice(1)}?`;
+  at("question").textContent = t`${now.question[0].toUpperCase() + now.question.slice(1)}?`;
   at("picture").src = `picture/${now.row}.png`;
-  at("counts").textContent = `${yes} yes, ${no} no`;
+  at("counts").textContent = t`${yes} yes, ${no} no`;
   const part = Math.min(1, (yes + no) / needed.all, yes / needed.each, no / needed.each);
   at("progress").style.width = `${100 * part}%`;
   at("estimate").textContent = estimated(now);
-  at("looked").textContent = now.looked < now.pool ? `looked at ${now.looked} of ${now.pool} pictures` : "";
+  at("looked").textContent = now.looked < now.pool ? t`looked at ${now.looked} of ${now.pool} pictures` : "";
   row("surest-yes", now.examples.yes);
   row("surest-no", now.examples.no);
   at("undo").disabled = yes + no === 0 || result !== null;
   for (const id of ["yes", "no", "skip"]) at(id).disabled = result !== null;
   at("finish").disabled = !now.ready || result !== null;
   at("finish").hidden = result !== null;
-  at("finish").textContent = "make the slider";
+  at("finish").textContent = t`make the slider`;
   if (result) finished(now, result);
 }
 
 function estimated({ yes, no, needed, estimate, ready }) {
-  if (estimate === null) return `At least ${needed.all} answers are needed, ${needed.each} of each.`;
+  if (estimate === null) return t`At least ${needed.all} answers are needed, ${needed.each} of each.`;
   const [auc, low, high] = [estimate.auc, estimate.low, estimate.high].map((x) => Math.round(100 * x));
-  const which = estimate.at_random ? "pictures drawn at random" : "pictures, hard ones among them";
-  const more = ready ? "" : ` ${Math.max(needed.all - yes - no, needed.each - Math.min(yes, no), 0)} more to go.`;
-  return `Of a picture with and one without, it knows which is which ${auc} % of the time (between ${low} and ${high} %; measured on ${estimate.pictures} ${which}).${more}`;
+  const which = estimate.at_random ? t`pictures drawn at random` : t`pictures, hard ones among them`;
+  const more = ready ? "" : t`${Math.max(needed.all - yes - no, needed.each - Math.min(yes, no), 0)} more to go.`;
+  const known = t`Of a picture with and one without, it knows which is which ${auc} % of the time (between ${low} and ${high} %; measured on ${estimate.pictures} ${which}).`;
+  return `${known} ${more}`.trim();
 }
 
 function row(id, rows) {
@@ -79,11 +82,11 @@ function row(id, rows) {
 
 function finished(now, result) {
   at("result").hidden = false;
-  at("made").textContent = `The slider “${now.question}” is made.`;
+  at("made").textContent = t`The slider “${now.question}” is made.`;
   at("strip").src = "strip.png";
   const share = Math.round(100 * Math.max(0, result.r2));
-  const weak = result.weak ? " That is little: this generator hardly varies it, or the clicks do not agree." : "";
-  at("quality").textContent = `Its axis explains ${share} % of how the feature varies on new pictures.${weak}`;
+  const weak = result.weak ? t`That is little: this generator hardly varies it, or the clicks do not agree.` : "";
+  at("quality").textContent = `${t`Its axis explains ${share} % of how the feature varies on new pictures.`} ${weak}`.trim();
   at("next").textContent = `tlgan studio ${now.workspace}`;
 }
 
@@ -110,10 +113,11 @@ async function watch() {
       const now = await call("state");
       if (!waiting) show(now);
     } catch (error) {
-      at("error").textContent = error.message;
+        at("error").textContent = word(error.message);
       at("error").hidden = false;
     }
     setTimeout(watch, 700);
   }
 }
+translate(document.documentElement);
 watch();

@@ -6,6 +6,7 @@ import { draw } from "../picture.js";
 import { Slider } from "../slider.js";
 import * as gestures from "../state.js";
 import { Store } from "../store.js";
+import { inLanguage, t } from "../words.js";
 
 /** @typedef {import("../engine.js").Engine} Engine */
 /** @typedef {import("../engine.js").Face} Face */
@@ -21,7 +22,7 @@ export class Widget {
   constructor(host, { engine, first, sliders, style, sprite, home = null, onface = () => {} }) {
     this.host = host;
     this.engine = engine;
-    this.description = first.describe;
+    this.description = inLanguage(first.describe);
     this.strong = this.description.features.filter(({ weak }) => !weak).map(({ name }) => name);
     this.onface = onface;
     this.store = new Store(gestures.begin(first.face));
@@ -46,27 +47,27 @@ export class Widget {
     };
     const features = names.map((name) => this.description.features[this.rows.get(name)]).filter(Boolean);
     this.sliders = features.map((feature) => new Slider(feature, this.description.limits.asked, hands));
-    this.canvas = make("canvas", { role: "img", "aria-label": "The face" });
-    this.undo = make("button.square", { "aria-label": "Undo", title: "Undo", click: () => this.store.undo() }, this.icon("undo"));
-    this.reset = make("button.text", { title: "Take back what was asked", click: () => this.do(gestures.reset) }, "reset");
-    this.original = make("button.text", { title: "Hold to see the face without edits" }, "original");
+    this.canvas = make("canvas", { role: "img", "aria-label": t`The face` });
+    this.undo = make("button.square", { "aria-label": t`Undo`, title: t`Undo`, click: () => this.store.undo() }, this.icon("undo"));
+    this.reset = make("button.text", { title: t`Take back what was asked`, click: () => this.do(gestures.reset) }, t`reset`);
+    this.original = make("button.text", { title: t`Hold to see the face without edits` }, t`original`);
     this.error = make("p.error", { role: "alert", hidden: true });
     hold(this.original, (on) => this.compare(on));
-    const random = make("button.primary", { title: "A new random face", click: () => this.random() }, this.icon("random"), "random");
+    const random = make("button.primary", { title: t`A new random face`, click: () => this.random() }, this.icon("random"), t`random`);
     const about = Object.entries(this.description.about).flatMap(([term, words]) => [
       make("dt", {}, term),
       make("dd", {}, Array.isArray(words) ? words.join("; ") : String(words)),
     ]);
-    const summary = make("summary", {}, "This person does not exist");
+    const summary = make("summary", {}, t`This person does not exist`);
     const notice = make("details.about", {}, summary, make("dl", {}, ...about));
-    if (home) notice.append(make("p", {}, make("a", { href: home, target: "_blank", rel: "noopener" }, "all sliders")));
+    if (home) notice.append(make("p", {}, make("a", { href: home, target: "_blank", rel: "noopener" }, t`all sliders`)));
     const icons = new DOMParser().parseFromString(sprite, "text/html").body.firstElementChild;
     this.root.replaceChildren(
       icons,
       make(
         "div.widget",
         {},
-        make("div.face", {}, make("figure.picture", {}, this.canvas, make("span.mark", {}, "generated")), make("div.buttons", {}, random, this.undo, this.original, this.reset)),
+        make("div.face", {}, make("figure.picture", {}, this.canvas, make("span.mark", {}, t`generated`)), make("div.buttons", {}, random, this.undo, this.original, this.reset)),
         make("div.knobs", {}, ...this.sliders.map((slider) => slider.element), this.error, notice),
       ),
     );
