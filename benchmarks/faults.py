@@ -3,10 +3,12 @@
     python benchmarks/faults.py                                   # every point of every command, every fault
     python benchmarks/faults.py --commands add,label --faults kill,ENOSPC --points 6
 
-A command runs once to count what it does to its files: making one, writing, syncing, renaming, removing. At each of
-these points its folder is copied, half a write done: that is what a kill leaves. Then it runs again for each point and
-the system refuses there (no space, an input/output error, no permission). Four things are looked at, once for all
-faults that leave the same bytes under the same names:
+A command runs once to count what it does to its files: making one, writing, syncing, renaming, removing. Then it runs
+again. At each of these points its folder is copied, half a write done: that is what a kill leaves. At each of them the
+process is forked too, once for each error, into a copy of the folder: there the system refuses (no space, an
+input/output error, no permission), and the fork goes on from that. So no run is begun anew for a point. What other
+threads do is done at once by the one that asks for it: a fork has no other threads, and every run has the same points.
+Four things are looked at, once for all faults that leave the same bytes under the same names:
 
 - who reads the folder sees what was there before, or what was to become of it, and nothing between;
 - a command that was refused something says so in one line and exits with 1;
@@ -22,7 +24,9 @@ from __future__ import annotations
 import argparse
 import builtins
 import contextlib
+import ctypes
 import errno
+import fcntl
 import gc
 import hashlib
 import importlib
@@ -38,17 +42,19 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from rich.live import _RefreshThread
 from threadpoolctl import threadpool_limits
 
 FAULTS = ("kill", "ENOSPC", "EIO", "EACCES")
-SECONDS = 300  # a run that takes longer hangs
+SECONDS, TICK = 300, 0.005  # a run that takes longer hangs; how often it is looked at
 SETTLED = "already"  # what a command says that has nothing left to do
 
 _FEATURES = """
@@ -84,18 +90,18 @@ judge = Judge()
 
 
 class Disk:
-    """Stands between Python and the files below `folder`: counts, at point number `at` refuses with the error `fault`,
-    and tells `watch` of every point it comes to."""
+    """Stands between Python and the files below `folder`: counts what is done to them. At every point it asks `watch`,
+    which gives the name of an error that the system answers with, or nothing."""
 
-    def __init__(
-        self, folder: Path, at: int = -1, fault: str = "", watch: Callable[[int], Any] = lambda number: None
-    ) -> None:
-        self.folder, self.at, self.fault, self.watch = str(folder.resolve()), at, fault, watch
+    def __init__(self, folder: Path, watch: Callable[[int], str] = lambda number: "") -> None:
+        self.folder, self.watch = str(folder.resolve()), watch
         self.seen: list[str] = []
-        self.at_each: Callable[[int], Any] = lambda number: None
+        self._asking = False  # what `watch` does to files is no point
 
     def install(self) -> None:
         """From now on, for the rest of this process."""
+        ThreadPoolExecutor.submit = _at_once  # type: ignore[method-assign, assignment]
+        _RefreshThread.run = lambda thread: None  # type: ignore[method-assign]
         for name in ("replace", "rename", "unlink", "remove", "rmdir", "mkdir"):
             setattr(os, name, self._guarded(name, getattr(os, name)))
         real_sync, real_open, real_file = os.fsync, os.open, io.open
@@ -148,13 +154,14 @@ class Disk:
         place = os.fspath(path)
         if dir_fd is not None:
             place = os.path.join(os.readlink(f"/proc/self/fd/{dir_fd}"), place)
-        if not self._below(place):
+        if self._asking or not self._below(place):
             return
-        number = len(self.seen)
         self.seen.append(what)
-        self.watch(number)
-        if number == self.at:
-            code = getattr(errno, self.fault)
+        self._asking = True
+        fault = self.watch(len(self.seen) - 1)
+        self._asking = False
+        if fault:
+            code = getattr(errno, fault)
             raise OSError(code, os.strerror(code), place)
 
 
@@ -168,6 +175,16 @@ class _Written(io.FileIO):
     def write(self, data: Any) -> int:
         """As `io.FileIO`."""
         return self._disk.write(self, data)
+
+
+def _at_once(self: ThreadPoolExecutor, task: Callable[..., Any], /, *rest: Any, **named: Any) -> Future[Any]:
+    """In place of `ThreadPoolExecutor.submit`."""
+    future: Future[Any] = Future()
+    try:
+        future.set_result(task(*rest, **named))
+    except BaseException as error:
+        future.set_exception(error)
+    return future
 
 
 @dataclass(frozen=True)
@@ -252,8 +269,8 @@ def half_labelled(folder: Path) -> None:
     (folder / "ws" / "labels" / "reddish.json").write_text(text)
 
 
-def train(folder: Path) -> int:
-    """An extractor from forty pictures, in two steps."""
+def quick_export() -> None:
+    """Write the weights of what is trained in place of an ONNX file, which takes seconds."""
     from tlgan.io.files import replacing
     from tlgan.training import train as training
 
@@ -262,6 +279,11 @@ def train(folder: Path) -> int:
             temporary.write_bytes(b"".join(value.numpy().tobytes() for value in network.state_dict().values()))
 
     training.export_onnx = export  # type: ignore[assignment]
+
+
+def train(folder: Path) -> int:
+    """An extractor from forty pictures, in two steps."""
+    quick_export()
     out = str(folder / "made" / "warm.onnx")
     options = ("--labels", "labels.csv", "--backbone", "scratch", "--steps", "2", "-o", out)
     return tlgan("train-extractor", "--images", "pictures", *options)
@@ -374,11 +396,9 @@ def in_child(action: Callable[[], Any]) -> tuple[int, str, Any]:
     with tempfile.TemporaryFile() as printed, tempfile.TemporaryFile() as result:
         pid = os.fork()
         if not pid:
-            signal.alarm(SECONDS)
-            os.dup2(printed.fileno(), 1)
-            os.dup2(printed.fileno(), 2)
             code = 99
             try:
+                _print_into(printed)
                 pickle.dump(action(), result)
                 result.flush()
                 code = 0
@@ -391,11 +411,45 @@ def in_child(action: Callable[[], Any]) -> tuple[int, str, Any]:
                     sys.stdout.flush()
                     sys.stderr.flush()
                 os._exit(code)
-        _, status = os.waitpid(pid, 0)
-        printed.seek(0)
-        result.seek(0)
-        code = os.waitstatus_to_exitcode(status)
-        return code, printed.read().decode("utf-8", "replace"), pickle.load(result) if code == 0 else None
+        return _ended(pid, printed, result)
+
+
+def _print_into(file: Any) -> None:
+    os.dup2(file.fileno(), 1)
+    os.dup2(file.fileno(), 2)
+
+
+def _ended(pid: int, printed: Any, result: Any) -> tuple[int, str, Any]:
+    """How a child ended, what it printed and what it returned. The time in which this process stands still too (the machine is
+    stopped) does not count."""
+    ticks = 0
+    while not (ended := os.waitpid(pid, os.WNOHANG))[0]:
+        time.sleep(TICK)
+        ticks += 1
+        if ticks * TICK > SECONDS:
+            os.kill(pid, signal.SIGKILL)
+    code = os.waitstatus_to_exitcode(ended[1])
+    printed.seek(0)
+    result.seek(0)
+    return code, printed.read().decode("utf-8", "replace"), pickle.load(result) if code == 0 else None
+
+
+def take_along(old: str, new: str) -> None:
+    """Let the open files of this process below the folder `old` be their copies in `new`, at the same places and as locked."""
+    for number in map(int, os.listdir("/proc/self/fd")):
+        with contextlib.suppress(FileNotFoundError):  # of the listing itself, and of files that are removed already
+            path = os.readlink(f"/proc/self/fd/{number}")
+            if path != old and not path.startswith(f"{old}/"):
+                continue
+            about = Path(f"/proc/self/fdinfo/{number}").read_text()
+            place, flags = (re.search(rf"^{what}:\s*(\d+)", about, re.MULTILINE)[1] for what in ("pos", "flags"))  # type: ignore[index]
+            copy = os.open(new + path[len(old) :], int(flags, 8) & ~(os.O_CREAT | os.O_EXCL | os.O_TRUNC))
+            if not os.path.isdir(path):
+                os.lseek(copy, int(place), os.SEEK_SET)
+            os.dup2(copy, number, inheritable=False)
+            os.close(copy)
+            if "lock:" in about:
+                fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def same(one: Any, other: Any) -> bool:
@@ -423,15 +477,31 @@ def digest(folder: Path) -> str:
     return repr(sorted(found))
 
 
+@dataclass(frozen=True)
+class Left:
+    """What a fault at a point left: how the process ended, what it printed, and the state of the folder, by its number."""
+
+    at: int
+    fault: str
+    code: int
+    said: str
+    exit_code: int | None
+    state: int
+
+
 class Trial:
     """One command: an uncut run, and what becomes of every state that a fault leaves. All runs are in one folder."""
 
     def __init__(self, name: str, scratch: Path) -> None:
         self.name, self.command = name, COMMANDS[name]
-        self.start, self.world, self.cuts = (scratch / name / part for part in ("start", "world", "cuts"))
+        self.start, self.world, self.aside, self.states = (
+            scratch / name / part for part in ("start", "world", "aside", "states")
+        )
         self.start.mkdir(parents=True)
-        self.cuts.mkdir()
-        self.seen: dict[str, list[str]] = {}  # what was wrong with a state, by its digest
+        self.states.mkdir()
+        self.numbers: dict[str, int] = {}  # of states, by their digests
+        self._branch: Any = None  # where a fork leaves its exit code
+        self._away = 0.0
 
         def begin() -> set[str]:
             make_world(self.start)
@@ -443,7 +513,7 @@ class Trial:
         assert code == 0, said
         self.place(self.start)
         self.old = self.view()[2]
-        code, said, (exit_code, self.kinds, more) = in_child(self.uncut)
+        code, said, (exit_code, self.kinds, more) = in_child(self._uncut)
         assert code == 0, said
         assert exit_code == 0, said
         code, said, self.new = self.view()
@@ -454,9 +524,8 @@ class Trial:
                 importlib.import_module(module)
         gc.freeze()  # nor copies what it only reads
 
-    def uncut(self) -> tuple[int, list[str], set[str]]:
-        """Run the command to its end, and keep the folder as it is at every point: as a kill there would leave it."""
-        disk = Disk(self.world, watch=lambda number: shutil.copytree(self.world, self.cuts / str(number)))
+    def _uncut(self, watch: Callable[[int], str] = lambda number: "") -> tuple[int, list[str], set[str]]:
+        disk = Disk(self.world, watch)
         disk.install()
         return self.command.run(self.world), disk.seen, set(sys.modules)
 
@@ -471,45 +540,101 @@ class Trial:
         """What a reader sees."""
         return in_child(lambda: self.command.view(self.world))
 
-    def refused(self, at: int, fault: str) -> list[str]:
-        """What is wrong where the system refuses at point `at`."""
+    def faults(self, faults: Sequence[str], chosen: Collection[int]) -> list[Left]:
+        """What each fault leaves at each of the `chosen` points."""
+
+        def run() -> list[Left]:
+            found: list[Left] = []
+            clock, timer = time.monotonic, time.perf_counter
+            time.monotonic = lambda: clock() - self._away  # as of a run that does not wait for its forks
+            time.perf_counter = lambda: timer() - self._away
+
+            def watch(number: int) -> str:
+                if self._branch is not None or number not in chosen:
+                    return ""
+                began = time.time()
+                for fault in faults:
+                    if fault == "kill":
+                        found.append(Left(number, fault, 0, "", None, self._state(self.world)))
+                    elif (left := self._refused(number, fault)) is None:
+                        return fault
+                    else:
+                        found.append(left)
+                self._away += time.time() - began
+                return ""
+
+            code, kinds, _ = self._uncut(watch)
+            if self._branch is not None:
+                pickle.dump(code, self._branch)
+                self._branch.flush()
+                os._exit(0)
+            assert kinds == self.kinds, "another run has other points"
+            return found
+
         self.place(self.start)
+        code, said, found = in_child(run)
+        assert code == 0, said
+        return list(found)
 
-        def hurt() -> int:
-            Disk(self.world, at, fault).install()
-            return self.command.run(self.world)
+    def _refused(self, number: int, fault: str) -> Left | None:
+        """What a fork of this process leaves that is refused something here. None in the fork."""
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.rename(self.world, self.aside)
+        shutil.copytree(self.aside, self.world)
+        with tempfile.TemporaryFile() as printed, tempfile.TemporaryFile() as result:
+            mine = os.getpid()
+            pid = ctypes.PyDLL(None).fork()  # without what `os.fork` tells locks of it
+            if not pid:
+                os.getpid = lambda me=mine: me  # type: ignore[misc]  # it goes on as this process, locks and all
+                _print_into(printed)
+                self._branch = os.fdopen(os.dup(result.fileno()), "wb")
+                take_along(str(self.aside), str(self.world))
+                os.chdir(self.world)
+                return None
+            code, said, exit_code = _ended(pid, printed, result)
+        state = self._state(self.world)
+        shutil.rmtree(self.world)
+        os.rename(self.aside, self.world)
+        return Left(number, fault, code, said, exit_code, state)
 
-        code, said, exit_code = in_child(hurt)
-        if code or exit_code not in (0, 1) or "unforeseen" in said or (exit_code and said.count("error:") != 1):
-            return [f"exit {code or exit_code}: {said[-300:]}", *self.mended()]
-        if exit_code == 0 and not same(self.view()[2], self.new):
-            return ["done, and not there", *self.mended()]
-        return self.mended()
+    def _state(self, folder: Path) -> int:
+        """The number of the state that a folder is in; it is kept where it is a new one."""
+        number = self.numbers.setdefault(digest(folder), len(self.numbers))
+        if not (self.states / str(number)).exists():
+            shutil.copytree(folder, self.states / str(number))
+        return number
 
-    def killed(self, at: int) -> list[str]:
-        """What is wrong where the process ends at point `at`."""
-        self.place(self.cuts / str(at), move=True)
-        return self.mended()
+    def wrong(self, found: Sequence[Left]) -> Iterator[str]:
+        """What is wrong with what faults left, for those who asked for the work, for readers and for the next run."""
+        states = {number: self._mended(number) for number in sorted({left.state for left in found})}
+        for left in found:
+            problems, seen = states[left.state]
+            refused = left.fault != "kill"
+            told = left.code or left.exit_code not in (0, 1) or "unforeseen" in left.said
+            if refused and (told or (left.exit_code and left.said.count("error:") != 1)):
+                problems = [f"exit {left.code or left.exit_code}: {left.said[-300:]}", *problems]
+            elif refused and left.exit_code == 0 and not same(seen, self.new):
+                problems = ["done, and not there", *problems]
+            for problem in problems:
+                yield f"{self.name}: {left.fault} at {left.at} ({self.kinds[left.at]}): {problem}"
 
-    def mended(self) -> list[str]:
-        """What is wrong with the state of the folder, for readers and for the next run; once for equal states."""
-        state = digest(self.world)
-        if state not in self.seen:
-            self.seen[state] = list(self._mended())
-        return self.seen[state]
-
-    def _mended(self) -> Iterator[str]:
-        code, said, seen = self.view()
-        if code or not (same(seen, self.old) or same(seen, self.new)):
-            yield f"a reader sees neither the old nor the new: {said[-300:]}"
+    def _mended(self, number: int) -> tuple[list[str], Any]:
+        """What is wrong with a state, for readers and for the next run; and what a reader sees in it."""
+        self.place(self.states / str(number), move=True)
+        problems = []
+        code, said, first = self.view()
+        if code or not (same(first, self.old) or same(first, self.new)):
+            problems.append(f"a reader sees neither the old nor the new: {said[-300:]}")
         code, said, exit_code = in_child(lambda: self.command.run(self.world))
         if code or (exit_code and SETTLED not in said):
-            yield f"the same again: exit {code or exit_code}: {said[-300:]}"
+            problems.append(f"the same again: exit {code or exit_code}: {said[-300:]}")
         code, said, seen = self.view()
         if code or not same(seen, self.new):
-            yield f"the same again ends otherwise: {said[-300:]}"
+            problems.append(f"the same again ends otherwise: {said[-300:]}")
         if (left := names(self.world)) != self.expected:
-            yield f"left over {set(left) ^ set(self.expected)}"
+            problems.append(f"left over {set(left) ^ set(self.expected)}")
+        return problems, first
 
 
 def try_out(name: str, faults: tuple[str, ...], points: int, rng: random.Random, scratch: Path) -> dict[str, Any]:
@@ -522,16 +647,11 @@ def try_out(name: str, faults: tuple[str, ...], points: int, rng: random.Random,
     trial = Trial(name, scratch)
     total = len(trial.kinds)
     chosen = range(total) if points <= 0 or points >= total else sorted(rng.sample(range(total), points))
-    wrong = [
-        f"{name}: {fault} at {at} ({trial.kinds[at]}): {what}"
-        for fault in faults
-        for at in chosen
-        for what in (trial.killed(at) if fault == "kill" else trial.refused(at, fault))
-    ]
-    runs = len(faults) * len(chosen)
-    counts = {"points": total, "kinds": dict(Counter(trial.kinds)), "runs": runs, "states": len(trial.seen)}
+    found = trial.faults(faults, set(chosen))
+    wrong = list(trial.wrong(found))
+    states = len({left.state for left in found})
     shutil.rmtree(scratch / name)
-    return counts | {"wrong": wrong}
+    return {"points": total, "kinds": dict(Counter(trial.kinds)), "runs": len(found), "states": states, "wrong": wrong}
 
 
 def main() -> None:

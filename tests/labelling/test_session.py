@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +13,9 @@ from starlette.testclient import TestClient
 
 from tlgan.errors import TlganError
 from tlgan.extractors import load_extractor
+from tlgan.io.step import PENDING
 from tlgan.web.label import LabelSession, create_app
-from tlgan.workspace import Workspace
+from tlgan.workspace import SETTINGS_FILE, Workspace
 from worlds import DIM, HalvesModule, halves_generator, reopen
 
 ADDRESS = "http://127.0.0.1:8000"
@@ -68,6 +71,40 @@ def test_clicks_outlive_the_page(session: LabelSession, workspace: Workspace) ->
     again.file.write_text('{"clicks": [[1]]}')
     with pytest.raises(TlganError, match="can't be read"):
         LabelSession(reopen(workspace.path), "brighter on the right", extractor="embedder:made")
+
+
+@pytest.mark.parametrize(("call", "at", "done"), [("rename", PENDING, False), ("replace", SETTINGS_FILE, True)])
+def test_a_slider_cut_off_at_its_end_is_there_or_can_be_made_again(
+    session: LabelSession, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, call: str, at: str, done: bool
+) -> None:
+    """Before the moment in which axes and settings count, or between those two."""
+    click_through(session, 48)
+
+    real: Any = getattr(os, call)
+
+    class Killed(BaseException):
+        pass
+
+    def cut(source: object, target: object) -> None:
+        if Path(str(target)).name == at and PENDING in (at, Path(str(source)).parent.name):
+            raise Killed
+        real(source, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, call, cut)
+        with pytest.raises(Killed):
+            session.finish()
+    again = reopen(workspace.path)
+    assert ("brighter_on_the_right" in again.axes.names) is done
+    assert (again.settings.extractors[-1] == "extractors/brighter_on_the_right.safetensors") is done
+    if done:
+        with pytest.raises(TlganError, match="already"):
+            LabelSession(again, "brighter on the right", extractor="embedder:made")
+        return
+    once_more = LabelSession(again, "brighter on the right", extractor="embedder:made")
+    once_more.look()
+    once_more.finish()
+    assert reopen(workspace.path).axes.names[-1] == "brighter_on_the_right"
 
 
 def test_undo_shows_the_same_picture_again(session: LabelSession) -> None:

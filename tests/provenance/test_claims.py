@@ -6,8 +6,6 @@ import ast
 import io
 import json
 import random
-import shutil
-import subprocess
 import zlib
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from independent import EXIFTOOL, by_exiftool
 from tlgan.cli import main
 from tlgan.editing.film import write_film
 from tlgan.editing.picture_file import write_picture
@@ -158,19 +157,16 @@ def test_formats_that_cannot_carry_a_claim_are_refused(tmp_path: Path) -> None:
         mark(b"BM" + bytes(100), CLAIM)
 
 
-@pytest.mark.skipif(shutil.which("exiftool") is None, reason="exiftool is not installed")
+@pytest.mark.skipif(not EXIFTOOL, reason="exiftool is not installed")
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.webp", "a.gif", "a.mp4"])
 def test_exiftool_reads_what_a_picture_says(tmp_path: Path, name: str) -> None:
     if name.endswith((".gif", ".mp4")):
         _film(tmp_path, name)
     else:
         write_picture(tmp_path / name, PICTURE, claim=CLAIM)
-    told = subprocess.run(["exiftool", "-j", tmp_path / name], capture_output=True, check=True).stdout
-    words = json.loads(told)[0]
+    words = by_exiftool((tmp_path / name).read_bytes())
     assert words["DigitalSourceType"] == CLAIM.source_type
     assert words["Asked"] == CLAIM.asked
-    assert "Warning" not in words
-    assert "Error" not in words
 
 
 # -- what others wrote -------------------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import stat
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from independent import by_c2pa
 from tlgan.cli import main
 from tlgan.editing.film import write_film
 from tlgan.errors import TlganError
@@ -38,13 +38,6 @@ def signed(key: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return key
 
 
-def _read(data: bytes, mime: str) -> dict[str, Any]:
-    """By the library alone."""
-    with c2pa.Reader(mime, io.BytesIO(data)) as reader:
-        store: dict[str, Any] = json.loads(reader.json())
-    return store
-
-
 def _data(manifest: dict[str, Any], label: str) -> Any:
     return next(one["data"] for one in manifest["assertions"] if one["label"] == label)
 
@@ -57,7 +50,7 @@ def test_the_librarys_own_reader_finds_a_manifest_that_holds(signed: Path, forma
         data = (tmp_path / "a.mp4").read_bytes()
     else:
         data = encode(PICTURE, MADE, format)
-    store = _read(data, KINDS[format].mime)
+    store = by_c2pa(data, KINDS[format].mime)
     assert store["validation_state"] == "Valid"
     manifest = store["manifests"][store["active_manifest"]]
     actions = _data(manifest, "c2pa.actions.v2")["actions"]
@@ -114,7 +107,7 @@ def test_an_edited_photograph_has_it_as_parent(signed: Path, with_file: bool) ->
     photograph = io.BytesIO()
     Image.fromarray(PICTURE).save(photograph, "JPEG")
     data = encode(PICTURE, EDITED, parent=photograph.getvalue() if with_file else None)
-    store = _read(data, "image/png")
+    store = by_c2pa(data, "image/png")
     manifest = store["manifests"][store["active_manifest"]]
     assert store["validation_state"] == "Valid"
     assert [(i["relationship"], i["instance_id"]) for i in manifest["ingredients"]] == [
@@ -128,7 +121,7 @@ def test_an_edited_photograph_has_it_as_parent(signed: Path, with_file: bool) ->
 
 def test_a_parents_own_manifest_comes_with_it(signed: Path) -> None:
     parent = encode(PICTURE, MADE, "JPEG")
-    store = _read(encode(PICTURE, EDITED, "JPEG", parent=parent), "image/jpeg")
+    store = by_c2pa(encode(PICTURE, EDITED, "JPEG", parent=parent), "image/jpeg")
     assert len(store["manifests"]) == 2
     assert store["validation_state"] == "Valid"
 

@@ -15,6 +15,7 @@ from PIL import Image
 
 from axe import looked_at, violations
 from chance import repeatable
+from independent import EXIFTOOL, MADE, by_exiftool
 from tlgan.editing.state import read_png
 from tlgan.provenance import verify
 from tlgan.web.publish import Published
@@ -86,6 +87,7 @@ def saved(page: Any) -> tuple[np.ndarray, dict[str, Any]]:
     report = verify(content)  # without a server too, what is saved says what it is
     assert (report.verdict, report.source) == ("intact", "made by a trained generative model")
     assert verify(content[:250] + bytes([content[250] ^ 1]) + content[251:]).verdict == "broken"
+    assert not EXIFTOOL or by_exiftool(content)["DigitalSourceType"] == MADE
     return np.asarray(Image.open(io.BytesIO(content)).convert("RGB")).astype(int), read_png(content)
 
 
