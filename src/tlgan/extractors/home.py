@@ -10,6 +10,7 @@ to 6.6, noise at 3.9.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.resources import as_file, files
 
 import torch
@@ -29,8 +30,13 @@ def distance(extractor: Extractor, images: torch.Tensor) -> float | None:
     with as_file(packaged) as path:
         kept = load_file(path)
     with torch.no_grad():
-        shift = extractor.embedding(images).float().mean(dim=0) - kept["mean"].float()
-    return float((shift @ kept["whiten"].float()).square().mean())
+        return shift(extractor.embedding(images), kept)
+
+
+def shift(embedded: torch.Tensor, kept: Mapping[str, torch.Tensor]) -> float:
+    """The squared distance, a dimension, of the mean of embeddings [n, e] from that of the photographs."""
+    off = embedded.float().mean(dim=0) - kept["mean"].float()
+    return float((off @ kept["whiten"].float()).square().mean())
 
 
 def words(extractor: str, found: float) -> str:

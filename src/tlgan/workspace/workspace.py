@@ -357,6 +357,13 @@ class Workspace:
         return photographs.PhotographEditor.of(self.canvas, read, kept)
 
     @property
+    def foreign(self) -> dict[str, str]:
+        """A line for each extractor, by its name, that these pictures look like nothing to."""
+        from .terms import foreign
+
+        return foreign(self.settings)
+
+    @property
     def about(self) -> dict[str, str]:
         """What the networks are made of, their terms and known biases: terms and words for people."""
 
