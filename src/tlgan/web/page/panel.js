@@ -4,6 +4,7 @@ import { byId, make } from "./dom.js";
 import { Slider } from "./slider.js";
 
 const WEAK = "Weak";
+const FEW = 3; // labels that are named in a line
 
 const capital = (words) => words[0].toUpperCase() + words.slice(1);
 
@@ -57,8 +58,9 @@ export class Panel {
     const section = make("section.group", { id, "data-group": name, "aria-label": name }, head);
     for (const { name: extractor, features } of this.foreign) {
       const its = sliders.filter((slider) => features.includes(slider.feature.name)).map((slider) => slider.feature.label);
-      const which = its.length < sliders.length ? `${its.join(", ")}: ` : "";
-      if (its.length) (into ?? section).append(make("p.quiet.foreign", {}, `${which}measured by ${extractor}, which does not know such pictures`));
+      const which = its.length > FEW ? `${its.length} of these` : its.join(", ");
+      const words = `${its.length < sliders.length ? which : "all of these"}: measured by ${extractor}, which does not know such pictures`;
+      if (its.length) (into ?? section).append(make("p.quiet.foreign", {}, capital(words)));
     }
     (into ?? section).append(...sliders.map((slider) => slider.element));
     this.element.append(section);
