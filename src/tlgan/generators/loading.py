@@ -287,6 +287,16 @@ def damaged(path: Path, error: Exception) -> TlganError:
     return TlganError(f"{path.name} can't be used: it is damaged ({type(error).__name__}); {AGAIN}")
 
 
+def names_generator(text: str) -> str:
+    """A short name for what a reference of a generator names where it is no path: `module:function`, a known name, an
+    address; "" for others."""
+    if names_code(text):
+        return text.partition(":")[0].rpartition(".")[2]
+    if known_model(text) is not None:
+        return text
+    return _name_of(text).rpartition("/")[2] if text.startswith(("hf:", "https:", "pypi:", "npm:")) else ""
+
+
 def chosen_options(network: str | None, options: Mapping[str, Any]) -> dict[str, Any]:
     """The options that were really given, `network` among them."""
     return {key: value for key, value in {"network": network, **options}.items() if value is not None}
