@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import codecs
+import gzip
 import io
 import json
 import pickle
@@ -109,6 +110,17 @@ def checkpoint(data: bytes, folder: Path, name: str = "generator") -> Callable[[
             build(blueprint, name=path.name)
 
     return read
+
+
+def packed() -> list[bytes]:
+    """Checkpoints to be packed with gzip once they are damaged, and packed ones to be damaged."""
+    plain = sorted(checkpoints("tf_stylegan1.pkl", "bare-2.zip", "bare-2.legacy")(), key=len)
+    return [b"p" + data for data in plain] + [b"g" + gzip.compress(data, 1) for data in plain[:2]]
+
+
+def gzipped(data: bytes, folder: Path) -> Callable[[], Any]:
+    """A checkpoint in gzip."""
+    return checkpoint(data[1:] if data[:1] == b"g" else gzip.compress(data[1:], 1), folder)
 
 
 def models() -> list[bytes]:
@@ -650,6 +662,7 @@ def head(data: bytes, folder: Path) -> Callable[[], Any]:
 TARGETS = {
     "pickle": Target(checkpoints("pkl", "legacy"), checkpoint),
     "zip": Target(checkpoints("zip", *ZIPPED), checkpoint),
+    "gzip": Target(packed, gzipped),
     "safetensors": Target(checkpoints("safetensors"), checkpoint),
     "openvino": Target(networks, openvino),
     "keras": Target(models, keras),

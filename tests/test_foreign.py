@@ -48,7 +48,7 @@ def script() -> Any:
     return script
 
 
-RUNS = {"pickle": 60, "zip": 60, "safetensors": 60, "openvino": 40, "keras": 60, "onnx": 60, "settings": 200, "axes": 100,
+RUNS = {"pickle": 60, "zip": 60, "gzip": 60, "safetensors": 60, "openvino": 40, "keras": 60, "onnx": 60, "settings": 200, "axes": 100,
         "samples": 60, "labels": 100, "directions": 60, "inversion": 150, "provenance": 150, "photograph": 60, "like": 80,
         "head": 40, "state": 300, "message": 300, "http": 200}  # fmt: skip
 

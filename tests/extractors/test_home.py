@@ -47,7 +47,7 @@ def test_a_workspace_says_so_in_its_words_and_report(tmp_path: Path, monkeypatch
     generator = tlgan.wrap_generator(random_dcgan(), latent_dim=32)
     tlgan.discover(tmp_path / "ws", generator=generator, extractors=["celeba40"], max_samples=250)
     opened = open_workspace(tmp_path / "ws", generator=generator)
-    (line,) = foreign(opened.settings)
+    (line,) = foreign(opened.settings).values()
     assert "use the extractor colour" in line
     assert opened.about["Not at home"] == line
     assert "do not look like faces to celeba40" in (tmp_path / "ws" / "report.html").read_text("utf-8")

@@ -11,6 +11,7 @@ import pytest
 from tlgan import cli
 from tlgan.errors import TlganError
 from tlgan.generators import KnownModel, known_model, known_models, load_generator
+from tlgan.generators.catalogue import families
 from tlgan.io import hub
 
 CHECKPOINTS = Path(__file__).parent.parent / "checkpoints"
@@ -20,7 +21,7 @@ CHECKPOINTS = Path(__file__).parent.parent / "checkpoints"
 def test_an_entry_says_where_it_comes_from_and_under_which_terms(model: KnownModel) -> None:
     assert model.terms
     assert model.page
-    assert model.resolution in (2**k for k in range(5, 11))
+    assert model.resolution in (0, *(2**k for k in range(4, 11)))
     assert not model.address or model.address.startswith(("https://", "pypi:", "hf:"))
 
 
@@ -61,4 +62,24 @@ def test_the_verb_lists_them_all(capsys: pytest.CaptureFixture[str]) -> None:
     assert [entry["name"] for entry in json.loads(capsys.readouterr().out)] == list(known_models())
     with pytest.raises(SystemExit):
         cli.main(["models"])
-    assert "stylegan3-r-ffhqu-256x256" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    for family in families():
+        assert f"{family.kind} · {family.terms} · {family.page}\n" in printed
+        for model in family.models:
+            assert f"  {model.name} " in printed
+
+
+def test_the_table_of_families_and_the_list_say_the_same() -> None:
+    """Every row of docs/generators.md is a kind of the list and the other way round, with its pages, how many files they
+    publish, and of which sizes."""
+    text = (Path(__file__).parents[2] / "docs" / "generators.md").read_text("utf-8")
+    lines = text.partition("\n| family | files |")[2].partition("\n\n")[0].splitlines()[2:]
+    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+    assert {row[0].replace("`", "") for row in rows} == {family.kind for family in families()}
+    for row in rows:
+        for family in (family for family in families() if family.kind == row[0].replace("`", "")):
+            sizes = sorted({model.resolution for model in family.models if model.resolution})
+            count = f"{len(family.models)} file{'s' if len(family.models) > 1 else ''}" if family.models else "none"
+            pixels = f", {sizes[0]}{f' to {sizes[-1]}' if len(sizes) > 1 else ''} px" if sizes else ""
+            (said,) = (part for part in row[4].split("; ") if family.page in part)
+            assert said.endswith(f": {count}{pixels}"), row[0]

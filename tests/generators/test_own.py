@@ -65,7 +65,7 @@ def test_a_function_makes_a_generator_or_paints(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("ref", "words"),
     [
-        ("own_paint:nothing", "is NoneType: expected a generator"),
+        ("own_paint:nothing", "returned nothing \\(None\\): expected a generator"),
         ("own_paint:two", "needs a, b"),
         ("own_paint:broken", "OSError: no such weights"),
         ("own_paint:absent", "can't be imported"),

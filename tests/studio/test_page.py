@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -793,3 +794,21 @@ def test_axe_finds_nothing(browser: Any, address: str) -> None:
             found += [f"{name}: {line}" for line in violations(page)]
             page.keyboard.press("Escape")
         assert found == []
+
+
+def test_sliders_of_an_extractor_that_knows_no_such_pictures_say_so(browser: Any, cartoons: Workspace) -> None:
+    changed = cartoons.changed(settings=replace(cartoons.settings, distance=(("cartoon", 2.3), ("other", 0.1))))
+    (told,) = describe(changed)["foreign"]
+    assert (told["name"], told["features"]) == ("cartoon", list(cartoons.axes.names))
+    with running(changed) as address:
+        watched = Watched(browser, address)
+        page = watched.open("#seed=7")
+        lines = page.locator(".foreign").all_text_contents()
+        assert lines[0].startswith("These pictures do not look like faces to cartoon (distance 2.3")
+        assert "use the extractor colour" in lines[0]
+        assert lines[1:] == ["All of these: measured by cartoon, which does not know such pictures"] * (len(lines) - 1)
+        assert len(lines) == 1 + page.locator(".group").count()
+        assert page.locator(".foreign").first.is_visible()
+        watched.context.close()
+    assert watched.faults == []
+    assert describe(cartoons)["foreign"] == []

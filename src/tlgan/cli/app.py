@@ -214,7 +214,7 @@ def discover(
         print_json(workspace.summary())
     else:
         print_axes(workspace.axes)
-        for line in foreign(workspace.settings):
+        for line in foreign(workspace.settings).values():
             note("note", line)
         write(f"{out}: {len(workspace.axes.features)} sliders. Next: tlgan studio {shlex.quote(str(out))}")
 
@@ -339,15 +339,16 @@ def edit(
 
 @app.command()
 def models(json: JsonOption = False) -> None:
-    """The public generators that are known by name, with their licences."""
+    """The families of generators that are read, and their public files that are known by name, with their licences."""
     from tlgan.generators import known_models
+    from tlgan.generators.catalogue import families
 
     from .terminal import print_json, print_models
 
     if json:
         print_json([model.as_dict() for model in known_models().values()])
     else:
-        print_models(known_models().values())
+        print_models(families())
 
 
 @app.command()

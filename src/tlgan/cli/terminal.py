@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     from tlgan.dataset.run import Result as DatasetResult
     from tlgan.evaluation import Evaluation
     from tlgan.evaluation.statistics import Estimate
-    from tlgan.generators import KnownModel
+    from tlgan.generators.catalogue import Family
 
 
 class PlainConsole(Console):
@@ -392,14 +391,14 @@ def _bounded(estimate: Estimate) -> Text:
     return Text.assemble(f"{estimate.value:.2f} ", (f"±{(estimate.high - estimate.low) / 2:.2f}", "dim"))
 
 
-def print_models(models: Iterable[KnownModel]) -> None:
-    """The list of known generators on standard output, under the terms they come with."""
-    for (kind, terms), members in groupby(models, key=lambda model: (model.kind, model.terms)):
-        write(f"{kind} · {terms}")
-        for model in members:
+def print_models(families: Iterable[Family]) -> None:
+    """The families of generators on standard output: their publishers' pages, their terms, and their files known by name."""
+    for family in sorted(families, key=lambda family: not family.models):
+        write(f"{family.kind} · {family.terms} · {family.page}")
+        for model in family.models:
             size = f"{model.size / 1e6:.0f} MB" if model.size else ""
-            here = "here already" if model.cached else ("" if model.address else f"by hand: {model.page}")
-            write(f"  {model.name:<34} {model.resolution:>4} px  {size:>7}  {here}".rstrip())
+            here = "here already" if model.cached else ("" if model.address else "by hand, from that page")
+            write(f"  {model.name:<40} {model.resolution or '?':>4} px  {size:>7}  {here}".rstrip())
 
 
 def print_json(values: Any) -> None:

@@ -75,7 +75,8 @@ class Blueprint:
             )
         if not bool(tensor.isfinite().all()):
             raise TlganError(
-                f"tensor {name} holds numbers that are not finite: its training broke down, or it is damaged"
+                f"tensor {name} holds numbers that are not finite: its training broke down, so take an earlier checkpoint, or "
+                "it is damaged"
             )
         return tensor.float()
 

@@ -24,7 +24,7 @@ class KnownModel:
 
     name: str
     kind: str
-    resolution: int  # pixels
+    resolution: int  # pixels; 0 where its page doesn't say
     terms: str
     page: str  # the publisher's own page
     read: str  # the day that page was last read, ISO
@@ -73,8 +73,25 @@ def _weights(name: str) -> Path | None:
 @cache
 def known_models() -> dict[str, KnownModel]:
     """Every known public checkpoint by its name, in the order of the list."""
+    return {model.name: model for family in families() for model in family.models}
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Files of one kind from one publisher. ``kind``: its row in the table of docs/generators.md; ``models`` is empty where
+    its authors publish none."""
+
+    kind: str
+    terms: str
+    page: str
+    models: tuple[KnownModel, ...]
+
+
+@cache
+def families() -> tuple[Family, ...]:
+    """Every family whose files are read, in the order of the list."""
     table = tomllib.loads(files(__package__).joinpath("catalogue.toml").read_text("utf-8"))
-    return {model.name: model for family in table["family"] for model in _models(family)}
+    return tuple(Family(f["kind"], f["terms"], f["page"], tuple(_models(f))) for f in table["family"])
 
 
 def known_model(name: str) -> KnownModel | None:

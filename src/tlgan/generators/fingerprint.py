@@ -21,6 +21,7 @@ def of_blueprint(blueprint: Blueprint) -> str:
     filled with. Reads every tensor once and keeps none.
     """
     import numpy as np
+    from torch import view_as_real
 
     digest = hashlib.sha256()
     options = json.loads(json.dumps(blueprint.options))  # as a copy in safetensors has them: tuples are lists
@@ -28,7 +29,9 @@ def of_blueprint(blueprint: Blueprint) -> str:
     for name in sorted(blueprint.tensors):
         record = blueprint.tensors[name]
         digest.update(_line(name, list(record.shape)))
-        digest.update(np.ascontiguousarray(record.load().float().numpy(), dtype="<f4").data)
+        tensor = record.load()
+        tensor = view_as_real(tensor) if tensor.is_complex() else tensor
+        digest.update(np.ascontiguousarray(tensor.float().numpy(), dtype="<f4").data)
     return digest.hexdigest()
 
 

@@ -19,7 +19,7 @@ from .blueprint import Blueprint
 from .catalogue import KnownModel, known_model
 from .checkpoint import Checkpoint, read_checkpoint
 from .checkpoint.openvino_ir import xml_of
-from .checkpoint.reader import TENSORFLOW
+from .checkpoint.others import AGAIN, EXPORT, GRAPH, TENSORFLOW, with_way_out
 from .fingerprint import of_blueprint, with_options
 from .formats.converted import write_blueprint
 from .formats.kinds import blueprint_of, build, is_black_box, set_options
@@ -134,10 +134,12 @@ def _in_folder(folder: Path) -> Path | None:
         raise TlganError(f"{folder} is {TENSORFLOW}")
     if named := next((folder / file for file in _HF_FILES if (folder / file).is_file()), None):
         return named
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in _WEIGHTS and path.is_file())
-    if len(found) > 1:
-        raise TlganError(f"{folder} holds {', '.join(path.name for path in found)[:200]}: name one of these files")
-    return found[0] if found else None
+    files = sorted(path for path in folder.iterdir() if not path.name.startswith("._"))
+    found = [path for path in files if path.suffix.lower() in _WEIGHTS and path.is_file()]
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(path.name for path in found or files)[:200] or "nothing"
+    raise TlganError(f"{folder} is a folder of {names}: name the generator's file")
 
 
 def _assembled(model: KnownModel, progress: hub.Progress | None) -> Path:
@@ -237,9 +239,9 @@ def read_tensors(file: GeneratorFile | str, *, device: str = "cpu", **given: Any
     try:
         generator = build(blueprint, name=file.name, device=device, **options)
     except TlganError as error:
-        raise TlganError(f"{file.path.name} can't be used: {error}") from error
+        raise TlganError(with_way_out(f"{file.path.name} can't be used: {error}", EXPORT)) from error
     except DAMAGE as error:
-        raise TlganError(f"{file.path.name} can't be used: it is damaged ({type(error).__name__})") from error
+        raise damaged(file.path, error) from error
     if file.recorded and file.recorded == with_options(hub.sha256_of(file.path), given):
         generator.fingerprint = file.recorded
     return generator
@@ -249,7 +251,10 @@ def read_graph(file: GeneratorFile | str, *, device: str = "cpu", **given: Any) 
     """The built-in format of files that bring their own graph."""
     if isinstance(file, str) or file.checkpoint is None or not is_black_box(file.checkpoint):
         return None
-    return _load_graph(file.checkpoint, file.trust, given, {"name": file.name, "device": device})
+    try:
+        return _load_graph(file.checkpoint, file.trust, given, {"name": file.name, "device": device})
+    except TlganError as error:
+        raise type(error)(with_way_out(str(error), GRAPH)) from error
 
 
 def describe(checkpoint: Checkpoint, network: str | None) -> Blueprint:
@@ -270,10 +275,26 @@ def blueprint_of_file(checkpoint: Checkpoint, network: str | None) -> Blueprint:
     try:
         return blueprint_of(checkpoint, network)
     except TlganError as error:
-        name = checkpoint.path.name
-        raise error if name in str(error) else TlganError(f"{name} can't be used: {error}") from error
+        name, line = checkpoint.path.name, str(error)
+        line = line if name in line else f"{name} can't be used: {line}"
+        raise type(error)(with_way_out(line, EXPORT)) from error
     except DAMAGE as error:
-        raise TlganError(f"{checkpoint.path.name} can't be used: it is damaged ({type(error).__name__})") from error
+        raise damaged(checkpoint.path, error) from error
+
+
+def damaged(path: Path, error: Exception) -> TlganError:
+    """The one line for damage that nothing foresees."""
+    return TlganError(f"{path.name} can't be used: it is damaged ({type(error).__name__}); {AGAIN}")
+
+
+def names_generator(text: str) -> str:
+    """A short name for what a reference of a generator names where it is no path: `module:function`, a known name, an
+    address; "" for others."""
+    if names_code(text):
+        return text.partition(":")[0].rpartition(".")[2]
+    if known_model(text) is not None:
+        return text
+    return _name_of(text).rpartition("/")[2] if text.startswith(("hf:", "https:", "pypi:", "npm:")) else ""
 
 
 def chosen_options(network: str | None, options: Mapping[str, Any]) -> dict[str, Any]:

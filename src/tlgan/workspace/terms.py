@@ -45,7 +45,7 @@ def about(settings: Settings, axes: Axes) -> dict[str, str]:
         "Generator": _GENERATORS.get(settings.generator, f"{settings.generator}: see its publisher for data and terms")
     }
     if far := foreign(settings):
-        words["Not at home"] = "; ".join(far)
+        words["Not at home"] = "; ".join(far.values())
     for ref in settings.extractors:
         words[f"Extractor {ref}"] = _EXTRACTORS.get(ref, "see its publisher for data and terms")
     if ties := strongest_ties(axes):
@@ -57,11 +57,11 @@ def about(settings: Settings, axes: Axes) -> dict[str, str]:
     return words
 
 
-def foreign(settings: Settings) -> list[str]:
-    """A line for each extractor to which the pictures look like nothing it was trained on."""
+def foreign(settings: Settings) -> dict[str, str]:
+    """A line for each extractor, by its name, to which the pictures look like nothing it was trained on."""
     from tlgan.extractors import home
 
-    return [line for name, value in settings.distance if (line := home.words(name, value))]
+    return {name: line for name, value in settings.distance if (line := home.words(name, value))}
 
 
 def strongest_ties(axes: Axes, count: int = 5) -> list[str]:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shlex
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -357,6 +358,13 @@ class Workspace:
         return photographs.PhotographEditor.of(self.canvas, read, kept)
 
     @property
+    def foreign(self) -> dict[str, str]:
+        """A line for each extractor, by its name, that these pictures look like nothing to."""
+        from .terms import foreign
+
+        return foreign(self.settings)
+
+    @property
     def about(self) -> dict[str, str]:
         """What the networks are made of, their terms and known biases: terms and words for people."""
 
@@ -441,8 +449,14 @@ def open_workspace(
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         hint = "that folder has no tlgan.toml" if path.is_dir() else "there is no such folder"
+        from tlgan.generators.loading import names_generator
+
+        generator, name = "GENERATOR", str(path)
+        if not path.is_dir() and (bare := names_generator(name)):
+            hint, generator = "it names a generator", shlex.quote(re.sub(r"^https:/\b", "https://", name))
+            name = bare
         raise TlganError(
-            f"{path} is not a workspace ({hint}): make one with `tlgan discover GENERATOR -o {shlex.quote(str(path))}`"
+            f"{path} is not a workspace ({hint}): make one with `tlgan discover {generator} -o {shlex.quote(name)}`"
         ) from error
     except NotADirectoryError as error:
         helps = f"make one of it first, `tlgan discover {shlex.quote(str(path))} -o {shlex.quote(path.stem or 'NAME')}`"

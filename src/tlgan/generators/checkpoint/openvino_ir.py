@@ -29,6 +29,7 @@ _MAX_LAYERS = 50_000
 _MAX_VALUES = 2**31  # numbers in one output of a layer
 _MAX_DIMENSIONS = 16
 _XML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:\?xml\b|net\b|!--)")
+_ELEMENT = re.compile(rb"<([A-Za-z][\w.:-]*)")
 _OPSET = re.compile(r"opset[1-9][0-9]?")
 # element type in the file -> (bits, torch's name where torch has one)
 _TYPES = {
@@ -130,7 +131,11 @@ def read_ir(path: Path) -> Graph:
         raise TlganError(f"its XML has {path.stat().st_size} bytes: expected 1 to {_MAX_XML}")
     weights = path.with_suffix(".bin")
     if not weights.is_file():
-        raise TlganError(f"{weights.name} is not beside it: an OpenVINO network is a pair of .xml and .bin")
+        if (first := _ELEMENT.search(text[:4096])) is None or first[1] != b"net":
+            raise _other(first[1].decode("utf-8", "replace") if first else "")
+        raise TlganError(
+            f"{weights.name} is not beside it: an OpenVINO network is a pair of .xml and .bin, so fetch both"
+        )
     with weights.open("rb") as file:
         size = file.seek(0, 2)
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else None
@@ -145,6 +150,13 @@ def parse_ir(path: Path, text: bytes, weights: memoryview, mapped: mmap.mmap | N
     except expat.ExpatError as error:
         raise TlganError(f"its XML is damaged: {error}") from error
     return Graph(path, reader.version, reader.layers, weights, Allowance(len(weights), mapped))
+
+
+def _other(tag: str) -> TlganError:
+    return TlganError(
+        f"it is XML with <{tag[:40]}> outermost: expected <net>, a network of OpenVINO; an address that answers with XML or a "
+        "web page has no file, so open it in a browser"
+    )
 
 
 def shape_of(text: str) -> tuple[int, ...]:
@@ -240,7 +252,7 @@ class _Reader:
 
     def _root(self, tag: str, attributes: dict[str, str]) -> None:
         if tag != "net":
-            raise TlganError(f"it is XML with <{tag[:40]}> outermost: expected <net>, a network of OpenVINO")
+            raise _other(tag)
         self.version = _whole(attributes, "version", "net")
         if self.version not in VERSIONS:
             raise TlganError(

@@ -11,7 +11,7 @@ from typing import Any
 
 from tlgan.errors import TlganError
 
-from . import keras_files, torch_files
+from . import keras_files, others, torch_files
 from .openvino_ir import is_xml, read_ir
 from .records import Allowance, GlobalName, ObjectRecord, TensorRecord
 
@@ -43,9 +43,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else None
         return parse_checkpoint(path, memoryview(mapped or b""), mapped)
     except TlganError as error:
-        raise TlganError(f"{path.name} can't be read: {error}") from error
+        raise TlganError(others.with_way_out(f"{path.name} can't be read: {error}", others.AGAIN)) from error
     except (OSError, MemoryError, RecursionError) as error:
-        raise TlganError(f"{path.name} can't be read: {type(error).__name__} {error}") from error
+        raise TlganError(f"{path.name} can't be read: {type(error).__name__} {error}; {others.AGAIN}") from error
 
 
 def parse_checkpoint(path: Path, data: memoryview, mapped: mmap.mmap | None = None) -> Checkpoint:
@@ -61,8 +61,8 @@ def parse_checkpoint(path: Path, data: memoryview, mapped: mmap.mmap | None = No
         )
     if head.startswith(_GZIP):
         return _read_gzip(path, data)
-    if other := next((words for start, words in _OTHERS.items() if head.startswith(start)), None):
-        raise TlganError(other)
+    if other := others.named(data):
+        raise TlganError(f"it is {other}")
     if head.startswith(torch_files.ZIP_HEAD):
         return _read_zip(path, data, allowance)
     if head.startswith(keras_files.HDF5_HEAD):
@@ -74,30 +74,27 @@ def parse_checkpoint(path: Path, data: memoryview, mapped: mmap.mmap | None = No
         return Checkpoint(path, "safetensors", size)
     if _is_onnx(head):
         return Checkpoint(path, "onnx", size)
-    if not _may_be_pickle(head):
-        raise TlganError(f"it starts with {head[:8].hex(' ')}, which is no checkpoint: {_EXPECTED}")
-    value, _ = torch_files.read_pickle(data, allowance)
+    try:
+        if not _may_be_pickle(head):
+            raise TlganError
+        value, _ = torch_files.read_pickle(data, allowance)
+    except TlganError as error:
+        if head[0] == 0x80 or _GLOBAL.match(head):
+            raise
+        if text := _text(head):  # pickles of the first protocols are text too
+            raise TlganError(f"it is text that begins with {text!r}, and no checkpoint: {others.AGAIN}") from error
+        begins, why = head[:8].hex(" "), f" ({error})" if str(error) else ""
+        raise TlganError(f"it starts with {begins}, which is no checkpoint that is known{why}: {_EXPECTED}") from error
     return Checkpoint(path, "pickle", size, value)
 
 
+_GLOBAL = re.compile(rb"\(?c[\w.]+\n[\w.]+\n")  # how a pickle of the first protocols names what it would call
 _GZIP = b"\x1f\x8b"
 _MOST_UNPACKED, _LEAST_UNPACKED, _PACKED, _PART = 2**32, 2**20, 8, 2**22  # bytes; times the packed size
-_EXPECTED = "expected a pickle, a torch file, safetensors, a Keras file, ONNX or the XML of OpenVINO IR"
-
-
-TENSORFLOW = (
-    "a TensorFlow SavedModel: make ONNX of it with `pip install tf2onnx tensorflow`, then "
-    "`python -m tf2onnx.convert --saved-model FOLDER --output generator.onnx`"
+_EXPECTED = (
+    "expected a pickle, a torch file, safetensors, a Keras file, ONNX or the XML of OpenVINO IR; fetch it again "
+    f"if it is one of these; {others.OTHER_FRAMEWORK}"
 )
-# How files begin that people hold in place of a checkpoint, and what helps.
-_OTHERS = {
-    b"version https://git-lfs": "it is a Git LFS pointer, not the file itself: run `git lfs pull`, or download the file",
-    b"BZh": "it is compressed with bzip2: run `bunzip2 FILE` first",
-    b"\xfd7zXZ": "it is compressed with xz: run `unxz FILE` first",
-    b"\x28\xb5\x2f\xfd": "it is compressed with zstd: run `unzstd FILE` first",
-    b"7z\xbc\xaf\x27\x1c": "it is a 7z archive: unpack it first",
-    b"Rar!": "it is a RAR archive: unpack it first",
-}
 
 
 def _read_gzip(path: Path, data: memoryview) -> Checkpoint:
@@ -122,7 +119,7 @@ def _read_gzip(path: Path, data: memoryview) -> Checkpoint:
     if unpacked.startswith(_GZIP):
         raise TlganError("it is compressed with gzip twice: run `gunzip FILE` first")
     if unpacked[257:262] == b"ustar":
-        raise TlganError("it is a tar archive compressed with gzip: run `tar xzf FILE` and name the file inside")
+        raise TlganError("it is a tar archive compressed with gzip: run `tar xzf FILE` and name the checkpoint inside")
     found = parse_checkpoint(path, memoryview(unpacked))
     if found.container not in ("pickle", "torch", "torch-legacy"):
         raise TlganError(f"it is {found.container} compressed with gzip: run `gunzip FILE` first")
@@ -141,10 +138,23 @@ def _read_zip(path: Path, data: memoryview, allowance: Allowance) -> Checkpoint:
         or "serialized_exported_program.json" in names
     ):
         return Checkpoint(path, "torch-export", len(data))
+    if other := others.zipped(names):
+        raise TlganError(f"it is {other}")
     value, members = torch_files.read_archive(data, allowance)
     if torch_files.is_torchscript(members):
         return Checkpoint(path, "torchscript", len(data))
     return Checkpoint(path, "torch", len(data), value)
+
+
+def _text(head: bytes) -> str:
+    """The beginning of a text, or nothing where bytes are no text that people write."""
+    try:
+        words = " ".join(head[:400].decode("utf-8").split())
+    except UnicodeDecodeError as error:
+        if error.start < min(400, len(head)) - 3:  # else a letter is cut
+            return ""
+        words = " ".join(head[: error.start].decode("utf-8").split())
+    return words[:40] if words.isprintable() else ""
 
 
 def _may_be_pickle(head: bytes) -> bool:

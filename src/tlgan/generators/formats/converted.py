@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tlgan import __version__
 from tlgan.errors import TlganError
 from tlgan.generators.blueprint import Blueprint
+from tlgan.generators.checkpoint.others import AGAIN
 from tlgan.generators.checkpoint.records import ITEM_SIZES, Allowance, Storage, TensorRecord
 from tlgan.io.files import replacing
 from tlgan.io.foreign import json_of
@@ -58,9 +59,11 @@ def read_safetensors(path: Path) -> tuple[dict[str, TensorRecord], dict[str, str
         allowance = Allowance(len(data), mapped)
         records = {name: _record(name, entry, data[8 + length :], allowance) for name, entry in header.items()}
     except TlganError as error:
-        raise TlganError(f"{path.name} can't be read: {error}") from error
+        raise TlganError(f"{path.name} can't be read: {error}; {AGAIN}") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise TlganError(f"{path.name} can't be read: its header is damaged ({type(error).__name__})") from error
+        raise TlganError(
+            f"{path.name} can't be read: its header is damaged ({type(error).__name__}); {AGAIN}"
+        ) from error
     return dict(sorted(records.items(), key=lambda item: _natural(item[0]))), metadata
 
 

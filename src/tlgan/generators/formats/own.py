@@ -60,9 +60,10 @@ def load_own(ref: str, *, device: str = "cpu", trust: bool = False, **options: A
         raise TlganError(f"{ref} has no option {', '.join(unknown)}: it has {', '.join(allowed) or 'none'}")
     if not isinstance(found, Generator):
         if not callable(found):
+            what = "returned nothing (None)" if found is None else f"is {type(found).__name__}"
             raise TlganError(
-                f"generator {ref!r} is {type(found).__name__}: expected a generator, a torch.nn.Module, or a function "
-                "that makes one or paints latents [n, d]"
+                f"generator {ref!r} {what}: expected a generator, a torch.nn.Module, or a function that makes (returns) one or "
+                "paints latents [n, d]"
             )
         found = found_latents(found, name=ref, device=device, **options)
     if not consent.by_file():

@@ -7,45 +7,74 @@ training (Karras et al., 2018).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from abc import abstractmethod
+from typing import Any, ClassVar
 
 from torch import Tensor
 from torch.nn import functional as F
 
 from tlgan.errors import TlganError
+from tlgan.generators.base import LatentGenerator
 
 
-def grown(
-    ground: Tensor,
-    levels: int,
-    block: Callable[[Tensor, int], Tensor],
-    picture: Callable[[Tensor, int], Tensor],
-    *,
-    lod: float,
-    resolution: int | None = None,
-) -> Tensor:
-    """Pictures [n, C, s, s] of `levels` blocks, the first of 4 px, that begin with `ground`.
+class Grown(LatentGenerator):
+    """A network that grew. A subclass has `_levels`, `_ground` and `_block`, and `_rgb`, which paints a level's features."""
 
-    `block(x, level)` gives a level's features from those of the level before, `picture(x, level)` paints them. Nothing
-    finer than `resolution` is computed; s is then the smallest side of a level that is not smaller.
-    """
-    if not 0 <= lod <= 32:
-        raise TlganError(f"lod {lod} is out of range: expected 0 (every detail) to {levels - 1}")
-    finest = levels - 1
-    if resolution is not None:
-        finest = min(finest, max(0, math.ceil(math.log2(resolution / 4))))
-    depth = levels - 1 - max(lod, levels - 1 - finest)  # 0: 4x4 alone; 1.4: 40 % of 16x16 over 60 % of 8x8
-    last = min(max(math.ceil(depth), 0), finest)
-    x, coarse = ground, None
-    for level in range(last + 1):
-        before, x = x, block(x, level)
-        if level == last and level > max(depth, 0):
-            coarse = picture(before, level - 1)
-    images = picture(x, last)
-    if coarse is not None:
-        images = images + (enlarge(coarse, 2) - images) * (last - depth)
-    return enlarge(images, 2 ** (finest - last))
+    paint_options: ClassVar = ("lod",)
+    lod = 0.0
+    _levels = 0
+
+    def _ground(self, latents: Tensor, label: Tensor | None) -> Tensor:
+        """What the first block begins with."""
+        return latents
+
+    @abstractmethod
+    def _block(self, x: Tensor, level: int, latents: Tensor, noise: str) -> Tensor:
+        """The features of a level from those of the level before."""
+
+    @abstractmethod
+    def _rgb(self, x: Tensor, level: int) -> Tensor:
+        """A level's picture."""
+
+    def _paint(
+        self,
+        latents: Tensor,
+        *,
+        label: Tensor | None,
+        noise: str,
+        resolution: int | None,
+        lod: float | None = None,
+        **options: Any,
+    ) -> Tensor:
+        lod = self.lod if lod is None else float(lod)
+        if not 0 <= lod <= 32:
+            raise TlganError(f"lod {lod} is out of range: expected 0 (every detail) to {self._levels - 1}")
+        finest = self._levels - 1
+        if resolution is not None:  # nothing finer is computed
+            finest = min(finest, max(0, math.ceil(math.log2(resolution / 4))))
+        depth = (
+            self._levels - 1 - max(lod, self._levels - 1 - finest)
+        )  # 0: 4x4 alone; 1.4: 40 % of 16x16 over 60 % of 8x8
+        last = min(max(math.ceil(depth), 0), finest)
+        x, coarse = self._ground(latents, label), None
+        for level in range(last + 1):
+            before, x = x, self._block(x, level, latents, noise)
+            if level == last and level > max(depth, 0):
+                coarse = self._rgb(before, level - 1)
+        images = self._rgb(x, last)
+        if coarse is not None:
+            images = images + (enlarge(coarse, 2) - images) * (last - depth)
+        return enlarge(images, 2 ** (finest - last))
+
+    @property
+    def feature_sides(self) -> tuple[int, ...]:
+        return tuple(4 << level for level in range(self._levels))
+
+    def _features(self, latents: Tensor, *, label: Tensor | None, noise: str, side: int) -> Tensor:
+        x = self._ground(latents, label)
+        for level in range(self.feature_sides.index(side) + 1):
+            x = self._block(x, level, latents, noise)
+        return x
 
 
 def enlarge(x: Tensor, factor: int) -> Tensor:

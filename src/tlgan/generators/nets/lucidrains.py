@@ -16,7 +16,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tlgan.errors import TlganError
-from tlgan.generators.base import LatentGenerator
 from tlgan.generators.blueprint import MAX_LAYERS, MAX_RESOLUTION, Blueprint
 from tlgan.generators.checkpoint import TensorRecord
 from tlgan.generators.checkpoint.state_dicts import State, sizes_of, taken
@@ -26,7 +25,7 @@ from tlgan.generators.latents import sample_latents
 from .attention import Layer, read_attention_and_mlp
 from .filtering import over_white
 from .mapping import Mapping
-from .stylegan2 import computed_average
+from .styled import Styled
 
 _EPSILON = 1e-8
 _SLOPE = 0.2
@@ -108,20 +107,17 @@ class _Block:
         return x
 
 
-class Lucidrains(LatentGenerator):
+class Lucidrains(Styled):
     """z -> w by a mapping network; w+ [n, num_ws, w_dim], one row a size -> pictures.
 
     `mapping_lr` scales the mapping network's weights and biases (0.1 in the code's `StyleVectorizer`).
     """
 
-    spaces = ("z", "w", "w+")
     load_options: ClassVar = ("mapping_lr",)
 
     def __init__(self, blueprint: Blueprint, *, name: str, fingerprint: str, device: str = "cpu") -> None:
         options = blueprint.reader()
-        self._mapping = Mapping(blueprint, options, device)
-        self.w_dim = self._mapping.w_dim
-        self._average: Tensor | None = None
+        self._open(Mapping(blueprint, options, device), blueprint, device)
         self._from_w = blueprint.has("to_initial_block.weight")  # --no-const: the first features come from w
         const = (
             blueprint.load("to_initial_block.weight", self.w_dim, None, 4, 4)
@@ -169,14 +165,6 @@ class Lucidrains(LatentGenerator):
 
     def style_maps(self) -> list[Tensor]:
         return [layer.style for block in self._blocks for layer in (*block.layers, block.to_rgb)]
-
-    def _map(self, z: Tensor, label: Tensor | None) -> Tensor:
-        return self._mapping(z, label)
-
-    def _w_mean(self) -> Tensor:
-        if self._average is None:
-            self._average = computed_average(self._mapping, self.device)
-        return self._average
 
     def _paint(
         self, latents: Tensor, *, label: Tensor | None, noise: str, resolution: int | None, **options: Any

@@ -19,14 +19,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tlgan.errors import TlganError
-from tlgan.generators.base import LatentGenerator
 from tlgan.generators.blueprint import MAX_RESOLUTION, Blueprint
 from tlgan.generators.interrupt import still_wanted
 from tlgan.generators.latents import sample_latents
 
 from .mapping import Mapping as MappingNetwork
 from .mobilestylegan_fast import FastSynthesis
-from .stylegan2 import computed_average, load_average
+from .styled import Styled
 
 _EPSILON = 1e-8  # of the demodulation
 _SLOPE = 0.2  # of the leaky ReLUs
@@ -51,20 +50,16 @@ class Layer:
         return F.leaky_relu(x if noise is None else x + noise, _SLOPE)
 
 
-class MobileStyleGAN(LatentGenerator):
+class MobileStyleGAN(Styled):
     """z -> w by a mapping network; w+ [n, num_ws, w_dim] -> pictures.
 
     The rows of w+ are, in order: the first convolution; for every block its Haar step and its two convolutions; the
     picture.
     """
 
-    spaces = ("z", "w", "w+")
-
     def __init__(self, blueprint: Blueprint, *, name: str, fingerprint: str, device: str = "cpu") -> None:
         options = blueprint.reader()
-        self._mapping = MappingNetwork(blueprint, options, device)
-        self.w_dim = self._mapping.w_dim
-        self._average = load_average(blueprint, self.w_dim, device)
+        self._open(MappingNetwork(blueprint, options, device), blueprint, device)
         blocks = options.whole("blocks", 1, _MAX_BLOCKS)
         self.num_ws = 2 + 3 * blocks
         gains = options.numbers("style_gains", self.num_ws)
@@ -131,14 +126,6 @@ class MobileStyleGAN(LatentGenerator):
         ]
         other._quick = None
         return other
-
-    def _map(self, z: Tensor, label: Tensor | None) -> Tensor:
-        return self._mapping(z, label)
-
-    def _w_mean(self) -> Tensor:
-        if self._average is None:
-            self._average = computed_average(self._mapping, self.device)
-        return self._average
 
     @property
     def feature_sides(self) -> tuple[int, ...]:

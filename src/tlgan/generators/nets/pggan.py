@@ -18,12 +18,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tlgan.errors import TlganError
-from tlgan.generators.base import LatentGenerator
 from tlgan.generators.blueprint import MAX_RESOLUTION, Blueprint
 from tlgan.generators.checkpoint.state_dicts import missing
 from tlgan.generators.interrupt import still_wanted
 
-from .growing import doubling_kernel, enlarge, grown
+from .growing import Grown, doubling_kernel, enlarge
 from .tensorflow import number_of, static_options, variables
 
 _DEFAULTS: dict[str, Any] = {
@@ -64,11 +63,10 @@ class _Layer:
     upscaling: bool = False
 
 
-class PGGAN(LatentGenerator):
+class PGGAN(Grown):
     """z [n, latent_dim] and labels [n, label_dim] -> pictures. `lod` 0 paints every detail, 1 half the size, ..."""
 
     load_options: ClassVar = ("lod",)
-    paint_options: ClassVar = ("lod",)
 
     def __init__(self, blueprint: Blueprint, *, name: str, fingerprint: str, device: str = "cpu") -> None:
         options = blueprint.reader()
@@ -96,6 +94,7 @@ class PGGAN(LatentGenerator):
         if not self._blocks:
             raise missing("4x4/Conv/weight", "pggan")
         self._to_rgb = [self._load_to_rgb(blueprint, level, device) for level in range(len(self._blocks))]
+        self._levels = len(self._blocks)
         self.lod = options.number("lod", 0.0, low=0, high=32)
         super().__init__(
             name=name,
@@ -146,35 +145,6 @@ class PGGAN(LatentGenerator):
     def first_maps(self) -> list[Tensor]:
         return [self._dense[: self.latent_dim].T]
 
-    def _paint(
-        self,
-        latents: Tensor,
-        *,
-        label: Tensor | None,
-        noise: str,
-        resolution: int | None,
-        lod: float | None = None,
-        **options: Any,
-    ) -> Tensor:
-        return grown(
-            self._ground(latents, label),
-            len(self._blocks),
-            self._block,
-            self._rgb,
-            lod=self.lod if lod is None else float(lod),
-            resolution=resolution,
-        )
-
-    @property
-    def feature_sides(self) -> tuple[int, ...]:
-        return tuple(4 << level for level in range(len(self._blocks)))
-
-    def _features(self, latents: Tensor, *, label: Tensor | None, noise: str, side: int) -> Tensor:
-        x = self._ground(latents, label)
-        for level in range(self.feature_sides.index(side) + 1):
-            x = self._block(x, level)
-        return x
-
     def _ground(self, latents: Tensor, label: Tensor | None) -> Tensor:
         """What the first block begins with, [n, c, 4, 4]."""
         x = latents if label is None else torch.cat([latents, label], dim=1)
@@ -183,7 +153,7 @@ class PGGAN(LatentGenerator):
         x = (x @ self._dense).view(-1, self._dense.shape[1] // 16, 4, 4)
         return self._activate(x + self._dense_bias[:, None, None])
 
-    def _block(self, x: Tensor, level: int) -> Tensor:
+    def _block(self, x: Tensor, level: int, latents: Tensor, noise: str) -> Tensor:
         still_wanted()
         for index, layer in enumerate(self._blocks[level]):
             if layer.upscaling:

@@ -14,15 +14,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tlgan.errors import TlganError
-from tlgan.generators.base import LatentGenerator
 from tlgan.generators.blueprint import MAX_RESOLUTION, Blueprint, Options
 from tlgan.generators.interrupt import still_wanted
 from tlgan.generators.latents import sample_latents
 
 from .filtering import Filter
-from .growing import doubling_kernel, enlarge, grown, is_fused
+from .growing import Grown, doubling_kernel, enlarge, is_fused
 from .mapping import Dense, Mapping
-from .stylegan2 import computed_average, load_average, load_filter
+from .styled import Styled
+from .stylegan2 import load_filter
 
 _EPSILON = 1e-8
 _SLOPES = {"lrelu": 0.2, "relu": 0.0}
@@ -109,18 +109,14 @@ class StyledLayer:
         return x * (scale + self._shift) + shift
 
 
-class StyleGAN1(LatentGenerator):
+class StyleGAN1(Grown, Styled):
     """z -> w by a mapping network; w+ [n, num_ws, w_dim], one row a layer -> pictures. `lod` as in `growing`."""
 
-    spaces = ("z", "w", "w+")
     load_options: ClassVar = ("lod", "fused_scale", "resolution")
-    paint_options: ClassVar = ("lod",)
 
     def __init__(self, blueprint: Blueprint, *, name: str, fingerprint: str, device: str = "cpu") -> None:
         options = blueprint.reader()
-        self._mapping = Mapping(blueprint, options, device)
-        self.w_dim, self.label_dim = self._mapping.w_dim, self._mapping.c_dim
-        self._average = load_average(blueprint, self.w_dim, device)
+        self._open(Mapping(blueprint, options, device), blueprint, device)
         self._layers: list[StyledLayer] = []
         channels = 0
         sections = list(options.sections("layers", 24))
@@ -149,6 +145,7 @@ class StyleGAN1(LatentGenerator):
         painted = {len(bias) for _, bias in self._pictures}
         if painted not in ({1}, {3}) or len(self._pictures) != levels:
             raise TlganError(f"its ToRGB layers paint {sorted(painted)} channels: expected 1 or 3 in each of {levels}")
+        self._levels = levels
         self.lod = options.number("lod", 0.0, low=0, high=32)
         super().__init__(
             name=name,
@@ -181,42 +178,8 @@ class StyleGAN1(LatentGenerator):
     def style_maps(self) -> list[Tensor]:
         return [layer.style.weight for layer in self._layers]
 
-    def _map(self, z: Tensor, label: Tensor | None) -> Tensor:
-        return self._mapping(z, label)
-
-    def _w_mean(self) -> Tensor:
-        if self._average is None:
-            self._average = computed_average(self._mapping, self.device)
-        return self._average
-
-    def _paint(
-        self,
-        latents: Tensor,
-        *,
-        label: Tensor | None,
-        noise: str,
-        resolution: int | None,
-        lod: float | None = None,
-        **options: Any,
-    ) -> Tensor:
-        return grown(
-            latents,
-            len(self._pictures),
-            lambda x, level: self._block(x, level, latents, noise),
-            lambda x, level: F.conv2d(x, *self._pictures[level]),
-            lod=self.lod if lod is None else float(lod),
-            resolution=resolution,
-        )
-
-    @property
-    def feature_sides(self) -> tuple[int, ...]:
-        return tuple(4 << level for level in range(len(self._pictures)))
-
-    def _features(self, latents: Tensor, *, label: Tensor | None, noise: str, side: int) -> Tensor:
-        x = latents
-        for level in range(self.feature_sides.index(side) + 1):
-            x = self._block(x, level, latents, noise)
-        return x
+    def _rgb(self, x: Tensor, level: int) -> Tensor:
+        return F.conv2d(x, *self._pictures[level])
 
     def _block(self, x: Tensor, level: int, latents: Tensor, noise: str) -> Tensor:
         still_wanted()

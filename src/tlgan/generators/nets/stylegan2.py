@@ -16,7 +16,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tlgan.errors import TlganError
-from tlgan.generators.base import LatentGenerator
 from tlgan.generators.blueprint import MAX_RESOLUTION, Blueprint, Options
 from tlgan.generators.interrupt import still_wanted
 from tlgan.generators.latents import sample_latents
@@ -24,6 +23,7 @@ from tlgan.generators.latents import sample_latents
 from .activations import ACTIVATIONS, bias_act
 from .filtering import Filter
 from .mapping import Dense, Mapping
+from .styled import Styled
 
 _EPSILON = 1e-8
 
@@ -204,7 +204,7 @@ class Block:
         return image
 
 
-class StyleGAN2(LatentGenerator):
+class StyleGAN2(Styled):
     """z -> w by a mapping network; w+ [n, num_ws, w_dim], one row a layer -> pictures.
 
     What a `state_dict` does not tell can be given: `conv_clamp` (0: none) of all layers, `activation` of the convolutions,
@@ -212,7 +212,6 @@ class StyleGAN2(LatentGenerator):
     low-pass filters.
     """
 
-    spaces = ("z", "w", "w+")
     load_options: ClassVar = ("conv_clamp", "activation", "mapping_lr", "resample_kernel")
 
     def __init__(
@@ -224,9 +223,7 @@ class StyleGAN2(LatentGenerator):
         device: str = "cpu",
     ) -> None:
         options = blueprint.reader()
-        self._mapping = Mapping(blueprint, options, device)
-        self.w_dim, self.label_dim = self._mapping.w_dim, self._mapping.c_dim
-        self._average = load_average(blueprint, self.w_dim, device)
+        self._open(Mapping(blueprint, options, device), blueprint, device)
         sections = list(options.sections("blocks", 12))
         if not sections or 4 << (len(sections) - 1) > MAX_RESOLUTION:
             raise TlganError(f"it has {len(sections)} blocks: expected 1 to 12, from 4x4 on")
@@ -268,14 +265,6 @@ class StyleGAN2(LatentGenerator):
         layers = [layer for block in self._blocks for layer in (block.conv0, block.conv1, block.to_rgb)]
         return [layer.affine.weight for layer in layers if layer is not None]
 
-    def _map(self, z: Tensor, label: Tensor | None) -> Tensor:
-        return self._mapping(z, label)
-
-    def _w_mean(self) -> Tensor:
-        if self._average is None:
-            self._average = computed_average(self._mapping, self.device)
-        return self._average
-
     def _paint(
         self, latents: Tensor, *, label: Tensor | None, noise: str, resolution: int | None, **options: Any
     ) -> Tensor:
@@ -304,22 +293,3 @@ class StyleGAN2(LatentGenerator):
             ws = (latents[:, number] for number in range(max(0, 2 * index - 1), self.num_ws))
             x = block.features(x, ws, noise)
             yield block, x
-
-
-def load_average(blueprint: Blueprint, w_dim: int, device: str, *, classes: int = 0) -> Tensor | None:
-    """The file's mean w [w_dim], or None where it has none; with `classes`, it may hold one for each [classes, w_dim]."""
-    if not blueprint.has("mapping.w_avg"):
-        return None
-    rows = [classes] if classes and len(blueprint.shape("mapping.w_avg")) == 2 else []
-    return blueprint.load("mapping.w_avg", *rows, w_dim).to(device)
-
-
-def computed_average(mapping: Mapping, device: torch.device, n: int = 2**15) -> Tensor:
-    """The mean of w over the latents of seed 0 [w_dim], for files that don't hold it; labels are all zero."""
-    total = torch.zeros(mapping.w_dim, dtype=torch.float64, device=device)
-    with torch.no_grad():
-        for start in range(0, n, 2**12):
-            z = torch.from_numpy(sample_latents(2**12, mapping.z_dim, seed=0, start=start)).to(device)
-            label = torch.zeros(len(z), mapping.c_dim, device=device) if mapping.c_dim else None
-            total += mapping(z, label).double().sum(dim=0)
-    return (total / n).float()

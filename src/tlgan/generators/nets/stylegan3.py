@@ -15,14 +15,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tlgan.errors import TlganError
-from tlgan.generators.base import LatentGenerator
 from tlgan.generators.blueprint import MAX_LAYERS, MAX_RESOLUTION, Blueprint, Options
 from tlgan.generators.checkpoint.persistence import Module
 from tlgan.generators.interrupt import still_wanted
 
 from .filtering import Filter
 from .mapping import Dense, Mapping
-from .stylegan2 import computed_average, load_average, load_filter, set_mapping_rate
+from .styled import Styled
+from .stylegan2 import load_filter, set_mapping_rate
 from .stylegan2_ada import mapping_options
 
 _EPSILON = 1e-8
@@ -180,10 +180,9 @@ def _resample(
     return F.pad(x, pad)[:, :, ::down, ::down] if any(pad) or down != 1 else x
 
 
-class StyleGAN3(LatentGenerator):
+class StyleGAN3(Styled):
     """z -> w by a mapping network; w+ [n, num_ws, w_dim] -> pictures. `transform` [3, 3] moves and turns them."""
 
-    spaces = ("z", "w", "w+")
     load_options: ClassVar = ("conv_clamp", "output_scale", "mapping_lr")
     paint_options: ClassVar = ("transform",)
 
@@ -202,9 +201,8 @@ class StyleGAN3(LatentGenerator):
 
     def __init__(self, blueprint: Blueprint, *, name: str, fingerprint: str, device: str = "cpu") -> None:
         options = blueprint.reader()
-        self._mapping = Mapping(blueprint, options, device)
-        self.w_dim, self.label_dim = self._mapping.w_dim, self._mapping.c_dim
-        self._average = load_average(blueprint, self.w_dim, device, classes=self.label_dim)
+        mapping = Mapping(blueprint, options, device)
+        self._open(mapping, blueprint, device, classes=True)  # StyleGAN-XL has a mean of w for each class
         self._input = FourierInput(blueprint, options.section("input"), device, self.w_dim)
         self._layers: list[FilteredLayer] = []
         channels = self._input.channels
@@ -236,20 +234,6 @@ class StyleGAN3(LatentGenerator):
 
     def style_maps(self) -> list[Tensor]:
         return [layer.affine.weight for layer in self._layers]
-
-    def _map(self, z: Tensor, label: Tensor | None) -> Tensor:
-        return self._mapping(z, label)
-
-    def _w_mean(self) -> Tensor:
-        if self._average is None:
-            self._average = computed_average(self._mapping, self.device)
-        return self._average if self._average.ndim == 1 else self._average.mean(dim=0)
-
-    def _centre(self, label: Tensor | None) -> Tensor:
-        average = self._average
-        if average is None or average.ndim == 1 or label is None:
-            return self._w_mean()
-        return average[label.argmax(dim=1)]  # StyleGAN-XL has a mean for each class
 
     def _paint(
         self,

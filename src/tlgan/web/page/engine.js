@@ -27,10 +27,12 @@
  *            disturbs: string[], purity: number|null}} Feature
  *   `band`: where 95 % of all faces lie; `range`: what the population holds; both in standard deviations.
  *   `mean`, `sd`: of the response, the logit of a probability or the quantity itself.
+ *   `foreign` below: the extractors that know no pictures of this kind, what to say of them, and the features that are theirs.
  *
  * @typedef {{version: number, name: string,
  *            generator: {name: string, fingerprint: string, resolution: number, width: number, height: number, space: string, dimensions: number},
- *            features: Feature[], groups: {name: string, features: string[]}[], base: string[], effects_by: string, samples: number,
+ *            features: Feature[], groups: {name: string, features: string[]}[],
+ *            foreign?: {name: string, words: string, features: string[]}[], base: string[], effects_by: string, samples: number,
  *            correlations: {measured: number[][], axes: number[][]},
  *            limits: {asked: number, seeds: number, gallery: number, strip: number, frames: number},
  *            photographs?: {words: string, faces: boolean, bytes: number},

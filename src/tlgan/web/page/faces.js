@@ -13,12 +13,14 @@ export class Thumbs {
     this.pictures = new Map();
   }
 
-  /** @param {import("./state.js").Entry} entry @param {CanvasImageSource} picture */
+  /** @param {import("./state.js").Entry} entry @param {HTMLCanvasElement | HTMLImageElement} picture */
   put(entry, picture, keys = [exactly(entry), start(entry)]) {
     const small = make("canvas", { width: SIDE, height: SIDE });
     const context = small.getContext("2d");
     context.imageSmoothingQuality = "high";
-    context.drawImage(picture, 0, 0, SIDE, SIDE);
+    const scale = SIDE / Math.max(picture.width, picture.height);
+    const [width, height] = [picture.width * scale, picture.height * scale];
+    context.drawImage(picture, (SIDE - width) / 2, (SIDE - height) / 2, width, height);
     for (const key of keys) {
       this.pictures.delete(key);
       this.pictures.set(key, small);

@@ -5,11 +5,15 @@ import { Slider } from "./slider.js";
 import { t } from "./words.js";
 
 const WEAK = "Weak";
+const FEW = 3; // labels that are named in a line
+
+const capital = (words) => words[0].toUpperCase() + words.slice(1);
 
 export class Panel {
   /** @param {import("./engine.js").Description} description @param {import("./slider.js").Hands} hands */
   constructor(description, hands) {
     this.description = description;
+    this.foreign = description.foreign ?? [];
     this.element = byId("sliders");
     this.tabs = byId("tabs");
     /** @type {Map<string, Slider>} */
@@ -22,7 +26,7 @@ export class Panel {
   build() {
     const weak = [];
     this.filtered = make("p.filtered", { role: "status", hidden: true });
-    this.element.append(this.filtered);
+    this.element.append(this.filtered, ...this.foreign.map(({ words }) => make("p.quiet.foreign", {}, capital(words))));
     for (const { name, features } of this.description.groups) {
       const rows = features.map((feature) => this.sliders.get(feature));
       const strong = rows.filter((slider) => !slider.feature.weak);
@@ -53,6 +57,12 @@ export class Panel {
   section(name, head, sliders, into = null) {
     const id = `group-${name.replace(/[^\p{L}\p{M}\p{N}]+/gu, "-").toLowerCase()}`;
     const section = make("section.group", { id, "data-group": name, "aria-label": name === WEAK ? t`Weak` : name }, head);
+    for (const { name: extractor, features } of this.foreign) {
+      const its = sliders.filter((slider) => features.includes(slider.feature.name)).map((slider) => slider.feature.label);
+      const some = its.length > FEW ? t`${its.length} of these` : its.join(", ");
+      const which = its.length < sliders.length ? some : t`all of these`;
+      if (its.length) (into ?? section).append(make("p.quiet.foreign", {}, capital(t`${which}: measured by ${extractor}, which does not know such pictures`)));
+    }
     (into ?? section).append(...sliders.map((slider) => slider.element));
     this.element.append(section);
     this.tabs.append(

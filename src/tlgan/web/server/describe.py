@@ -68,6 +68,7 @@ def describe(workspace: Workspace) -> wire.Json:
         },
         "features": features,
         "groups": _groups(features),
+        "foreign": _foreign(workspace),
         "base": list(axes.base),
         "effects_by": axes.effects_by,
         "samples": int(axes.samples),
@@ -120,6 +121,15 @@ def _groups(features: list[wire.Json]) -> list[wire.Json]:
     names.sort(key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST))
     members: dict[str, list[Any]] = {name: [f for f in features if f["group"] == name] for name in names}
     return [{"name": name, "features": [f["name"] for f in sorted(rows, key=_rank)]} for name, rows in members.items()]
+
+
+def _foreign(workspace: Workspace) -> list[wire.Json]:
+    """The extractors that know no pictures of this kind: what to say of them, and the features whose words are theirs."""
+    known, parts = set(workspace.axes.names), {part.name: part.features for part in workspace.extractor.parts}
+    return [
+        {"name": name, "words": words, "features": [f.name for f in parts.get(name, ()) if f.name in known]}
+        for name, words in workspace.foreign.items()
+    ]
 
 
 def _rank(feature: wire.Json) -> tuple[float, float]:
