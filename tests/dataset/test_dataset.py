@@ -260,15 +260,16 @@ def test_a_cell_that_no_picture_fills_is_reported_and_stays_empty(world: Workspa
 
 
 def test_rows_where_the_judge_disagrees_are_drawn_again(world: Workspace, tmp_path: Path, judge: Any) -> None:
-    class Strict(type(judge)):  # type: ignore[misc]
-        """Calls bright what is much brighter than the extractor thinks."""
+    class Contrary(type(judge)):  # type: ignore[misc]
+        """Calls bright what is dark where the other half is dark too: no edit of this half brings it round."""
 
         def extract(self, images: Any) -> Any:
             values = super().extract(images)
-            values[:, 0] = values[:, 0] ** 3
+            values[:, 0] = values[:, 0].where(values[:, 1] > 0, 1 - values[:, 0])
             return values
 
-    result = make_dataset(world, tmp_path / "data", Request(30, where="right_bright", judge="another"), judge=Strict())
+    request = Request(30, where="right_bright", judge="another")
+    result = make_dataset(world, tmp_path / "data", request, judge=Contrary())
     assert result.refused["judge"] > 10
     assert all(float(row["right_bright_judge"]) >= 0.5 for row in rows(tmp_path / "data"))
     assert result.agreed.high < 0.9
