@@ -143,7 +143,7 @@ def _read(out: Path, plan: Plan) -> tuple[np.ndarray, np.ndarray, dict[str, Any]
         counts = {"painted": total.painted, "refused": total.refused}
     asked = Counter(plan.cells[plan.cell_of(row)].words for row in range(rows))
     made, edited = Counter(table["cell"].to_pylist()), np.array(table["edited"].to_pylist())
-    drift = np.array([value for value in table["drift_judge"].to_pylist() if value is not None])
+    drift = np.array(table["drift_judge"].to_pylist())[edited]
     cells = {words: (count, made[words]) for words, count in asked.items()}
     return (
         labels,

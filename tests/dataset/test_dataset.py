@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import errno
 import itertools
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -260,15 +262,16 @@ def test_a_cell_that_no_picture_fills_is_reported_and_stays_empty(world: Workspa
 
 
 def test_rows_where_the_judge_disagrees_are_drawn_again(world: Workspace, tmp_path: Path, judge: Any) -> None:
-    class Strict(type(judge)):  # type: ignore[misc]
-        """Calls bright what is much brighter than the extractor thinks."""
+    class Contrary(type(judge)):  # type: ignore[misc]
+        """Calls bright what is dark where the other half is dark too: no edit of this half brings it round."""
 
         def extract(self, images: Any) -> Any:
             values = super().extract(images)
-            values[:, 0] = values[:, 0] ** 3
+            values[:, 0] = values[:, 0].where(values[:, 1] > 0, 1 - values[:, 0])
             return values
 
-    result = make_dataset(world, tmp_path / "data", Request(30, where="right_bright", judge="another"), judge=Strict())
+    request = Request(30, where="right_bright", judge="another")
+    result = make_dataset(world, tmp_path / "data", request, judge=Contrary())
     assert result.refused["judge"] > 10
     assert all(float(row["right_bright_judge"]) >= 0.5 for row in rows(tmp_path / "data"))
     assert result.agreed.high < 0.9
@@ -331,6 +334,21 @@ def test_a_face_that_was_there_is_known_again() -> None:
         (["--pairs", "left"], "is a quantity"),
         (["--pairs", "right_bright", "--balance", "right_bright"], "ask for it nowhere else"),
         (["--balance", "left", "--judge", "halves"], "can't judge"),
+        (["--balance", "right_bright", "-n", "0"], "0 rows were asked for: expected 1"),
+        (["--balance", "right_bright", "-n", "-5"], "-5 rows were asked for"),
+        (["--balance", "right_bright", "-n", "999999999999"], "rows were asked for"),
+        (["--balance", "right_bright", "--margin", "9"], "a margin of 9 sd"),
+        (["--balance", "right_bright", "--margin", "nan"], "a margin of nan sd"),
+        (["--balance", "right_bright", "--seed", "-1"], "seed -1 is out of range"),
+        (["--balance", "right_bright,right_bright"], "asked for twice"),
+        (["--marginal", "left=.2:.2:.2"], "add up to 1"),
+        (["--marginal", "right_bright=nan"], "is not understood"),
+        (["--marginal", "right_bright"], "is not understood"),
+        (["--balance", "left", "--bins", "left=nan"], "is not understood"),
+        (["--balance", "right_bright", "--bins", "left=0"], "nothing is asked of it"),
+        (["--where", "left > .5 and left < .2"], "contradicts itself"),
+        (["--pairs", "right_bright", "--select"], "leave --select or --pairs out"),
+        (["--balance", "right_bright", "--features", "left"], "chooses columns of --like"),
         (["--balance", "left", "--quality", "best"], "unknown quality"),
         (["--balance", "left", "--format", "zip"], "unknown format"),
         (["--like", "nowhere.csv"], "can't be read as a table"),
@@ -353,3 +371,68 @@ def test_bad_requests_get_one_line(
     assert says in error
     assert error.count("error:") == 1
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"\x89PNG\r\n\x1a\n", "can't be read as a table"),
+        (b"", "can't be read as a table"),
+        (b"file,age\na,3\n", "no column of numbers that names a feature: it has age"),
+        (b"left,right_bright\nx,y\n", "that names a feature: it has none"),
+        (b"left\n,\n", "can't be read as a table"),
+        (b'left\n""\n', "that names a feature: it has none"),
+    ],
+)
+def test_tables_that_say_nothing_get_one_line(world: Workspace, tmp_path: Path, content: bytes, says: str) -> None:
+    (tmp_path / "t.csv").write_bytes(content)
+    with pytest.raises(TlganError) as error:
+        read_like(tmp_path / "t.csv", world.axes, {})
+    assert says in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"resolution": 5000}, "resolution 5000 is out of range"),
+        ({"resolution": -1}, "resolution -1 is out of range"),
+        ({"balance": ("noise",), "source": "edit"}, "noise can't be edited"),
+        ({"balance": ("noise",)}, "knows none of noise"),
+    ],
+)
+def test_what_networks_can_not_do_leaves_nothing(
+    world: Workspace, tmp_path: Path, judge: Any, changes: dict[str, Any], says: str
+) -> None:
+    request = Request(**{"n": 20, "balance": ("right_bright",), "judge": "another", **changes})
+    with pytest.raises(TlganError, match=says):
+        make_dataset(world, tmp_path / "data", request, judge=judge)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_is_no_folder(world: Workspace, tmp_path: Path, judge: Any) -> None:
+    (tmp_path / "data").write_text("mine")
+    with pytest.raises(TlganError, match="is a file: name a folder"):
+        make_dataset(world, tmp_path / "data", BALANCED, judge=judge)
+    assert (tmp_path / "data").read_text() == "mine"
+
+
+@pytest.mark.parametrize("written", [0, 2, 4, 6])
+def test_a_full_disk_leaves_what_the_next_run_goes_on_with(
+    world: Workspace, made: Path, tmp_path: Path, judge: Any, monkeypatch: pytest.MonkeyPatch, written: int
+) -> None:
+    fsync, left = os.fsync, itertools.count(written, -1)
+
+    def full(descriptor: int) -> None:
+        if next(left) <= 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        fsync(descriptor)
+
+    out = tmp_path / "data"
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(TlganError, match="the disk is full"):
+            make_dataset(world, out, BALANCED, judge=judge)
+    assert not [path for path in tmp_path.glob("data/*") if not path.name.startswith(".")]
+    make_dataset(world, out, BALANCED, judge=judge)
+    assert (out / "metadata.csv").read_bytes() == (made / "metadata.csv").read_bytes()

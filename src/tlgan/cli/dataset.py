@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,7 +34,7 @@ def dataset(
     out: Annotated[
         Path, typer.Option("-o", "--out", help="Folder to write: new, empty, or begun by the same command.")
     ],
-    n: Annotated[int, typer.Option("-n", "--rows", min=1, help="How many rows.")] = 1000,
+    n: Annotated[int, typer.Option("-n", "--rows", help="How many rows.")] = 1000,
     balance: Annotated[
         list[str] | None, typer.Option(help="Features uniform over all combinations, like male,eyeglasses.")
     ] = None,
@@ -58,18 +59,14 @@ def dataset(
     judge: Annotated[
         str, typer.Option(help="Extractor that had no part in finding the axes and must agree.")
     ] = DEFAULT_JUDGE,
-    margin: Annotated[
-        float, typer.Option(min=0, max=2, help="How far inside its cell a picture must lie, in sd.")
-    ] = 0.25,
+    margin: Annotated[float, typer.Option(help="How far inside its cell a picture must lie, in sd: 0 to 2.")] = 0.25,
     quality: Annotated[
         str, typer.Option(help="Of the edits: quick (no gradients), live, or final (slowest).")
     ] = "quick",
     form: Annotated[
         str, typer.Option("--format", help="folder, jsonl (a folder with metadata.jsonl), parquet or webdataset.")
     ] = "folder",
-    resolution: Annotated[
-        int, typer.Option(min=0, help="Side of the pictures in pixels; 0 as the generator paints.")
-    ] = 0,
+    resolution: Annotated[int, typer.Option(help="Side of the pictures in pixels; 0 as the generator paints.")] = 0,
     seed: Annotated[int, typer.Option(help="Row i depends on this seed, i and the request alone.")] = 0,
     engine: EngineOption = "local",
     address: AddressOption = "",
@@ -132,9 +129,12 @@ def _named(word: str, example: str) -> tuple[str, list[str]]:
 
 def _numbers(parts: list[str], word: str, example: str) -> tuple[float, ...]:
     try:
-        return tuple(float(part) for part in parts)
+        numbers = tuple(float(part) for part in parts)
     except ValueError:
-        raise TlganError(f"{word!r} is not understood: expected {example}") from None
+        numbers = (math.nan,)
+    if not all(map(math.isfinite, numbers)):
+        raise TlganError(f"{word!r} is not understood: expected {example}")
+    return numbers
 
 
 def _marginal(word: str) -> tuple[str, tuple[float, ...]]:

@@ -1,9 +1,9 @@
 """Rows of a data set: draw, score, move, paint, look, and keep what two networks see as asked.
 
-Row i is made in tries. Each try draws latents from its own place in the stream, scores them by the axes, and takes one by
-how probably it lies in the row's cell. Where none does, it is moved there by the axes, or by an exact edit, with everything else held.
-Extractor and judge look at the picture; where one of them disagrees, or the face was there before, the next try follows.
-Rows are made `ROWS` at a time, and the same request makes the same rows, wherever it was cut off.
+Rows are made `ROWS` at a time, each in tries. Latents are drawn for all of them and scored by the axes; each try takes one that
+surely lies in the row's cell, as far as the axes can tell. Where extractor and judge do not see it there, it is moved by the
+axes, or by an exact edit, with everything else held. Where one of them disagrees still, or the face was there before, the next
+try follows. The same request makes the same rows, wherever it was cut off.
 """
 
 from __future__ import annotations
@@ -28,13 +28,18 @@ if TYPE_CHECKING:
 
 #: Rows made together, the most that a kill loses.
 ROWS = 64
-#: Latents scored for one try, and tries for one row.
+#: Latents scored for each row that is made together with others, and tries for one row.
 DRAWS, TRIES = 256, 16
+#: After so many tries other latents are drawn: the best of the first ones are taken.
+RENEWED = 4
+#: A latent is taken by this power of the probability that it lies in the cell. By the probability itself, most of those taken
+#: for a cell that one face in a hundred lies in are none of it.
+SURE = 4.0
 #: In the first tries a face is moved by the axes alone, and the ask corrected so often by what was seen; later ones are
 #: exact edits, each of which costs as much as some seven pictures.
-STRAIGHT, CORRECTIONS = 4, 2
-#: A correction asks for this times what is missing.
-FURTHER = 1.25
+STRAIGHT, CORRECTIONS = 8, 2
+#: How far inside the margin a face is moved, in sd: moving one feature of a cell shifts its others.
+INSIDE = 0.25
 #: Mean change of what was locked, by extractor or judge in sd, from which on an edit changed something else too.
 DRIFT = 0.6
 #: A cell none of whose first rows succeeded is given up.
@@ -88,6 +93,18 @@ class Try:
     box: Box
     draw: int
     edit: Edit
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """Latents that the rows of a part choose from, none twice: the place of the ``first`` in the stream, what the axes say of
+    them, ``predicted`` [n, f], and which are ``taken``, bool [n]. ``scores``: by cell, the logarithm of the probability that a
+    latent lies in it [n], and in which of its boxes [n]."""
+
+    first: int
+    predicted: np.ndarray
+    taken: np.ndarray
+    scores: dict[int, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,10 +171,13 @@ class Maker:
         here = History(list(history.codes))
         found: dict[int, list[dict[str, Any]]] = {}
         codes: dict[int, np.ndarray] = {}
+        pool: Pool | None = None
         for attempt in range(TRIES):
             if not waiting:
                 break
-            for row, records, code in self._attempt(waiting, attempt, here, tally):
+            if attempt % RENEWED == 0 and self.request.source != "edit":
+                pool = self._pool(number * (TRIES // RENEWED) + attempt // RENEWED, len(rows))
+            for row, records, code in self._attempt(waiting, attempt, pool, here, tally):
                 found[row], codes[row] = records, code
             waiting = [row for row in waiting if row not in found]
         for row in waiting:
@@ -176,9 +196,9 @@ class Maker:
         return not any(since.nearest(code[[row]])[0] < self.looker.twin for row in range(len(code)))
 
     def _attempt(
-        self, rows: list[int], attempt: int, here: History, tally: dict[int, Tally]
+        self, rows: list[int], attempt: int, pool: Pool | None, here: History, tally: dict[int, Tally]
     ) -> Iterable[tuple[int, list[dict[str, Any]], np.ndarray]]:
-        tries, seen, starts, reasons = self._proposed(rows, attempt)
+        tries, seen, starts, reasons = self._proposed(rows, attempt, pool)
         for k, one in enumerate(tries):
             tally[one.cell].painted += 1
             if reasons[k]:
@@ -202,25 +222,24 @@ class Maker:
             counted.edited += bool(one.edit.asked)
             yield one.row, records, np.concatenate([seen[k].code, *(other[1].code for other in others)])
 
-    def _proposed(self, rows: list[int], attempt: int) -> tuple[list[Try], list[Seen], dict[int, Seen], list[str]]:
+    def _proposed(
+        self, rows: list[int], attempt: int, pool: Pool | None
+    ) -> tuple[list[Try], list[Seen], dict[int, Seen], list[str]]:
         """A try for each row, what was seen of it, what was seen of the starts of those that were moved, by the number of
         the try, and why it is refused or "".
 
         All are looked at small; only what is then to be kept is painted whole, and looked at again.
         """
-        chosen = [self._start(row, attempt) for row in rows]
-        tries, look = [one for one, _ in chosen], self.looker.look
+        tries = [self._start(row, attempt, pool) for row in rows]
+        look = self.looker.look
         starts = look(np.stack([one.edit.latent for one in tries]), small=True)
         seen: list[Seen] = [starts[[k]] for k in range(len(tries))]
         reasons = [self._refusal(one, starts[[k]], None) for k, one in enumerate(tries)]
         waiting = [k for k, reason in enumerate(reasons) if reason and self.request.source != "select"]
         exact = self.request.source == "edit" or attempt >= STRAIGHT
-        edits = {k: self._edit(tries[k], starts[[k]], chosen[k][1], exact=exact) for k in waiting}
         moved: dict[int, Seen] = {}
-        for step in range(1 if exact else 1 + CORRECTIONS):
-            if step:
-                waiting = [k for k in waiting if reasons[k] in ("extractor", "judge")]
-                edits = {k: self._corrected(tries[k], seen[k]) for k in waiting}
+        for _ in range(1 if exact else 1 + CORRECTIONS):
+            edits = {k: self._edit(tries[k], seen[k], attempt, exact=exact) for k in waiting}
             waiting = [k for k in waiting if edits[k].asked]
             if not waiting:
                 break
@@ -231,6 +250,7 @@ class Maker:
             for j, k in enumerate(waiting):
                 seen[k], moved[k] = looked[[j]], starts[[k]]
                 reasons[k] = self._refusal(tries[k], seen[k], moved[k])
+            waiting = [k for k in waiting if reasons[k] in ("extractor", "judge")]
         fits = [k for k, reason in enumerate(reasons) if not reason]
         if fits and self.canvas.small is not self.canvas:
             whole = look(np.stack([_reached(tries[k].edit) for k in fits]))
@@ -239,21 +259,42 @@ class Maker:
                 seen[k] = whole[[j]]
         return tries, seen, moved, reasons
 
-    def _start(self, row: int, attempt: int) -> tuple[Try, np.random.Generator]:
-        """A latent, chosen from many by how probably it lies in the cell of a row, and the row's own source of chance."""
-        request, axes = self.request, self.axes
-        draws = 1 if request.source == "edit" else DRAWS
-        place = (row * TRIES + attempt) * DRAWS
-        latents = self.canvas.sample(draws, seed=STREAM + request.seed, start=place)
-        number = self.plan.cell_of(row)
+    def _pool(self, number: int, rows: int) -> Pool:
+        """Pool number `number` of the stream, for so many rows."""
+        first, count = number * ROWS * DRAWS, rows * DRAWS
+        blocks = [self._drawn(first + k, min(4 * DRAWS, count - k)) for k in range(0, count, 4 * DRAWS)]
+        return Pool(first, np.concatenate([self.axes.predict(block) for block in blocks]), np.zeros(count, dtype=bool))
+
+    def _drawn(self, place: int, count: int) -> np.ndarray:
+        return self.canvas.sample(count, seed=STREAM + self.request.seed, start=place)
+
+    def _chosen(self, row: int, attempt: int, number: int, pool: Pool) -> tuple[int, Box]:
+        """The place of a latent of the pool for a row of cell `number`, taken by how surely it lies in there, and the box."""
         boxes = self.plan.cells[number].boxes
-        rng = np.random.Generator(np.random.Philox(key=[request.seed, 1], counter=[row, attempt, 0, 0]))
-        chances = np.stack([self._chance(axes.predict(latents), box) for box in boxes], axis=1)  # [draws, boxes] logs
-        best = chances.max(axis=1)
-        weight = np.exp(best - best.max())
-        chosen = int(rng.choice(draws, p=weight / weight.sum()))
-        box = boxes[int(chances[chosen].argmax())]
-        return Try(row, number, box, place + chosen, Edit(latents[chosen])), rng
+        if number not in pool.scores:
+            chances = np.stack([self._chance(pool.predicted, box) for box in boxes], axis=1)
+            pool.scores[number] = chances.max(axis=1), chances.argmax(axis=1)
+        best, which = pool.scores[number]
+        weight = np.exp(SURE * (best - best[~pool.taken].max())) * ~pool.taken
+        chosen = int(self._chance_of(row, attempt).choice(len(weight), p=weight / weight.sum()))
+        pool.taken[chosen] = True
+        return pool.first + chosen, boxes[int(which[chosen])]
+
+    def _chance_of(self, row: int, attempt: int) -> np.random.Generator:
+        """A row's own source of chance."""
+        return np.random.Generator(np.random.Philox(key=[self.request.seed, 1], counter=[row, attempt, 0, 0]))
+
+    def _start(self, row: int, attempt: int, pool: Pool | None) -> Try:
+        """A latent for a row: chosen from a pool, or without one the next of its own."""
+        number = self.plan.cell_of(row)
+        if pool is not None:
+            place, box = self._chosen(row, attempt, number, pool)
+            return Try(row, number, box, place, Edit(self._drawn(place, 1)[0]))
+        place = (row * TRIES + attempt) * DRAWS
+        latents = self._drawn(place, 1)
+        boxes = self.plan.cells[number].boxes
+        box = max(boxes, key=lambda box: float(self._chance(self.axes.predict(latents), box)[0]))
+        return Try(row, number, box, place, Edit(latents[0]))
 
     def _chance(self, predicted: np.ndarray, box: Box) -> np.ndarray:
         """Log probability [n] that pictures which the axes predict at [n, f] lie in a box: what the axes do not explain is
@@ -261,35 +302,31 @@ class Maker:
         from scipy.special import log_ndtr
 
         total = np.zeros(len(predicted))
-        for name, interval in box.items():
+        for name, interval in self.looker.aims(box, self.request.margin).items():
             row = self.axes.index(name)
-            low, high = (
-                (end - predicted[:, row]) / self._noise[row] for end in self.plan.axes_interval(name, interval)
-            )
+            low, high = ((end - predicted[:, row]) / self._noise[row] for end in interval)
             # of the two tails that are equal by symmetry, the one that does not cancel
             low, high = np.where(low > 0, -high, low), np.where(low > 0, -low, high)
             above, below = log_ndtr(high), log_ndtr(low)
             total += above + np.log1p(-np.exp(np.minimum(below - above, -1e-12)))
         return total
 
-    def _edit(self, one: Try, start: Seen, rng: np.random.Generator, *, exact: bool) -> Edit:
-        """Move what is not in the box to a place that the population has there; hold everything else by soft locks."""
-        changes = {}
-        aims = self.looker.aims(one.box, self.request.margin)
-        for name, (own, judged) in self.looker.gaps(start, one.box, self.request.margin).items():
-            if own[0]:
-                changes[name] = self._target(name, *aims[name], rng) - float(start.own[0, self.axes.index(name)])
-            elif judged[0]:
-                changes[name] = FURTHER * float(judged[0])
-        locks = [name for name in self._free if name not in changes]
-        return Edit(one.edit.latent, exact=exact).ask(changes).lock(locks, HOLD)
+    def _edit(self, one: Try, seen: Seen, attempt: int, *, exact: bool) -> Edit:
+        """Move what is `seen` outside of the box, or near its edge, well inside; hold the box's other features where they are,
+        and everything else by soft locks.
 
-    def _corrected(self, one: Try, seen: Seen) -> Edit:
-        """The same move with more asked of what extractor or judge do not see yet."""
-        gaps = self.looker.gaps(seen, one.box, self.request.margin)
-        more = {name: FURTHER * float(max(own[0], judged[0], key=abs)) for name, (own, judged) in gaps.items()}
-        asked = {name: one.edit.asked.get(name, 0.0) + by for name, by in more.items() if by}
-        return replace(one.edit, reached=None).ask(asked).unlock(asked)
+        What was asked before is asked on. A start that nobody chose goes to a place that the population has in the box.
+        """
+        asked, margin = dict(one.edit.asked), self.request.margin
+        aims, rng = self.looker.aims(one.box, margin), self._chance_of(one.row, attempt)
+        for name, (own, judged) in self.looker.gaps(seen, one.box, margin + INSIDE).items():
+            by = float(max(own[0], judged[0], key=abs))
+            if self.request.source == "edit" and own[0]:
+                by = self._target(name, *aims[name], rng) - float(seen.own[0, self.axes.index(name)])
+            asked[name] = asked.get(name, 0.0) + by
+        edit = Edit(one.edit.latent, exact=exact).ask(asked)
+        soft = [name for name in self._free if name not in one.box]
+        return edit.lock([name for name in one.box if name not in edit.asked]).lock(soft, HOLD)
 
     def _target(self, name: str, low: float, high: float, rng: np.random.Generator) -> float:
         """A place in an interval, drawn as the population lies in it; where it has none there, just inside."""
@@ -314,8 +351,9 @@ class Maker:
 
     def _drift(self, edit: Edit, seen: Seen, start: Seen) -> tuple[float, float]:
         """Mean |change| of the locked features, by the extractor and by the judge."""
-        own = [self.axes.index(name) for name in sorted(edit.soft)]
-        judged = [k for k, name in enumerate(self.looker.judged) if name in edit.soft]
+        held = {*edit.soft, *edit.locks}
+        own = [self.axes.index(name) for name in sorted(held)]
+        judged = [k for k, name in enumerate(self.looker.judged) if name in held]
         by_own = np.abs(seen.own[0, own] - start.own[0, own]).mean() if own else 0.0
         by_judge = np.abs(seen.places[0, judged] - start.places[0, judged]).mean() if judged else 0.0
         return float(by_own), float(by_judge)
@@ -382,11 +420,13 @@ class Maker:
         record |= {
             f"{name}_judge": float(value) for name, value in zip(self.looker.judged, seen.values[0], strict=True)
         }
-        drift = (None, None) if start is None or not edit.asked else self._drift(edit, seen, start)
+        drift = (
+            (0.0, 0.0) if start is None or not edit.asked else self._drift(edit, seen, start)
+        )  # never null: readers guess types
         record |= {"drift_extractor": drift[0], "drift_judge": drift[1]}
         words = {
             "asked": {name: round(change, 4) for name, change in sorted(edit.asked.items())},
-            "locks": sorted(edit.soft),
+            "locks": sorted({*edit.soft, *edit.locks}),
         }
         record |= {
             "seed": STREAM + self.request.seed,

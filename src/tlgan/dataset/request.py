@@ -65,6 +65,10 @@ class Request:
             raise TlganError(f"seed {self.seed} is out of range: expected 0 to 2^32 - 1")
         if not 0 <= self.margin <= 2:
             raise TlganError(f"a margin of {self.margin:g} sd makes no sense: expected 0 to 2")
+        if self.pairs and self.source == "select":
+            raise TlganError(
+                "the other face of a pair is an edit, and plain samples alone are asked for: leave --select or --pairs out"
+            )
         names = [*self.balance, *self.like[0], *(name for name, _ in self.marginals)]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice:
@@ -135,9 +139,13 @@ class Plan:
         self.request = request
         self.axes = axes
         edges = dict(request.bins)
+        self.names = (*request.balance, *request.like[0], *(name for name, _ in request.marginals))
         for name in edges:
             axes.index(name)
-        self.names = (*request.balance, *request.like[0], *(name for name, _ in request.marginals))
+            if name not in self.names:
+                raise TlganError(
+                    f"bins of {name} are given, and nothing is asked of it: name it with --balance, --marginal or --like"
+                )
         self.bins = {name: bins_of(axes, name, edges.get(name)) for name in self.names}
         if request.pairs:
             if axes.features[axes.index(request.pairs)].kind != "probability":
@@ -291,8 +299,8 @@ def read_like(path: str | Path, axes: Axes, bins: Mapping[str, Sequence[float]],
     names = [name for name in (only or columns) if only or name in axes.names]
     missing = [name for name in names if name not in columns]
     if missing or not names:
-        raise TlganError(f"{path} has no column {missing[0] if missing else 'that names a feature'!r}: it has "
-                         f"{', '.join(list(columns)[:20])}")  # fmt: skip
+        wanted = repr(missing[0]) if missing else "that names a feature"
+        raise TlganError(f"{path} has no column of numbers {wanted}: it has {', '.join(list(columns)[:20]) or 'none'}")
     values = np.stack([columns[name] for name in names], axis=1)
     values = values[np.isfinite(values).all(axis=1)]
     if not len(values):

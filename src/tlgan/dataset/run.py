@@ -115,6 +115,8 @@ def make_dataset(
 
     out, listener = Path(out), listener or Silent()
     write = format_named(form)
+    if out.exists() and not out.is_dir():
+        raise TlganError(f"{out} is a file: name a folder with -o, a new or an empty one")
     if request.judge in workspace.settings.extractors:
         raise TlganError(
             f"{request.judge} found the axes of {workspace.path}, so it can't judge the pictures: give another as --judge"
