@@ -451,12 +451,12 @@ def open_workspace(
         hint = "that folder has no tlgan.toml" if path.is_dir() else "there is no such folder"
         from tlgan.generators.loading import names_generator
 
-        generator, name = "GENERATOR", str(path)
+        given, name = "GENERATOR", str(path)
         if not path.is_dir() and (bare := names_generator(name)):
-            hint, generator = "it names a generator", shlex.quote(re.sub(r"^https:/\b", "https://", name))
+            hint, given = "it names a generator", shlex.quote(re.sub(r"^https:/\b", "https://", name))
             name = bare
         raise TlganError(
-            f"{path} is not a workspace ({hint}): make one with `tlgan discover {generator} -o {shlex.quote(name)}`"
+            f"{path} is not a workspace ({hint}): make one with `tlgan discover {given} -o {shlex.quote(name)}`"
         ) from error
     except NotADirectoryError as error:
         helps = f"make one of it first, `tlgan discover {shlex.quote(str(path))} -o {shlex.quote(path.stem or 'NAME')}`"
