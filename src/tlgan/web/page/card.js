@@ -26,6 +26,8 @@ export const KEYS = [
   ["M", t`correlation map`],
   ["D", t`make a data set like this (in the studio)`],
   ["S", t`save a PNG, and see what is in it`],
+  ["E", t`presets: what is asked, under a name`],
+  ["F", t`full screen`],
   ["Ctrl-Z", t`undo; Ctrl-Shift-Z redo`],
   ["?", t`this card`],
 ];

@@ -86,10 +86,8 @@ export class Files {
     try {
       const face = await this.face();
       const fragment = link.write(face, this.description.generator.fingerprint);
-      const address = new URL(fragment, location.href.split("#")[0]);
-      history.replaceState(null, "", address.hash);
       complain("file-error");
-      await copy(address.href, link.whole(face, fragment) ? "" : t`It is found anew where it is opened, and may look a little different: save a PNG to keep it as it is.`);
+      await share(fragment, link.whole(face, fragment) ? "" : t`It is found anew where it is opened, and may look a little different: save a PNG to keep it as it is.`);
     } catch (error) {
       complain("file-error", error);
     }
@@ -115,6 +113,16 @@ export class Files {
   fromAddress() {
     try {
       return link.read(location.hash, this.description);
+    } catch (error) {
+      complain("file-error", error);
+      return null;
+    }
+  }
+
+  /** The preset that the address hands on, if it does. */
+  presetFromAddress() {
+    try {
+      return link.readPreset(location.hash, this.description);
     } catch (error) {
       complain("file-error", error);
       return null;
@@ -195,9 +203,12 @@ function same(a, b) {
 
 const sorted = (asked) => Object.entries(asked).sort(([a], [b]) => (a < b ? -1 : 1));
 
-async function copy(text, more) {
+/** A link to this page, with this fragment, in the address bar and to be pasted. @param {string} fragment @param {string} more */
+export async function share(fragment, more = "") {
+  const address = new URL(fragment, location.href.split("#")[0]);
+  history.replaceState(null, "", address.hash);
   try {
-    await navigator.clipboard.writeText(text);
+    await navigator.clipboard.writeText(address.href);
     tell(`${t`Link copied.`} ${more}`.trim());
   } catch {
     tell(`${t`The link is in the address bar: copy it from there.`} ${more}`.trim()); // no permission, or no clipboard

@@ -6,6 +6,7 @@ import { fromLong, lengthen, shorten } from "./half.js";
 import { t } from "./words.js";
 
 /** @typedef {import("./engine.js").Face} Face */
+/** @typedef {Pick<Face, "asked" | "locks" | "exact">} Wishes */
 
 const MARK = 12; // letters of the generator's fingerprint in the link
 /** Letters of a fragment. Browsers take far more; a message holds 4096 on Telegram and WhatsApp, 2000 on Discord. */
@@ -18,7 +19,6 @@ export const MOST = 3900;
 export function write(face, fingerprint) {
   if (isPhotograph(face)) throw new Error(t`No link holds a photograph: save the picture, and send that.`);
   const parts = [face.latent === undefined ? `seed=${face.seed}` : `start=${shorten(face.latent)}`];
-  const pairs = (object) => Object.entries(object).map(([name, value]) => `${name}:${value}`).join(",");
   if (Object.keys(face.asked).length) parts.push(`ask=${pairs(face.asked)}`);
   if (face.locks.length) parts.push(`lock=${face.locks.join(",")}`);
   if (Object.keys(face.soft ?? {}).length) parts.push(`soft=${pairs(face.soft)}`);
@@ -48,27 +48,10 @@ const needsReached = ({ reached }) => reached !== undefined && reached.by !== "a
 export function read(fragment, description) {
   const words = new URLSearchParams(fragment.replace(/^#/, ""));
   if (!["seed", "start", "at"].some((name) => words.has(name))) return null;
-  const of = words.get("of");
-  const { fingerprint, name } = description.generator;
-  if (of && !fingerprint.startsWith(of)) throw new Error(t`That link is for another generator (${of}); this is ${name}.`);
-  const known = new Set(description.features.map((feature) => feature.name));
-  const check = (feature) => {
-    if (!known.has(feature)) throw new Error(t`That link asks for “${feature}”, which this workspace does not have.`);
-    return feature;
-  };
-  const numbers = (text) =>
-    Object.fromEntries(
-      list(text).map((item) => {
-        const [feature, value] = item.split(":");
-        if (!value || !Number.isFinite(Number(value))) throw new Error(t`That link is damaged at “${item}”.`);
-        return [check(feature), Number(value)];
-      }),
-    );
-  const most = description.limits.asked;
-  const changes = Object.entries(numbers(words.get("ask"))).map(([feature, value]) => [feature, Math.min(most, Math.max(-most, value))]);
+  const wishes = reader(words, description);
   /** @type {Face} */
-  const face = { ...start(words, description.limits.seeds), asked: Object.fromEntries(changes), locks: list(words.get("lock")).map(check), exact: words.get("exact") === "1" };
-  if (words.has("soft")) face.soft = numbers(words.get("soft"));
+  const face = { ...start(words, description.limits.seeds), ...wishes.all() };
+  if (words.has("soft")) face.soft = wishes.numbers("soft");
   if (words.get("identity") === "1") face.identity = true;
   if (words.has("to")) {
     const [quality, by] = (words.get("by") ?? "").split("-");
@@ -76,6 +59,51 @@ export function read(fragment, description) {
   }
   return face;
 }
+
+/** A preset in a link: what it asks, of whatever face is there. @param {string} name @param {Wishes} wishes @param {string} fingerprint */
+export function writePreset(name, { asked, locks, exact }, fingerprint) {
+  const words = new URLSearchParams({ preset: name, ask: pairs(asked) });
+  if (locks.length) words.set("lock", locks.join(","));
+  if (exact) words.set("exact", "1");
+  words.set("of", fingerprint.slice(0, MARK));
+  return `#${words}`;
+}
+
+/** The preset of a fragment, null where it has none; an Error as `read`. @param {string} fragment
+ *  @param {import("./engine.js").Description} description @returns {(Wishes & {name: string}) | null} */
+export function readPreset(fragment, description) {
+  const words = new URLSearchParams(fragment.replace(/^#/, ""));
+  const name = words.get("preset");
+  return name ? { name: name.slice(0, 60), ...reader(words, description).all() } : null;
+}
+
+/** What the words of a link ask for, checked against a workspace. @param {URLSearchParams} words
+ *  @param {import("./engine.js").Description} description */
+function reader(words, { generator: { fingerprint, name }, features, limits }) {
+  const of = words.get("of");
+  if (of && !fingerprint.startsWith(of)) throw new Error(t`That link is for another generator (${of}); this is ${name}.`);
+  const known = new Set(features.map((feature) => feature.name));
+  const check = (feature) => {
+    if (!known.has(feature)) throw new Error(t`That link asks for “${feature}”, which this workspace does not have.`);
+    return feature;
+  };
+  const numbers = (key) =>
+    Object.fromEntries(
+      list(words.get(key)).map((item) => {
+        const [feature, value] = item.split(":");
+        if (!value || !Number.isFinite(Number(value))) throw new Error(t`That link is damaged at “${item}”.`);
+        return [check(feature), Number(value)];
+      }),
+    );
+  const within = ([feature, value]) => [feature, Math.min(limits.asked, Math.max(-limits.asked, value))];
+  return {
+    numbers,
+    /** @returns {Wishes} */
+    all: () => ({ asked: Object.fromEntries(Object.entries(numbers("ask")).map(within)), locks: list(words.get("lock")).map(check), exact: words.get("exact") === "1" }),
+  };
+}
+
+const pairs = (object) => Object.entries(object).map(([name, value]) => `${name}:${value}`).join(",");
 
 /** `at` is how links named a latent, in float32, before there was `start`. */
 function start(words, seeds) {

@@ -8,13 +8,16 @@ import { openEngine } from "./engine.js";
 import { Faces, faceName, Thumbs } from "./faces.js";
 import { Files } from "./files.js";
 import { Gallery } from "./gallery.js";
+import { hint } from "./hint.js";
 import * as keys from "./keys.js";
 import { CorrelationMap } from "./map.js";
 import { Mark } from "./mark.js";
 import { Morph } from "./morph.js";
 import { Panel } from "./panel.js";
 import { Picture } from "./picture.js";
+import { Presets } from "./presets.js";
 import { Search } from "./search.js";
+import * as session from "./session.js";
 import * as gestures from "./state.js";
 import { Store } from "./store.js";
 import { Strip } from "./strip.js";
@@ -88,6 +91,8 @@ const actions = {
   p: () => morph.toggle(),
   w: () => setWipe(!picture.wiping),
   z: () => zoom.toggle(),
+  f: () => (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen?.()),
+  e: () => presets.open(),
   x: () => change((state) => gestures.exact(state, !gestures.current(state).exact)),
   l: () => held && hands.lock(held),
   0: () => change(gestures.reset),
@@ -109,6 +114,7 @@ const morph = new Morph(engine, description, store, thumbs);
 const strips = new Strip(engine, description);
 const map = new CorrelationMap(description, (names) => search.pick(names));
 const dataSet = new DataSet(engine, description);
+const presets = new Presets(description, () => gestures.current(store.state), (wishes) => change((state) => gestures.wish(state, wishes)));
 const photographs = engine.photograph && description.photographs ? await photographed() : null;
 const files = new Files(engine, description, store, picture, shownFace, photographs);
 
@@ -334,7 +340,7 @@ async function shownFace() {
 byId("workspace").textContent = description.name;
 byId("picture").style.setProperty("--most", `${Math.max(832, description.generator.resolution)}px`);
 if (document.title === "tlgan studio") document.title = `${description.name} · tlgan studio`; // a published page has its own
-const buttons = { undo: "undo", redo: "redo", map: "m", data: "d", share: null, save: "s", help: "?", random: "r", gallery: "g", strip: "t" };
+const buttons = { undo: "undo", redo: "redo", map: "m", data: "d", share: null, save: "s", help: "?", random: "r", gallery: "g", strip: "t", presets: "e" };
 for (const [id, key] of Object.entries(buttons)) byId(id).addEventListener("click", () => (key ? actions[key]() : files.share()));
 byId("earlier").addEventListener("click", actions.ArrowLeft);
 byId("later").addEventListener("click", actions.ArrowRight);
@@ -359,8 +365,9 @@ engine.onstatus((trouble) => {
 store.subscribe(show);
 
 const named = files.fromAddress();
-if (named) {
-  store.history.present = gestures.begin(named);
+const before = named ? gestures.begin(named) : session.earlier(description);
+if (before) {
+  store.history.present = before;
   numbers.clear();
 } else if (first) {
   // The server painted this face into the page: it is there before the first frame.
@@ -368,6 +375,10 @@ if (named) {
   arrived(store.state, gestures.current(store.state), { ...first.frame, bitmap: image, final: true });
 }
 show(store.state);
+session.follow(store, description);
+hint(store);
+askByAddress();
+addEventListener("hashchange", askByAddress);
 /** For scripts and for the console: the same gestures by name. */
 /** @type {any} */ (window).studio = {
   engine,
@@ -394,6 +405,12 @@ show(store.state);
   /** Whether the newest picture is on the screen, and finished. */
   idle: () => painted === painting && store.history.key === null && !picture.draft,
 };
+
+/** Ask what a preset in the address asks for. */
+function askByAddress() {
+  const preset = files.presetFromAddress();
+  if (preset) change((state) => gestures.wish(state, preset));
+}
 
 function shown() {
   return store.state.at === null ? numbers.get(gestures.current(store.state).id) : mixed;

@@ -2,6 +2,7 @@
 // page has no switch for it.
 
 import { byId, make, write } from "./dom.js";
+import { keep, recall } from "./storage.js";
 import { t, word } from "./words.js";
 
 const KEY = "tlgan.mark"; // "off" in the browser's own storage
@@ -10,7 +11,7 @@ export class Mark {
   /** @param {import("./engine.js").Description} description */
   constructor({ provenance }) {
     this.fixed = provenance.published;
-    this.show(this.fixed || stored() !== "off");
+    this.show(this.fixed || recall(KEY) !== "off");
   }
 
   show(on) {
@@ -28,25 +29,8 @@ export class Mark {
     const box = make("input", { type: "checkbox", role: "switch", id: "show-mark", checked: !byId("mark").hidden });
     box.addEventListener("change", () => {
       this.show(box.checked);
-      store(box.checked ? "on" : "off");
+      keep(KEY, box.checked ? "on" : "off"); // else it holds until the page is closed
     });
     return make("label.switch", {}, box, t`Show the mark “generated” on the picture. Files say it either way.`);
-  }
-}
-
-/** A browser that keeps nothing for this page is no reason to stop. */
-function stored() {
-  try {
-    return localStorage.getItem(KEY);
-  } catch {
-    return null;
-  }
-}
-
-function store(value) {
-  try {
-    localStorage.setItem(KEY, value);
-  } catch {
-    // the switch then holds until the page is closed
   }
 }

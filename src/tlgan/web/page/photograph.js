@@ -3,6 +3,7 @@
 
 import * as dialog from "./dialog.js";
 import { byId, complain, make, tell } from "./dom.js";
+import { keep, recall } from "./storage.js";
 import { t, word } from "./words.js";
 
 const KEY = "tlgan.photographs"; // "read" in the browser's own storage, once the words about consent were read
@@ -53,9 +54,9 @@ export class Photographs {
 
   /** `go` once the person has read what may be done with pictures of other people. */
   consented(go) {
-    if (stored()) return go();
+    if (recall(KEY) !== null) return go();
     const agree = () => {
-      store();
+      keep(KEY, "read"); // a browser that keeps nothing for this page asks again
       go();
     };
     this.show(t`Before the first photograph`, make("p", {}, word(this.about.words)), make("div.choices", {}, make("button.primary", { click: agree, autofocus: true, id: "agree" }, t`understood`)));
@@ -220,21 +221,4 @@ function whenGone(element, then) {
     then();
   });
   observer.observe(byId("dialog-body"), { childList: true });
-}
-
-/** A browser that keeps nothing for this page asks again. */
-function stored() {
-  try {
-    return localStorage.getItem(KEY) !== null;
-  } catch {
-    return false;
-  }
-}
-
-function store() {
-  try {
-    localStorage.setItem(KEY, "read");
-  } catch {
-    // asked again next time
-  }
 }

@@ -73,6 +73,13 @@ export function restore(state, face) {
   return { ...state, faces, current: faces.length - 1, next: state.next + 1, at: null };
 }
 
+/** Ask more of the face at hand, by a preset. @param {State} state @param {import("./link.js").Wishes} preset @returns {State} */
+export function wish(state, preset) {
+  const { asked, locks, exact } = preset;
+  const { asked: before, locks: kept, exact: on } = current(state);
+  return change(state, { asked: { ...before, ...asked }, locks: [...new Set([...kept, ...locks])], exact: on || exact });
+}
+
 /** An earlier (-1) or later (+1) face of the strip. */
 export function go(state, by) {
   const index = Math.min(state.faces.length - 1, Math.max(0, state.current + by));
@@ -120,6 +127,25 @@ export function toFace(entry, features) {
 export function view(state, features) {
   if (state.at === null || !state.a || !state.b) return { face: toFace(current(state), features) };
   return { mix: { a: toFace(state.a, features), b: toFace(state.b, features), at: state.at } };
+}
+
+/** What of a state can be kept as JSON: all but photographs. @param {State} state */
+export function pack({ faces, current, next, a, b }) {
+  const plain = (entry) => (entry && !("photo" in entry.start) ? { ...entry, reached: reached.get(entry) } : null);
+  const kept = faces.map(plain).filter(Boolean);
+  const at = kept.findIndex(({ id }) => id === faces[current].id);
+  return { faces: kept, current: at < 0 ? kept.length - 1 : at, next, a: plain(a), b: plain(b) };
+}
+
+/** The other way. @param {ReturnType<typeof pack>} kept @returns {State} */
+export function unpack({ faces, current, next, a, b }) {
+  const entry = (one) => {
+    if (!one) return null;
+    const { reached: found, ...made } = one;
+    if (found) arrive(made, found);
+    return made;
+  };
+  return { faces: faces.map(entry), current, next, a: entry(a), b: entry(b), at: null };
 }
 
 function entry(face, id) {

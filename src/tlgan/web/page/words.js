@@ -1,6 +1,8 @@
 // Words in the reader's language. The code has them in English; the page carries those of other languages as data
 // (`languages/*.json`). What a catalogue lacks stays English.
 
+import { keep, recall } from "./storage.js";
+
 /** @type {Record<string, {name: string, words: Record<string, string>, features: Record<string, string>}>} */
 const CATALOGUES = JSON.parse(globalThis.document?.getElementById("languages")?.textContent ?? "{}");
 const KEY = "tlgan.language"; // in the browser's own storage, where the reader chose
@@ -67,23 +69,12 @@ export function translate(root) {
 
 /** Read on in another language: it is remembered, and the page loaded anew. @param {string} code */
 export function choose(code) {
-  try {
-    localStorage.setItem(KEY, code);
-  } catch {
-    return; // a browser that keeps nothing goes by its own languages
-  }
-  location.reload();
+  if (keep(KEY, code)) location.reload(); // a browser that keeps nothing goes by its own languages
 }
 
 /** What the reader chose, or else the first language of the browser's that there is. */
 function chosen() {
   const there = LANGUAGES.map(([code]) => code);
   const first = (tag) => there.find((code) => tag === code || tag.startsWith(`${code}-`));
-  try {
-    const kept = first(localStorage.getItem(KEY) ?? "");
-    if (kept) return kept;
-  } catch {
-    // none is kept
-  }
-  return (globalThis.navigator?.languages ?? []).map(first).find(Boolean);
+  return [recall(KEY) ?? "", ...(globalThis.navigator?.languages ?? [])].map(first).find(Boolean);
 }
