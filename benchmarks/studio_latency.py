@@ -6,7 +6,8 @@
 
 Real mouse input is dispatched through the browser's own input pipeline, 60 moves a second. For every move the clock runs
 from the event's own time stamp to the first animation frame after the picture that answers it, or a newer state, was
-drawn. The page stands still for two seconds before, as for somebody who looks at the face first. "Kept up" is the share
+drawn. The page stands still for two seconds before, as for somebody who looks at the face first, and the pointer is on the
+slider for `--dwell` seconds before it presses. "Kept up" is the share
 of moves whose picture was on the screen before the second-next move came (33 ms).
 
 A generator that has small and whole pictures is asked twice more: how long after the last move of a drag the whole picture
@@ -87,6 +88,9 @@ def main() -> None:
     parser.add_argument("workspace", nargs="?", type=Path)
     parser.add_argument("--seconds", type=float, default=6.0)
     parser.add_argument("--rate", type=float, default=60.0, help="moves a second")
+    parser.add_argument(
+        "--dwell", type=float, default=0.3, help="seconds that the pointer is on the slider before it presses"
+    )
     parser.add_argument("--feature", help="the slider that is dragged (default: the surest one)")
     parser.add_argument(
         "--rests", action="store_true", help="measure whole pictures and the first move after a rest too"
@@ -143,7 +147,7 @@ async def measure(options: argparse.Namespace) -> dict[str, Any]:
                 await page.check("#exact")
             await page.evaluate(WATCH.replace("NAME", name))
             await page.wait_for_timeout(2000)  # nobody drags before the face has been looked at
-            await drag(page, name, options.seconds, options.rate)
+            await drag(page, name, options.seconds, options.rate, options.dwell)
             await page.wait_for_timeout(500)
             seen = await page.evaluate("window.latency()")
             rests = await measure_rests(page, name) if options.rests else {}
@@ -201,8 +205,9 @@ def studio(workspace: Path) -> Iterator[str]:
         process.wait()
 
 
-async def drag(page: Any, name: str, seconds: float, rate: float) -> None:
-    """Move the mouse to and fro over the track with its button down, `rate` times a second, whoever keeps up."""
+async def drag(page: Any, name: str, seconds: float, rate: float, dwell: float = 0.0) -> None:
+    """Move the mouse to and fro over the track with its button down, `rate` times a second, whoever keeps up; before it
+    presses, it stays on the track for `dwell` seconds."""
     track = page.locator(f"[data-feature='{name}']")
     await track.scroll_into_view_if_needed()
     box = await track.bounding_box()
@@ -210,17 +215,19 @@ async def drag(page: Any, name: str, seconds: float, rate: float) -> None:
     browser = await page.context.new_cdp_session(page)
     sent = []
 
-    def send(kind: str, share: float) -> None:
+    def send(kind: str, share: float, pressed: bool = True) -> None:
         event = {
             "type": kind,
             "x": box["x"] + box["width"] * share,
             "y": y,
-            "button": "left",
-            "buttons": 1,
-            "clickCount": 1,
+            "button": "left" if pressed else "none",
+            "buttons": int(pressed),
+            "clickCount": int(pressed),
         }
         sent.append(asyncio.ensure_future(browser.send("Input.dispatchMouseEvent", event)))
 
+    send("mouseMoved", 0.5, pressed=False)
+    await asyncio.sleep(dwell)
     send("mousePressed", 0.5)
     begun = time.perf_counter()
     for k in range(int(seconds * rate)):
