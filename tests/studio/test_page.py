@@ -788,7 +788,7 @@ def test_axe_finds_nothing(browser: Any, address: str) -> None:
     """The studio as it opens, and with each of its dialogues open."""
     with looked_at(browser, address + "#seed=7", "html[data-ready]") as page:
         found = violations(page)
-        for name in ("map", "gallery", "strip", "save", "help"):
+        for name in ("map", "gallery", "strip", "presets", "save", "help"):
             page.evaluate("(name) => document.getElementById(name).click()", name)
             page.wait_for_selector("dialog[open]")
             found += [f"{name}: {line}" for line in violations(page)]
