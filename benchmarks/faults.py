@@ -57,7 +57,7 @@ FAULTS = ("kill", "ENOSPC", "EIO", "EACCES")
 SECONDS, TICK = 300, 0.005  # a run that takes longer hangs; how often it is looked at
 SETTLED = "already"  # what a command says that has nothing left to do
 
-_FEATURES = """
+FEATURES = """
 import torch
 
 def redness(pictures):
@@ -641,7 +641,7 @@ def try_out(name: str, faults: tuple[str, ...], points: int, rng: random.Random,
     """Every fault at every point of a command (or at so many of them): counts, and what went wrong."""
     modules = scratch / "modules"  # in one place for all runs: where a function lies is a part of its permission
     modules.mkdir(exist_ok=True)
-    (modules / "features.py").write_text(_FEATURES)
+    (modules / "features.py").write_text(FEATURES)
     sys.path.insert(0, str(modules))
     os.environ["TLGAN_CACHE"] = str(scratch / "cache")
     trial = Trial(name, scratch)

@@ -6,8 +6,8 @@
 
 The server runs in a process of its own, the clients in this one. A slider asks for its next picture when the last one is
 there; its delay is from asking to the picture. All clients move at once, then one moves beside connections that say
-nothing, stop in the middle of a request or never read, then one beside each kind of long request. Each of these parts
-takes its share of `--seconds`. Everything is bounded and stays on this machine.
+nothing, stop in the middle of a request or never read, then one beside each kind of long request; at last the long ones
+come over and over, for the server's memory. Each of these parts takes its share of `--seconds`. Everything is bounded and stays on this machine.
 """
 
 from __future__ import annotations
@@ -89,6 +89,11 @@ async def measure(
     for verb, body in long_requests(name).items():
         told(found)
         found["beside_long"][verb] = await beside(address, name, verb, body, seconds / 3)
+    found["memory_long_mb"], begun = [], time.perf_counter()
+    while not found["memory_long_mb"] or time.perf_counter() - begun < seconds / 6:
+        for verb, body in long_requests(name).items():
+            await ask(address, verb.split()[0], body)
+        found["memory_long_mb"].append(round(server.memory_info().rss / 1e6, 1))
     return found
 
 
@@ -239,6 +244,7 @@ def report(found: dict[str, Any]) -> None:
     for verb, beside in found["beside_long"].items():
         print(f"beside {verb:16} {line(**beside)}; it took {beside['seconds']:.1f} s ({beside['status']})")
     print(f"memory, MB: {', '.join(map(str, found['memory_mb']))}")
+    print(f"after each round of all long requests: {', '.join(map(str, found['memory_long_mb']))}")
 
 
 if __name__ == "__main__":

@@ -72,3 +72,15 @@ def test_links_lead_to_files_that_exist(page: Path) -> None:
 def test_a_benchmark_named_in_the_readme_exists() -> None:
     for name in re.findall(r"benchmarks/[\w.]+", (ROOT / "README.md").read_text()):
         assert (ROOT / name).exists()
+
+
+def test_a_test_named_in_the_page_on_security_exists() -> None:
+    text, named = (ROOT / "docs" / "security.md").read_text(), 0
+    for cell in re.findall(r"`tests/[^|]*", text):
+        file = ""
+        for path, test in re.findall(r"`(tests/[\w./]+)?(?:::(\w+))?`", cell):
+            file = path or file
+            assert (ROOT / file).exists(), file
+            assert not test or re.search(rf"^def {test}\(", (ROOT / file).read_text(), re.MULTILINE), f"{file}::{test}"
+            named += bool(test)
+    assert named > 30

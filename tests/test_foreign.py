@@ -115,7 +115,10 @@ def test_a_message_with_a_number_that_no_float_holds_is_refused(number: str) -> 
         wire.parse(f'{{"face": {{"seed": 1, "asked": {{"left": {number}}}}}}}')
 
 
-def test_a_line_about_a_stranger_s_words_has_an_end() -> None:
+def test_a_line_about_a_stranger_s_words_is_one_and_has_an_end() -> None:
+    assert str(TlganError("no header (invalid offset for\ntensor\r\u2028`x`): discover")).splitlines() == [
+        "no header (invalid offset for tensor  `x`): discover"
+    ]
     line = str(TlganError(f"unknown {'x' * 100_000}: name another"))
     assert len(line) < 1500
     assert line.startswith("unknown xxx")

@@ -25,6 +25,7 @@ from tlgan.io import streams
 
 SOURCE = Path(tlgan.__file__).parent
 CHECKPOINT = Path(__file__).parent / "checkpoints" / "sg2_64.pkl"
+VERBS = tuple(verb.name or getattr(verb.callback, "__name__", "") for verb in app.app.registered_commands)
 HOSTILE = "gen[/x]\x1b]0;title\x07\x1b[2J\x9b5m\r\u202eexe\u2066\u200f\ud800\x7f[bold]:smile:"
 
 
@@ -190,6 +191,28 @@ def test_a_pipe_that_nobody_reads_is_quiet(words: list[str]) -> None:
     assert (done.returncode, done.stderr) == (1, "")
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no device that is always full")
+def test_every_verb_says_in_one_line_that_its_output_is_full() -> None:
+    """Every way for every verb, also those that take long: `python benchmarks/outputs.py`."""
+    script = SOURCE.parents[1] / "benchmarks" / "outputs.py"
+    verbs = set(VERBS) - {"demo", "models", "publish"}  # tried above, or slow
+    words = [sys.executable, str(script), "--verbs", ",".join(sorted(verbs)), "--ways", ">/dev/full"]
+    done = subprocess.run(words, capture_output=True, text=True, env=environment())
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [trial for trial in found if trial["wrong"]] == []
+    assert {trial["verb"] for trial in found} == verbs, done.stderr
+
+
+def test_children_of_a_process_without_streams_have_them(tmp_path: Path) -> None:
+    script = (
+        "import subprocess, sys; from tlgan.io import streams; streams.hold_streams(); "
+        "look = 'import os; print(*(os.fstat(number).st_mode for number in range(3)))'; "
+        f"open({str(tmp_path / 'seen')!r}, 'w').write(subprocess.run([sys.executable, '-c', look], stdout=-1, text=True).stdout)"
+    )
+    subprocess.run(["/bin/sh", "-c", 'exec "$@" <&- 2>&-', "sh", sys.executable, "-c", script], env=environment())
+    assert len((tmp_path / "seen").read_text().split()) == 3
+
+
 @pytest.mark.parametrize("stream", ["2>&-", "2>/dev/full", "2>&- >&- <&-"])
 def test_without_a_standard_error_the_work_goes_on(stream: str, tmp_path: Path) -> None:
     out = tmp_path / "copy.safetensors"
@@ -271,7 +294,6 @@ def test_what_the_system_refuses_is_one_line(tmp_path: Path, capsys: pytest.Capt
     assert "unforeseen" not in told
 
 
-VERBS = tuple(verb.name or getattr(verb.callback, "__name__", "") for verb in app.app.registered_commands)
 COMMAND = re.compile(rf"(?:tlgan (?:{'|'.join(VERBS)})|python -m [\w.]+) (?:[^`;:,()]*\s)?$")  # up to a word of it
 
 

@@ -10,10 +10,11 @@ _LINE = 1200  # characters: names and values in it may be a stranger's
 
 
 class TlganError(Exception):
-    """What was given can't be used; `str(error)` is one clear line for a person, without the midst of one too long."""
+    """What was given can't be used; `str(error)` is one clear line for a person, whatever ends of lines a library or a
+    file put into it, and without the midst of one too long."""
 
     def __str__(self) -> str:
-        line = super().__str__()
+        line = " ".join(super().__str__().splitlines())
         return line if len(line) <= _LINE else f"{line[: _LINE * 2 // 3]} ... {line[-_LINE // 4 :]}"
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from tlgan.errors import TlganError
 
 _JOINERS = "\u200c\u200d"  # part of words in some scripts
+_lost: tuple[Any, Exception | None] = None, None  # the standard output that could not be written, and why
 
 
 def printable(text: str, keep: str = "") -> str:
@@ -40,7 +41,7 @@ def hold_streams() -> None:
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it takes the lowest free number
     if sys.stderr is None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
     for stream in (sys.stdout, sys.stderr):
@@ -50,7 +51,7 @@ def hold_streams() -> None:
 
 def finish() -> None:
     """Hand everything that was printed on. Raises TlganError where standard output can't take it."""
-    if sys.stdout is not None:
+    if sys.stdout is not None and sys.stdout is not _lost[0]:
         put("")
 
 
@@ -67,17 +68,20 @@ class PlainFormatter(logging.Formatter):
 
 
 def put(text: str) -> None:
-    """Text on standard output, as it is and at once; errors as for `write`."""
+    """Text on standard output, as it is and at once; errors as for `write`, and again for all that follows one."""
+    global _lost
     try:
         if sys.stdout is None:
             raise ValueError("it is closed")
+        if sys.stdout is _lost[0] and _lost[1] is not None:
+            raise _lost[1]
         sys.stdout.write(text)
         sys.stdout.flush()
-    except BrokenPipeError:
-        abandon(sys.stdout)
-        raise
     except (OSError, ValueError) as error:
+        _lost = sys.stdout, error
         abandon(sys.stdout)
+        if isinstance(error, BrokenPipeError):
+            raise
         reason = getattr(error, "strerror", None) or str(error)
         raise TlganError(
             f"standard output can't be written ({reason}): the result is not shown; what was done is kept"

@@ -1,26 +1,30 @@
-"""Every verb with an output that is closed, full or not read: prints what each did, as JSON.
+"""Every verb with an output that is closed, full or not read.
 
-A script, run by `test_terminal.py`, since a process without standard streams is not one that tests run in. It imports
-once what verbs need and makes one small world; each trial is a fork of it in a copy of that world.
+    python benchmarks/outputs.py                                        # every verb, every way
+    python benchmarks/outputs.py --verbs compare,audit --ways "2>&-"
+
+What verbs need is imported once, and one small world is made (that of `faults.py`); each trial is a fork in a copy of it.
+Where standard output can't be written, a verb does its work, says so in one line and exits with 1; where nobody reads it
+(`| head`), it says nothing; where standard error can't be written, all is as ever. `studio` serves either way, until Ctrl-C. One JSON object a trial; exit with 1 where anything was otherwise.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shutil
 import signal
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-
+import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 
 import faults
 
@@ -45,21 +49,21 @@ VERBS: dict[str, list[str]] = {
     "evaluate": ["evaluate", "ws", "--judge", "features:judge", "--faces", "4"],
     "report": ["report", "ws"],
     "verify": ["verify", "face.png"],
-    "invert": ["invert", "ws", "pictures/00.png", "--align", "none", "--steps-small", "3", "--steps-whole", "3", "-o", "inverted.npz"],
-    "make-key": ["make-key", "keys"],
+    "invert": ["invert", "ws", "pictures/00.png", "--box", "0,0,32", "-o", "inverted.npz"],
+    "make-key": ["make-key", "-o", "keys"],
     "import-axes": ["import-axes", "ws", "direction.npy", "--name", "top"],
     "doctor": ["doctor"],
 }  # fmt: skip
-SERVING = ("label", "studio")  # until Ctrl-C
 
 
 def full(number: int) -> None:
     os.dup2(os.open("/dev/full", os.O_WRONLY), number)
+    begun(number)
 
 
 def closed(number: int) -> None:
-    setattr(sys, "stdout" if number == 1 else "stderr", None)  # as Python itself does where it starts like that
     os.close(number)
+    begun(number)
 
 
 def unread(number: int) -> None:
@@ -67,6 +71,16 @@ def unread(number: int) -> None:
     os.dup2(writing, number)
     os.close(reading)
     os.close(writing)
+    begun(number)
+
+
+def begun(number: int) -> None:
+    """The stream as Python makes it where it starts like that."""
+    try:
+        stream = open(number, "w", closefd=False)  # noqa: SIM115
+    except OSError:
+        stream = None
+    setattr(sys, "stdout" if number == 1 else "stderr", stream)
 
 
 WAYS: dict[str, tuple[Callable[[int], None], tuple[int, ...]]] = {
@@ -77,6 +91,11 @@ WAYS: dict[str, tuple[Callable[[int], None], tuple[int, ...]]] = {
     "2>&-": (closed, (2,)),
     "2>&- >&-": (closed, (1, 2)),
 }
+FULL, CLOSED = (
+    "standard output can't be written (No space left on device)",
+    "standard output can't be written (it is closed)",
+)
+SAYS = {">/dev/full": FULL, ">&-": CLOSED, "2>&- >&-": CLOSED}  # and exits with 1
 
 
 def tried(words: list[str], way: str, world: Path) -> dict[str, Any]:
@@ -92,8 +111,7 @@ def tried(words: list[str], way: str, world: Path) -> dict[str, Any]:
                 os.chdir(here)
                 for number, note in enumerate(notes[:2], 1):
                     os.dup2(os.open(note, os.O_CREAT | os.O_WRONLY), number)
-                if words[0] in SERVING:
-                    threading.Thread(target=interrupt, daemon=True).start()
+                interrupted()
                 make, numbers = WAYS[way]
                 for number in numbers:
                     make(number)
@@ -107,10 +125,17 @@ def tried(words: list[str], way: str, world: Path) -> dict[str, Any]:
         return {"words": words, "way": way, "code": code, "out": out, "err": err, "said": said}
 
 
-def interrupt() -> None:
-    """Ctrl-C, once the server is up."""
-    time.sleep(1)
-    os.kill(os.getpid(), signal.SIGINT)
+def interrupted() -> None:
+    """Let Ctrl-C be pressed once a server is up."""
+    import uvicorn
+
+    up = uvicorn.Server.startup
+
+    async def started(self: Any, *rest: Any, **named: Any) -> None:
+        await up(self, *rest, **named)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    uvicorn.Server.startup = started  # type: ignore[method-assign]
 
 
 def run(words: list[str], note: Path) -> int:
@@ -127,34 +152,54 @@ def run(words: list[str], note: Path) -> int:
     return faults.tlgan(*words)
 
 
+def wrong(found: dict[str, Any]) -> str:
+    """What should have been otherwise, or nothing."""
+    way, code, said, lines = found["way"], found["code"], found["said"], found["err"].splitlines()
+    errors = [line for line in lines if line.startswith("error:")]
+    silent = way == "| head -0"
+    expected, words = int(way in SAYS or silent), SAYS.get(way, "")
+    if found["words"][0] == "studio":  # serves whoever reads its address
+        expected, words = 0, ""
+    told = int(bool(words) and not way.startswith("2"))
+    if code != expected:
+        return f"exit {code}, not {expected}"
+    if not said.startswith(words) or bool(said) != bool(words):
+        return "it says something else"
+    return "" if len(errors) == told and not any("Traceback" in line for line in lines) else "not one line"
+
+
 def main() -> None:
-    """One JSON object a trial; arguments: verbs, all without any."""
-    torch.set_num_threads(1)
+    """See above."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--verbs", default=",".join(VERBS))
+    parser.add_argument("--ways", default=",".join(WAYS))
+    options = parser.parse_args()
+    torch.set_num_threads(1)  # a forked process has none of its parent's threads
+    threadpool_limits(1)
+    bad = False
     with tempfile.TemporaryDirectory() as scratch:
-        world = Path(scratch) / "world"
-        world.mkdir()
-        (modules := Path(scratch) / "modules").mkdir()
-        (modules / "features.py").write_text(faults._FEATURES)
+        world, modules = Path(scratch) / "world", Path(scratch) / "modules"
+        for folder in (world, modules):
+            folder.mkdir()
+        (modules / "features.py").write_text(faults.FEATURES)
         sys.path.insert(0, str(modules))
         os.environ["TLGAN_CACHE"] = str(Path(scratch) / "cache")
         os.chdir(world)
         faults.make_world(world)
-        shutil.copy("g.pth", "moved.pth")
         faults.quick_export()
-        assert not faults.in_child(lambda: faults.tlgan("discover", *SETUP, "-o", "ws"))[2]
-        assert not faults.in_child(lambda: faults.tlgan("edit", "ws", "-o", "face.png"))[2]
-        import numpy as np
-
+        shutil.copy("g.pth", "moved.pth")
         np.save("direction.npy", np.eye(16, dtype=np.float32)[0])
-        for name in sys.argv[1:] or VERBS:
-            for way in WAYS:
-                begun = time.time()
-                print(
-                    json.dumps(
-                        {"verb": name, **tried(VERBS[name], way, world), "seconds": round(time.time() - begun, 1)}
-                    ),
-                    flush=True,
-                )
+        for words in (["discover", *SETUP, "-o", "ws"], ["edit", "ws", "-o", "face.png"]):
+            code, said, exit_code = faults.in_child(partial(faults.tlgan, *words))
+            assert code == exit_code == 0, said
+        for verb in options.verbs.split(","):
+            for way in options.ways.split(","):
+                found = tried(VERBS[verb], way, world)
+                problem = wrong(found)
+                bad |= bool(problem)
+                print(json.dumps({"verb": verb, **found, "wrong": problem}), flush=True)
+        os.chdir("/")
+    raise SystemExit(bad)
 
 
 if __name__ == "__main__":
