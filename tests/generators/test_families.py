@@ -198,6 +198,7 @@ WRAPPED = {
         2,
     ),
     "Lightning inside model": ({"state_dict": under("model.netG", RAW) | under("model.netD", D)}, 1),
+    "a module that holds both": ({"state_dict": under("gan.G", RAW) | under("gan.D", D)}, 1),
     "gen and dis": ({"gen": RAW, "dis": D}, 1),
     "a list": ([RAW, D], 1),
     "a tuple, the critic first": ((D, RAW), 1),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -474,3 +475,69 @@ def test_jfif_and_avif_are_pictures(tmp_path: Path) -> None:
         picture = square(data, 32)
         assert picture is not None
         assert picture[4, 4, 0] > 200 > 90 > picture[4, 4, 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("l.csv", "# made by hand\nfile\tred\n{0}\t0\n{1}\t1\n{2}\t1\n"),
+        ("l.csv", "sep=|\nfile|red\n{0}|0\n{1}|1\n{2}|1\n"),
+        ("l.csv", "file,red,\n{0},0,\n{1},1,\n{2},1,\n"),
+        ("l.txt", "file,red\n{0},0\n{1},1\n{2},1\n"),
+        ("l.txt", "file  red\n{0}  0\n{1}  1\n{2}  1\n"),
+        ("l.lst", "file\tred\n{0}\t0\n{1}\t1\n{2}\t1\n"),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be"])
+def test_tables_with_other_separators_remarks_and_without_marks(
+    folder: Path, tmp_path: Path, name: str, text: str, encoding: str
+) -> None:
+    (tmp_path / name).write_bytes(text.format(*_names(folder)).encode(encoding))
+    labelled = read_labelled(folder, tmp_path / name)
+    assert labelled.columns == {"red": ["0", "1", "1"]}
+    assert None not in list(labelled.read(0))
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())[:3]
+
+
+def test_a_list_of_paths_and_labels_needs_no_line_of_names(folder: Path, tmp_path: Path) -> None:
+    names = _names(folder)
+    (tmp_path / "l.txt").write_text("".join(f"{at} pictures/{name} {at % 2}\n" for at, name in enumerate(names)))
+    labelled = read_labelled(folder, tmp_path / "l.txt")
+    assert labelled.columns == {"label_3": ["0", "1", "0"]}
+    assert "only counts the rows" in labelled.source
+
+
+@pytest.mark.parametrize("name", ["l.json", "l.xlsx"])
+def test_other_tables_say_what_to_save_them_as(folder: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("[]")
+    with pytest.raises(TlganError, match="save it as CSV"):
+        read_labelled(folder, tmp_path / name)
+    with pytest.raises(TlganError, match=f"--labels .*{name}"):
+        read_labelled(tmp_path / name, None)
+
+
+@pytest.mark.parametrize(
+    ("words", "values"),
+    [
+        (["1.234,5", "12,5", "1.000"], [1234.5, 12.5, 1000]),
+        (["1,234.5", "12.5", "1,000"], [1234.5, 12.5, 1000]),
+        (["1 234,5", "12,5", "1\u202f000"], [1234.5, 12.5, 1000]),
+        (["1.234.567", "8", "9"], [1234567, 8, 9]),
+        (["85 %", "3,5%", "0%"], [85, 3.5, 0]),
+        (["\u22122,5", "3", "-1"], [-2.5, 3, -1]),
+        (["0,5", "1.5", "n/a"], [0.5, 1.5, np.nan]),
+    ],
+)
+def test_numbers_of_other_countries_are_numbers(words: list[str], values: list[float]) -> None:
+    (target,) = read_targets({"height": words})
+    assert target.kind == "number"
+    assert target.values.tolist() == pytest.approx(values, nan_ok=True)
+
+
+def test_a_folder_around_a_data_set_is_no_class(tmp_path: Path) -> None:
+    for part, kind in product(("train", "val"), ("cat", "dog")):
+        _picture(tmp_path / "around" / "data" / part / kind / "a.png", 30)
+    assert sorted(read_labelled(tmp_path / "around", None).columns["class"]) == ["cat", "cat", "dog", "dog"]

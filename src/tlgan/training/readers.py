@@ -26,7 +26,10 @@ _FILE_COLUMNS = ("file", "filename", "file_name", "image_id", "image", "path", "
 _INDEX = ("", "unnamed: 0", "index", "id")  # what tables of pandas and R have before their first column
 _UTKFACE = re.compile(r"(\d{1,3})_([01])_(?:([0-4])_)?\d+.*", re.ASCII)
 #: Folders that are parts of a data set and no classes.
+_OTHER_TABLES = (".json", ".xlsx", ".xls", ".ods", ".xml", ".yaml", ".yml")
+_COUNT = re.compile(r"[0-9]{1,12}")  # how CelebA's list begins
 _PARTS = ("train", "training", "val", "valid", "validation", "dev", "test", "testing", "eval")
+_REMARK = re.compile(r"\s*#|sep=.$|\s*$")  # what may stand above a table: remarks, and what Excel says of its separator
 _DATASET = re.compile(r"datasets:(?P<repo>[^:]+)(?::(?P<split>[\w.\[\]%:+-]+))?")
 
 
@@ -56,6 +59,10 @@ def read_labelled(images: Any, labels: str | Path | None) -> Labelled:
         return _from_datasets(str(images))
     if labels is None:
         path = Path(str(images))
+        if path.is_file() and path.suffix.lower() in (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", *_OTHER_TABLES):
+            raise TlganError(
+                f"{path} holds labels: give it as --labels {path}, and the folder of the pictures as --images"
+            )
         if path.is_file():
             return _from_parquet(path, None)
         beside = [at / "metadata.jsonl" for at in (_folder(path), *_parts(path)) if (at / "metadata.jsonl").is_file()]
@@ -70,11 +77,14 @@ def read_labelled(images: Any, labels: str | Path | None) -> Labelled:
         return _from_parquet(table, folder)
     if folder is None:
         raise TlganError(f"{table} holds labels only: give the folder of the pictures too (--images DIR)")
-    if table.suffix.lower() in (".csv", ".tsv"):
-        return _from_csv(table, folder)
-    if table.suffix.lower() in (".jsonl", ".ndjson"):
+    kind = table.suffix.lower()
+    if kind in (".jsonl", ".ndjson"):
         return _from_lines([table], folder)
-    return _from_celeba(table, folder)
+    if kind in _OTHER_TABLES:
+        raise TlganError(f"{table} is no table that is read here: save it as CSV, or as JSON lines (one object a line)")
+    if kind not in (".csv", ".tsv") and _COUNT.fullmatch(read_text(table)[0].partition("\n")[0].strip()):
+        return _from_celeba(table, folder)
+    return _from_csv(table, folder)
 
 
 def _folder(path: Path) -> Path:
@@ -87,7 +97,7 @@ def _from_celeba(table: Path, folder: Path) -> Labelled:
     """`list_attr_celeba.txt`: a count, the names, then a file and a 1 or -1 for each name."""
     text, guessed = read_text(table)
     lines = text.splitlines()
-    if len(lines) < 3 or not re.fullmatch(r"[0-9]{1,12}", lines[0].strip()):
+    if len(lines) < 3:
         raise TlganError(f"{table} is not CelebA's list: expected a count, a line of names, then a line a picture")
     attributes = lines[1].split()
     rows = [(number, line.split()) for number, line in enumerate(lines[2:], 3) if line.strip()]
@@ -106,11 +116,19 @@ def _from_celeba(table: Path, folder: Path) -> Labelled:
 
 def _from_csv(table: Path, folder: Path) -> Labelled:
     text, guessed = read_text(table)
-    delimiter = "\t" if table.suffix.lower() == ".tsv" else (";" if text.partition("\n")[0].count(";") else ",")
+    lines = text.splitlines()
+    while lines and _REMARK.match(lines[0]):
+        del lines[0]
+    first = lines[0] if lines else ""
+    delimiter = "\t" if table.suffix.lower() == ".tsv" else next((sign for sign in ";\t|," if sign in first), " ")
     try:
-        rows = list(csv.reader(text.splitlines(), delimiter=delimiter))
+        rows = list(csv.reader(lines, delimiter=delimiter, skipinitialspace=delimiter == " "))
     except csv.Error as error:
         raise TlganError(f"{table} can't be read as a table: {error}") from error
+    while (
+        len(rows) > 1 and rows[0] and all(not row or (len(row) == len(rows[0]) and not row[-1].strip()) for row in rows)
+    ):
+        rows = [row[:-1] for row in rows]  # every line ends in a separator
     unnamed = _names_picture(rows[0], folder) if rows else None
     if unnamed is not None:  # a picture in the first line: there is no line of names
         rows.insert(0, _places(rows[0], unnamed))
@@ -127,7 +145,7 @@ def _from_csv(table: Path, folder: Path) -> Labelled:
     named = next((lower.index(name) for name in _FILE_COLUMNS if name in lower), None)
     at = next((i for i, cell in enumerate(body[0]) if is_picture_name(cell)), 0) if named is None else named
     columns = {name: [row[i] for row in body] for i, name in enumerate(header) if i != at}
-    counting = [name for name in columns if name.lower() in _INDEX and _counts(columns[name])]
+    counting = [name for name in columns if (name.lower() in _INDEX or unnamed is not None) and _counts(columns[name])]
     columns = {name: values for name, values in columns.items() if name not in counting}
     if not columns:
         raise TlganError(f"{table} has one column only ({header[0]}): expected a file name and at least one label")
@@ -280,7 +298,9 @@ def _class_folders(folder: Path) -> tuple[list[Path], str]:
     alike = len(outer) > 1 and len(names[0]) > 1 and all(found == names[0] for found in names)
     if (parts or alike) and all(inner):
         found = ", ".join(path.name for path in outer)
-        return [path for paths in inner for path in paths], f"; {found} are parts of it and no classes"
+        return [path for paths in inner for path in paths], f"; {found}: part of it, no class"
+    if len(outer) == 1 and inner[0]:  # a folder around all of it
+        return _class_folders(outer[0])
     return outer, ""
 
 

@@ -5,6 +5,7 @@ Every target owns a run of the network's outputs, and becomes one feature (or on
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -42,7 +43,10 @@ _NO = {
 #: Words for a label that nobody gave; the second ones only where the others are numbers, or yes and no: "none" and "-" may be
 #: classes.
 _UNKNOWN = {"", "nan", "na", "n/a", "n.a.", "#n/a", "<na>", "null", "?"}
-_MAYBE_UNKNOWN = {"none", "-", "--", "unknown"}
+_MAYBE_UNKNOWN = {"none", "-", "--", "unknown", ".", "nil", "missing", "k.a."}
+#: Signs between groups of three digits, where a number can't be read otherwise; and what may stand in a number and counts nothing.
+_POINTS_BETWEEN, _COMMAS_BETWEEN = re.compile(r"\d\.\d{3}[.,]\d"), re.compile(r"\d,\d{3}[.,]\d")
+_SPACES_BETWEEN = re.compile(r"(?<=\d)[ '\u00a0\u202f\u2019](?=\d{3}\b)")
 _KNOWN = {feature.name: feature for feature in (*CELEBA_ATTRIBUTES, AGE)}
 
 
@@ -136,9 +140,10 @@ def read_targets(
 
 def _target(name: str, raw: Sequence[Any], kind: str) -> Target:
     words = [None if _missing(value) else str(value).strip() for value in raw]
-    said = {word.replace(",", ".") for word in words if word is not None and word.lower() not in _MAYBE_UNKNOWN}
-    if said and (all(map(_is_number, said)) or {word.lower() for word in said} <= _YES | _NO):
-        words = [None if word is None or word.lower() in _MAYBE_UNKNOWN else _point(word) for word in words]
+    said = {word for word in words if word is not None and word.lower() not in _MAYBE_UNKNOWN}
+    plain = dict(zip(said, _plain(list(said)), strict=True))
+    if said and (all(map(_is_number, plain.values())) or {word.lower() for word in said} <= _YES | _NO):
+        words = [plain.get(word) if word is not None else None for word in words]
     given = {word for word in words if word is not None}
     feature = feature_name(name)
     if kind not in ("", "binary", "classes", "number"):
@@ -179,9 +184,17 @@ def _missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and np.isnan(value)) or str(value).strip().lower() in _UNKNOWN
 
 
-def _point(word: str) -> str:
-    """A number with a decimal comma as one with a point; anything else as it is."""
-    return word.replace(",", ".") if _is_number(word.replace(",", ".")) else word
+def _plain(words: Sequence[str]) -> list[str]:
+    """Numbers as Python reads them, from a column of one habit: "1.234,5", "1,234.5", "1 234,5", "0,5", "85 %"."""
+    points, commas = (any(sign.search(word) for word in words) for sign in (_POINTS_BETWEEN, _COMMAS_BETWEEN))
+
+    def plain(word: str) -> str:
+        word = _SPACES_BETWEEN.sub("", word.replace("\u2212", "-").removesuffix("%").strip())
+        if points:
+            word = word.replace(".", "")
+        return word.replace(",", "" if commas else ".")
+
+    return [found if _is_number(found := plain(word)) else word for word in words]
 
 
 def _is_number(word: str) -> bool:

@@ -30,7 +30,7 @@ def read_text(path: Path) -> tuple[str, str]:
     """
     try:
         data = path.read_bytes()
-        known = next((name for mark, name in _MARKS.items() if data.startswith(mark)), "utf-8")
+        known = next((name for mark, name in _MARKS.items() if data.startswith(mark)), _unmarked(data))
         try:
             return str(data, known), ""
         except UnicodeDecodeError:
@@ -44,6 +44,14 @@ def read_text(path: Path) -> tuple[str, str]:
         raise TlganError(f"the labels {path} may be in {named}, which read differently: save the file as UTF-8")
     name, text = found.popitem()
     return text, f"its encoding was guessed: {_GUESSES[name]}"
+
+
+def _unmarked(data: bytes) -> str:
+    """UTF-8; UTF-16 where every other byte of an early part is none, as of letters, digits and separators: its mark is missing."""
+    head = data[:400]
+    if b"\0" not in head:
+        return "utf-8"
+    return "utf-16-le" if head[1::2].count(0) > head[::2].count(0) else "utf-16-be"
 
 
 def _plausible(data: bytes, encoding: str) -> str:

@@ -71,6 +71,12 @@ def _walk(value: Any, path: str, depth: int, left: list[int]) -> Iterator[tuple[
 
 def _networks(path: str, state: State) -> Iterator[tuple[str, State]]:
     """The networks in one state_dict: several where their first names are those of a generator and another network."""
+    outer = {name.partition(".")[0] for name in state}
+    second = {name.split(".")[1] for name in state if name.count(".") > 1}
+    if (
+        len(outer) == 1 and second & set(AVERAGED + RAW) and second & set(CRITICS)
+    ):  # a module that holds both: gan.G, gan.D
+        state = {name.partition(".")[2]: tensor for name, tensor in state.items()}
     groups: dict[str, dict[str, TensorRecord]] = {}
     for name, tensor in state.items():
         first, dot, _ = name.partition(".")
