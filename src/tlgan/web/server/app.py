@@ -359,8 +359,8 @@ class Studio:
         )
         return between(self.axes, start, end, places)
 
-    def _ready(self, message: wire.Json) -> tuple[Painter, Edit, Painted] | None:
-        """The same where nothing has to be painted for it: at no turn."""
+    def _ready(self, message: wire.Json) -> tuple[Painter, Edit, Painted | None] | None:
+        """The same at no turn, where the face is known: its picture too where nothing has to be painted for it."""
         if "mix" in message or _photo(message, "face") is not None:
             return None
         face = message.get("face")
@@ -368,8 +368,7 @@ class Studio:
         if isinstance(seed, int) and not self.painter.knows(seed):
             return None
         edit = self._face(message, "face")
-        painted = self.painter.ready(edit)
-        return None if painted is None else (self.painter, edit, painted)
+        return self.painter, edit, self.painter.ready(edit)
 
     def _mixed(self, message: wire.Json, quality: str) -> Edit:
         """A place on the walk between two faces, as a face of its own."""

@@ -59,14 +59,14 @@ class Page:
 
 class Live:
     """Serves websockets. `greeting` is sent first; `paint` turns a request into an edit, its picture, and what painted it;
-    `ready` does where that takes no painting."""
+    `ready` does the same without painting: no picture where one has to be painted, None where the edit is not known before."""
 
     def __init__(
         self,
         painter: Painter,
         greeting: wire.Json,
         paint: Callable[[wire.Json], tuple[Painter, Edit, Painted]],
-        ready: Callable[[wire.Json], tuple[Painter, Edit, Painted] | None],
+        ready: Callable[[wire.Json], tuple[Painter, Edit, Painted | None] | None],
     ) -> None:
         self.painter = painter
         self.greeting = greeting
@@ -188,7 +188,8 @@ class Live:
     async def _painted(self, message: wire.Json, newest: Newest) -> tuple[Painter, Edit, Painted]:
         ready = self.ready(message)
         if ready is not None:
-            return ready
+            painter, edit, painted = ready
+            return painter, edit, painted or await self.painter.run(painter.sketch, edit)
         looks = wire.exact_faces(message) if "mix" in message else 0  # of a face alone the first picture is the axes'
         if not looks:
             return await self.painter.run(self.paint, message)
