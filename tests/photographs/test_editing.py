@@ -47,6 +47,20 @@ def test_zero_edit_is_the_photograph(halves: Workspace, photo: Path, tmp_path: P
     assert Image.open(tmp_path / "same.webp").format == "WEBP"
 
 
+def test_exif_entries_of_another_kind_than_they_say_are_left_out(
+    photo: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    camera, position = b"\x01\x0f\0\x02\0\0\0\x07\0\0\0&", b"\x01\x1f\0\x02\0\0\0\x07\0\0\0&"  # a rational, in letters
+    exif = b"MM\0*\0\0\0\x08\0\x02" + camera + position + bytes(4) + b"camera\0"
+    Image.open(photo).save(tmp_path / "odd.webp", exif=exif)
+    read = read_photograph(tmp_path / "odd.webp")
+    (found := Image.Exif()).load(read.exif)
+    assert dict(found) == {0x010F: "camera"}
+    assert "odd.webp has damaged Exif data: 0x11f left out" in caplog.text
+    write_photograph(tmp_path / "out.jpg", read, 255 - read.picture, Claim("edited"))
+    assert Image.open(tmp_path / "out.jpg").getexif()[0x010F] == "camera"
+
+
 def test_an_edit_changes_what_was_asked_and_nothing_outside(halves: Workspace, photo: Path, tmp_path: Path) -> None:
     editor = halves.invert(photo, plan=QUICK, box=(14, 10, 20)).set(left=1.5).lock("right_bright")
     editor.save(tmp_path / "edited.png")

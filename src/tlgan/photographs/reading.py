@@ -7,9 +7,11 @@ turned upright and says so. A photograph that nothing changed is written as the 
 from __future__ import annotations
 
 import io
+import logging
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +19,9 @@ from tlgan.errors import TlganError
 from tlgan.io.files import replacing
 from tlgan.io.pictures import opened
 from tlgan.provenance import Claim, mark
+
+if TYPE_CHECKING:
+    from PIL.Image import Exif
 
 #: Largest photograph that is decoded: bytes, and pixels.
 MAX_BYTES, MAX_PIXELS = 128 * 2**20, 64_000_000
@@ -87,7 +92,29 @@ def read_photograph(source: str | Path | bytes) -> Photograph:
             f"{name} can't be read as a photograph ({why}): expected a whole file of {', '.join(FORMATS)}"
         ) from error
     exif.pop(_ORIENTATION, None)
-    return Photograph(picture, data, kind, name, alpha, grey, exif.tobytes() if len(exif) else b"", profile)
+    return Photograph(picture, data, kind, name, alpha, grey, _written(exif, name), profile)
+
+
+def _written(exif: Exif, name: str) -> bytes:
+    """Exif data as bytes, without entries that Pillow can read and not write: of another kind than they say."""
+    from PIL import Image
+
+    left_out = []
+    for tag in list(exif):
+        alone = Image.Exif()
+        alone[tag] = exif[tag]
+        try:
+            alone.tobytes()
+        except Exception:  # whatever it stumbles over
+            left_out.append(hex(tag))
+            del exif[tag]
+    try:
+        found = exif.tobytes() if len(exif) else b""
+    except Exception:  # in a table inside
+        left_out, found = ["all"], b""
+    if left_out:
+        logging.getLogger(__name__).warning("%s has damaged Exif data: %s left out", name, ", ".join(left_out))
+    return found
 
 
 def write_photograph(path: str | Path, photograph: Photograph, picture: np.ndarray, claim: Claim) -> Path:
