@@ -17,6 +17,7 @@ import codecs
 import gzip
 import io
 import json
+import os
 import pickle
 import random
 import resource
@@ -549,7 +550,7 @@ def inversion(data: bytes, folder: Path) -> Callable[[], Any]:
 def claimed() -> list[bytes]:
     """Pictures and films that say what they are."""
     from tlgan.editing.film import write_film
-    from tlgan.provenance import Claim, encode
+    from tlgan.provenance import Claim, encode, signing
 
     rng = np.random.default_rng(0)
     claim = Claim("edited", generator="faces", asked='smiling=+2 "<&>"', parent="ef" * 32)
@@ -558,7 +559,12 @@ def claimed() -> list[bytes]:
     ]
     with tempfile.TemporaryDirectory() as folder:
         write_film(film := Path(folder) / "a.mp4", rng.integers(0, 256, (2, 32, 32, 3), dtype=np.uint8), 5, claim)
-        return [*found, film.read_bytes(), b"II*\0" + found[0]]
+        found += [film.read_bytes(), b"II*\0" + found[0]]
+        if signing.available():
+            os.environ[signing.VARIABLE] = str(signing.make_key(Path(folder) / "key", "Jo Example"))
+            found.append(encode(rng.integers(0, 256, (8, 12, 3), dtype=np.uint8), claim))
+            del os.environ[signing.VARIABLE]
+    return found
 
 
 def provenance(data: bytes, folder: Path) -> Callable[[], Any]:

@@ -67,6 +67,11 @@ def test_damaged_bytes_are_read_or_refused_in_one_line(script: Any, name: str) -
     )  # the guard and `verify` answer whatever they are asked
 
 
+class TwoLines(TlganError):
+    def __str__(self) -> str:
+        return "one\ntwo"
+
+
 @pytest.mark.parametrize(
     ("read", "fault"),
     [
@@ -74,7 +79,7 @@ def test_damaged_bytes_are_read_or_refused_in_one_line(script: Any, name: str) -
         (lambda: open("/dev/null", "w").close(), "did open"),
         (lambda: exec("1"), "did exec"),
         (lambda: sum(1 for _ in range(10**9)), "_Slow"),
-        (lambda: (_ for _ in ()).throw(TlganError("one\ntwo")), "more than one line"),
+        (lambda: (_ for _ in ()).throw(TwoLines()), "more than one line"),
     ],
 )
 def test_the_fuzzer_sees_what_no_reader_may_do(script: Any, read: Any, fault: str) -> None:
