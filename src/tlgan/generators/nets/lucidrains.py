@@ -18,13 +18,13 @@ from torch.nn import functional as F
 from tlgan.errors import TlganError
 from tlgan.generators.blueprint import MAX_LAYERS, MAX_RESOLUTION, Blueprint
 from tlgan.generators.checkpoint import TensorRecord
-from tlgan.generators.checkpoint.state_dicts import State, sizes_of, taken
+from tlgan.generators.checkpoint.state_dicts import State
 from tlgan.generators.interrupt import still_wanted
 from tlgan.generators.latents import sample_latents
 
 from .attention import Layer, read_attention_and_mlp
 from .filtering import over_white
-from .mapping import Mapping
+from .mapping import Mapping, read_mapping
 from .styled import Styled
 
 _EPSILON = 1e-8
@@ -42,20 +42,17 @@ def is_lucidrains(state: State) -> bool:
 def read_lucidrains(state: State) -> Blueprint:
     """The blueprint of a generator whose mapping network's tensors lie under `S.`."""
     tensors: dict[str, TensorRecord] = {}
-    mapping: list[dict[str, Any]] = []
-    while f"S.net.{2 * len(mapping)}.weight" in state and len(mapping) < MAX_LAYERS:
-        source, name = f"S.net.{2 * len(mapping)}", f"mapping.fc{len(mapping)}"
-        w_dim, inputs = sizes_of(state, f"{source}.weight", 2)
-        tensors[f"{name}.weight"], tensors[f"{name}.bias"] = (
-            taken(state, f"{source}.weight"),
-            taken(state, f"{source}.bias"),
-        )
-        # z is brought to length one, not to a mean square of one; and its leaky ReLU has no gain
-        gain = 1 / _SQRT2 if mapping else 1 / math.sqrt(2 * max(inputs, 1))
-        mapping.append({"weight_gain": gain, "bias_gain": 1 / _SQRT2, "activation": "lrelu"})
-    z_dim = sizes_of(state, "S.net.0.weight", 2)[1]
+    # z is brought to length one, not to a mean square of one; and its leaky ReLU has no gain
+    options = read_mapping(
+        state,
+        tensors,
+        ("S.net.{}.weight", "S.net.{}.bias"),
+        range(0, 2 * MAX_LAYERS, 2),
+        lambda _: 1 / _SQRT2,
+        1 / _SQRT2,
+    )
+    options["mapping"][0]["weight_gain"] = 1 / math.sqrt(2 * max(options["z_dim"], 1))
     tensors |= {name: record for name, record in state.items() if not name.startswith("S.")}
-    options = {"z_dim": z_dim, "c_dim": 0, "w_dim": w_dim, "mapping": mapping}
     blueprint = Blueprint("lucidrains", options, tensors, {"format": "StyleGAN2 (lucidrains)"})
     blueprint.assume(Lucidrains, mapping_lr=0.1)
     return blueprint

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from tlgan.errors import TlganError
 from tlgan.generators.blueprint import MAX_LAYERS, Blueprint, Options
+from tlgan.generators.checkpoint import TensorRecord
+from tlgan.generators.checkpoint.state_dicts import State, sizes_of, taken
 
 from .activations import ACTIVATIONS, bias_act
 
@@ -36,6 +42,35 @@ class Dense:
 
     def __call__(self, x: Tensor) -> Tensor:
         return bias_act(F.linear(x, self.weight, self.bias), None, self.activation)
+
+
+def read_mapping(
+    state: State,
+    tensors: dict[str, TensorRecord],
+    names: tuple[str, str],
+    numbers: range,
+    gain: Callable[[int], float],
+    bias_gain: float,
+) -> dict[str, Any]:
+    """The options of a mapping network whose weights and biases in a `state_dict` are called `names`, each with one of
+    `numbers` in it; its tensors are added to `tensors`. ``gain``: of a weight, by how many numbers it takes."""
+    weight, bias = names
+    layers: list[dict[str, Any]] = []
+    for number in numbers[:MAX_LAYERS]:
+        if layers and weight.format(number) not in state:
+            break
+        name = f"mapping.fc{len(layers)}"
+        w_dim, inputs = sizes_of(state, weight.format(number), 2)
+        tensors[f"{name}.weight"] = taken(state, weight.format(number))
+        tensors[f"{name}.bias"] = taken(state, bias.format(number))
+        layers.append({"weight_gain": gain(max(inputs, 1)), "bias_gain": bias_gain, "activation": "lrelu"})
+    _, z_dim = sizes_of(state, weight.format(numbers[0]), 2)
+    return {"z_dim": z_dim, "c_dim": 0, "w_dim": w_dim, "mapping": layers}
+
+
+def equalized(rate: float) -> Callable[[int], float]:
+    """The gain of a weight under an equalised learning rate."""
+    return lambda inputs: rate / math.sqrt(inputs)
 
 
 class Mapping:

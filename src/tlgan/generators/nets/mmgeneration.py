@@ -14,6 +14,8 @@ from tlgan.generators.blueprint import MAX_LAYERS, Blueprint
 from tlgan.generators.checkpoint import TensorRecord
 from tlgan.generators.checkpoint.state_dicts import State, reshaped, sizes_of, taken
 
+from .mapping import equalized, read_mapping
+
 _SQRT2 = math.sqrt(2)
 _RATE = 0.01  # of the mapping network: the code's default
 
@@ -68,15 +70,11 @@ def _pggan(state: State) -> Blueprint:
 
 def _stylegan(state: State) -> Blueprint:
     tensors: dict[str, TensorRecord] = {}
-    mapping: list[dict[str, Any]] = []
-    while f"style_mapping.{len(mapping) + 1}.linear.weight_orig" in state and len(mapping) < MAX_LAYERS:
-        source, name = f"style_mapping.{len(mapping) + 1}", f"mapping.fc{len(mapping)}"
-        w_dim, inputs = sizes_of(state, f"{source}.linear.weight_orig", 2)
-        tensors[f"{name}.weight"] = state[f"{source}.linear.weight_orig"]
-        tensors[f"{name}.bias"] = taken(state, f"{source}.bias")
-        gain = _RATE / _SQRT2  # its leaky ReLU has no gain
-        mapping.append({"weight_gain": gain / math.sqrt(max(inputs, 1)), "bias_gain": gain, "activation": "lrelu"})
-    _, z_dim = sizes_of(state, "style_mapping.1.linear.weight_orig", 2)
+    names, gain = (
+        ("style_mapping.{}.linear.weight_orig", "style_mapping.{}.bias"),
+        _RATE / _SQRT2,
+    )  # a leaky ReLU without gain
+    options = read_mapping(state, tensors, names, range(1, MAX_LAYERS + 1), equalized(gain), gain)
     layers: list[dict[str, Any]] = []
     pictures: list[dict[str, Any]] = []
     while f"convs.{len(pictures)}.conv2.conv.weight_orig" in state and len(pictures) < 12:
@@ -104,7 +102,7 @@ def _stylegan(state: State) -> Blueprint:
             layer["style"] = {"weight_gain": _SQRT2 / math.sqrt(max(width, 1))}
             layers.append(layer)
         pictures.append(_kernel(state, f"to_rgbs.{level}.conv", f"pictures.{level}", tensors))
-    options = {"z_dim": z_dim, "c_dim": 0, "w_dim": w_dim, "mapping": mapping, "layers": layers, "pictures": pictures}
+    options |= {"layers": layers, "pictures": pictures}
     own = {"style_shift": 0.0, "epsilon": 1e-5}
     return Blueprint("stylegan1", options | own, tensors, {"format": "StyleGAN (MMGeneration)"})
 

@@ -6,11 +6,12 @@ The checkpoint holds the teacher, the mapping network that both share, and the s
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from tlgan.generators.blueprint import MAX_LAYERS, Blueprint
 from tlgan.generators.checkpoint import TensorRecord
 from tlgan.generators.checkpoint.state_dicts import State, reshaped, sizes_of, taken
+
+from .mapping import equalized, read_mapping
 
 _LEARNING_RATE = 0.01  # of the mapping network; not in the file, the same in every version of the code
 
@@ -22,14 +23,9 @@ def is_mobilestylegan_state(state: State) -> bool:
 def read_mobilestylegan_state(state: State) -> Blueprint:
     """The blueprint of the student in a `Distiller`'s `state_dict`."""
     tensors: dict[str, TensorRecord] = {}
-    mapping: list[dict[str, Any]] = []
-    while f"mapping_net.layers.{len(mapping) + 1}.weight" in state and len(mapping) < MAX_LAYERS:
-        source, name = f"mapping_net.layers.{len(mapping) + 1}", f"mapping.fc{len(mapping)}"
-        w_dim, inputs = sizes_of(state, f"{source}.weight", 2)
-        tensors[f"{name}.weight"], tensors[f"{name}.bias"] = state[f"{source}.weight"], taken(state, f"{source}.bias")
-        gain = _LEARNING_RATE / math.sqrt(max(inputs, 1))
-        mapping.append({"weight_gain": gain, "bias_gain": _LEARNING_RATE, "activation": "lrelu"})
-    z_dim = sizes_of(state, "mapping_net.layers.1.weight", 2)[1]
+    names = "mapping_net.layers.{}.weight", "mapping_net.layers.{}.bias"
+    options = read_mapping(state, tensors, names, range(1, MAX_LAYERS + 1), equalized(_LEARNING_RATE), _LEARNING_RATE)
+    w_dim = options["w_dim"]
     if "style_mean" in state and state["style_mean"].numel == w_dim:
         tensors["mapping.w_avg"] = reshaped(state["style_mean"], w_dim)
     tensors["const"] = reshaped(state["student.input.input"], *sizes_of(state, "student.input.input", 4)[1:])
@@ -49,13 +45,8 @@ def read_mobilestylegan_state(state: State) -> Blueprint:
     for index, (source, _) in enumerate(styles):
         for kind in ("weight", "bias"):
             tensors[f"styles.{index}.{kind}"] = taken(state, f"{source}.modulation.{kind}")
-    options = {
-        "z_dim": z_dim,
-        "w_dim": w_dim,
-        "mapping": mapping,
-        "blocks": blocks,
-        "style_gains": [gain for _, gain in styles],
-    }
+    del options["c_dim"]  # workspaces know the network by its options, and there never was one
+    options |= {"blocks": blocks, "style_gains": [gain for _, gain in styles]}
     return Blueprint("mobilestylegan", options, tensors, {"format": "MobileStyleGAN (training checkpoint)"})
 
 

@@ -14,6 +14,7 @@ from tlgan.generators.blueprint import MAX_LAYERS, Blueprint
 from tlgan.generators.checkpoint import TensorRecord
 from tlgan.generators.checkpoint.state_dicts import State, missing, reshaped, sizes_of, taken
 
+from .mapping import equalized, read_mapping
 from .stylegan2 import StyleGAN2
 
 _LEARNING_RATE = 0.01  # of the mapping network; not in the file, the same in every version of the code
@@ -81,19 +82,10 @@ def read_rosinality(state: State, latent_average: TensorRecord | None) -> Bluepr
         raise missing("input.input")
     code, state = found
     tensors: dict[str, TensorRecord] = {}
-    mapping = []
-    for index in range(MAX_LAYERS):
-        if f"style.{index + 1}.weight" not in state:
-            break
-        _, inputs = sizes_of(state, f"style.{index + 1}.weight", 2)
-        tensors[f"mapping.fc{index}.weight"] = taken(state, f"style.{index + 1}.weight")
-        tensors[f"mapping.fc{index}.bias"] = taken(state, f"style.{index + 1}.bias")
-        gain = _LEARNING_RATE / math.sqrt(max(inputs, 1))
-        mapping.append({"weight_gain": gain, "bias_gain": _LEARNING_RATE, "activation": "lrelu"})
-    _, z_dim = sizes_of(state, "style.1.weight", 2)
-    w_dim, _ = sizes_of(state, f"style.{len(mapping)}.weight", 2)
+    names = "style.{}.weight", "style.{}.bias"
+    options = read_mapping(state, tensors, names, range(1, MAX_LAYERS + 1), equalized(_LEARNING_RATE), _LEARNING_RATE)
     if latent_average is not None:
-        tensors["mapping.w_avg"] = reshaped(latent_average, w_dim)
+        tensors["mapping.w_avg"] = reshaped(latent_average, options["w_dim"])
     tensors["b4.const"] = reshaped(taken(state, "input.input"), *sizes_of(state, "input.input", 4)[1:])
     blocks: list[dict[str, Any]] = [{"architecture": "skip"}]
     blocks[0]["conv1"] = _layer(state, "conv1", "b4.conv1", tensors, "noises.noise_0", side=4)
@@ -114,7 +106,7 @@ def read_rosinality(state: State, latent_average: TensorRecord | None) -> Bluepr
             block["filter_gain"] = block["conv0"]["filter_gain"] = 1.0
         blocks.append(block)
         side *= 2
-    options = {"z_dim": z_dim, "c_dim": 0, "w_dim": w_dim, "mapping": mapping, "blocks": blocks}
+    options["blocks"] = blocks
     blueprint = Blueprint("stylegan2", options, tensors, {"format": f"StyleGAN2 ({code})"})
     if code == "BasicSR":
         blueprint.assume(StyleGAN2, resample_kernel=[1, 3, 3, 1])

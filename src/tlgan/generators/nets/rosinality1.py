@@ -15,6 +15,7 @@ from tlgan.generators.blueprint import MAX_LAYERS, Blueprint
 from tlgan.generators.checkpoint import TensorRecord
 from tlgan.generators.checkpoint.state_dicts import State, reshaped, sizes_of, taken
 
+from .mapping import read_mapping
 from .stylegan1 import StyleGAN1
 
 _SQRT2 = math.sqrt(2)
@@ -27,15 +28,9 @@ def is_rosinality1(state: State) -> bool:
 def read_rosinality1(state: State) -> Blueprint:
     """The blueprint of a `StyledGenerator`, cut to the sizes that were trained."""
     tensors: dict[str, TensorRecord] = {}
-    mapping: list[dict[str, Any]] = []
-    while f"style.{2 * len(mapping) + 1}.linear.weight_orig" in state and len(mapping) < MAX_LAYERS:
-        source, name = f"style.{2 * len(mapping) + 1}.linear", f"mapping.fc{len(mapping)}"
-        w_dim, inputs = sizes_of(state, f"{source}.weight_orig", 2)
-        tensors[f"{name}.weight"] = taken(state, f"{source}.weight_orig")
-        tensors[f"{name}.bias"] = taken(state, f"{source}.bias")
-        # its leaky ReLU has no gain: sqrt(2) is in the weights instead, and not in the bias
-        mapping.append({"weight_gain": _gain(inputs) / _SQRT2, "bias_gain": 1 / _SQRT2, "activation": "lrelu"})
-    _, z_dim = sizes_of(state, "style.1.linear.weight_orig", 2)
+    # its leaky ReLU has no gain: sqrt(2) is in the weights instead, and not in the bias
+    names, numbers = ("style.{}.linear.weight_orig", "style.{}.linear.bias"), range(1, 2 * MAX_LAYERS, 2)
+    options = read_mapping(state, tensors, names, numbers, lambda inputs: _gain(inputs) / _SQRT2, 1 / _SQRT2)
     layers: list[dict[str, Any]] = []
     pictures: list[dict[str, Any]] = []
     trained = 1
@@ -71,7 +66,7 @@ def read_rosinality1(state: State) -> Blueprint:
             if 0 < strength.numel <= 65536 and bool(strength.load().any()):
                 trained = level + 1
         pictures.append(_kernel(state, f"generator.to_rgb.{level}.conv", f"pictures.{level}", tensors))
-    options = {"z_dim": z_dim, "c_dim": 0, "w_dim": w_dim, "mapping": mapping, "layers": layers, "pictures": pictures}
+    options |= {"layers": layers, "pictures": pictures}
     blueprint = Blueprint(
         "stylegan1", options | {"style_shift": 0.0, "epsilon": 1e-5}, tensors, {"format": "StyleGAN (rosinality)"}
     )
