@@ -151,19 +151,26 @@ def learned(
         rows = rng.choice(len(pictures), 64, p=weight / weight.sum())
         x, y = tensor(pictures[rows]), torch.from_numpy(target[rows]).float()
         if augment:
-            flip = torch.from_numpy(rng.random(64) < 0.5)[:, None, None, None]
-            x = torch.where(flip, x.flip(-1), x)
-            x = F.pad(x, (4, 4, 4, 4), mode="replicate")
-            at = rng.integers(0, 9, 2)
-            x = x[..., at[0] : at[0] + SIDE, at[1] : at[1] + SIDE] * float(rng.uniform(0.8, 1.2)) + float(
-                rng.uniform(-0.1, 0.1)
-            )
+            x = varied(x, rng)
         loss = F.binary_cross_entropy_with_logits(net(x), y)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         schedule.step()
     return net.eval()
+
+
+def varied(x: Tensor, rng: np.random.Generator) -> Tensor:
+    """Pictures [n, 3, SIDE, SIDE], each mirrored or not, moved by up to a pixel, and with a contrast and brightness of its own."""
+    n = len(x)
+    flip = torch.from_numpy(rng.random(n) < 0.5)[:, None, None, None]
+    x = F.pad(torch.where(flip, x.flip(-1), x), (1, 1, 1, 1), mode="replicate")
+    places = rng.integers(0, 3, (n, 2))
+    x = torch.stack([one[:, top : top + SIDE, left : left + SIDE] for one, (top, left) in zip(x, places, strict=True)])
+    contrast, brightness = (
+        torch.from_numpy(rng.uniform(low, high, (n, 1, 1, 1))).float() for low, high in ((0.8, 1.2), (-0.1, 0.1))
+    )
+    return x * contrast + brightness
 
 
 @torch.no_grad()

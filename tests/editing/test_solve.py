@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tlgan.editing import Edit, solve
-from tlgan.editing.solve import TRUST
+from tlgan.editing.edit import HOLD
+from tlgan.editing.solve import FAR, TRUST
 from tlgan.errors import TlganError
 
 SMALL = st.floats(0.1, 1.5).flatmap(lambda x: st.sampled_from((x, -x)))
@@ -136,6 +137,22 @@ def test_locks_in_the_way_are_named(white):
     freed = solve(axes, edit.unlock({"f1"}))
     assert freed.share > 0.99
     assert not freed.in_the_way
+
+
+def test_locks_on_nearly_everything_become_soft_where_they_lead_too_far():
+    """Eight features that are nearly one another: held by constraints, one moves by a way that is nearly all theirs."""
+    rng = np.random.default_rng(0)
+    common, own = rng.normal(size=(1, 24)), rng.normal(size=(8, 24))
+    axes = axes_of((common + 0.1 * own) / np.sqrt(24))
+    edit = Edit(np.zeros(24, np.float32)).ask({"f0": 0.2})
+    few, all_others = (edit.lock({f"f{k}" for k in range(1, count)}) for count in (5, 8))
+    assert np.abs(solve(axes, few).reached[1:5]).max() < 1e-4
+    assert np.linalg.norm(move(axes, few)) > FAR * np.linalg.norm(move(axes, edit))
+    held = edit.lock({f"f{k}" for k in range(1, 8)}, HOLD)
+    np.testing.assert_allclose(move(axes, all_others), move(axes, held), atol=1e-5)
+    assert solve(axes, all_others).reached[0] == pytest.approx(0.2, abs=1e-4)
+    clear = axes_of(own / np.sqrt(24))  # features that are not
+    assert np.abs(solve(clear, all_others).reached[1:]).max() < 1e-4
 
 
 def test_the_price_of_a_lock_is_what_leaving_it_out_saves():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -95,6 +96,8 @@ def test_a_generator_beside_pictures_and_beside_a_table(world: Workspace, tmp_pa
         (["--intersect", "left"], "is a quantity"),
         (["--intersect", "lefd"], "unknown feature"),
         (["--reference", "nowhere"], "nowhere"),
+        (["--model", "nosuch.onnx"], "doesn't exist"),
+        (["--model", "left,right", "--interact", "left:left"], "two sliders"),
     ],
 )
 def test_bad_audits_get_one_line(
@@ -118,3 +121,39 @@ def test_bad_audits_get_one_line(
 def test_the_judge_may_not_be_what_found_the_axes(world: Workspace, tmp_path: Path) -> None:
     with pytest.raises(TlganError, match="can't judge"):
         run_classifier(world, "x", "halves", tmp_path / "a.html", says=lambda words: None)
+
+
+class Blank(Judge):
+    """Says the same of every picture."""
+
+    def extract(self, images: torch.Tensor) -> torch.Tensor:
+        return 0.5 + 0 * super().extract(images)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"faces": 3}, "faces 3 is out of range: expected 12"),
+        ({"amount": float("nan")}, "amount nan is out of range"),
+        ({"least": 0.0}, "least 0 is out of range"),
+        ({"features": ["lefd"]}, "unknown feature 'lefd'"),
+        ({"expected": ["lefd"]}, "unknown feature 'lefd'"),
+        ({"interact": [("left", "lefd")]}, "unknown feature 'lefd'"),
+        ({}, "says the same of every picture"),
+    ],
+)
+def test_audits_that_can_not_be_leave_nothing(
+    world: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], says: str
+) -> None:
+    monkeypatch.setattr("tlgan.extractors.load_extractor", lambda ref: Blank() if ref == "mine:blank" else Judge())
+    with pytest.raises(TlganError, match=says) as error:
+        run_classifier(world, "mine:blank", "another", tmp_path / "a.html", says=lambda words: None, **options)
+    assert "\n" not in str(error.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_neither_page_nor_numbers_without_the_other(world: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "a.html").mkdir()
+    with pytest.raises(TlganError, match="could not be written"):
+        run_generator(world, tmp_path / "a.html", says=lambda words: None)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.html"]

@@ -146,6 +146,16 @@ def test_solves_are_those_of_python(javascript: JavaScript, space: str, dim: int
             assert wanted.share < 0.9
 
 
+def test_locks_on_nearly_everything_become_soft_in_both(javascript: JavaScript) -> None:
+    axes = random_axes("w", 64)
+    axes = replace(axes, directions=axes.directions[4] + 0.1 * axes.directions)
+    edit = Edit(axes.latent_mean.astype(np.float32), **EDITS["all others"])
+    body = """const { solve } = await load("local/solve.js"); return Array.from(solve(axes, edit).reached);"""
+    wanted = solve(axes, edit).reached
+    assert np.abs(np.delete(wanted, 4)).max() > 0.5
+    np.testing.assert_allclose(javascript(OPEN + body, **given_axes(axes), edit=given_edit(edit)), wanted, atol=1e-4)
+
+
 def test_contradicting_wishes_are_met_half_way_in_both(javascript: JavaScript) -> None:
     """Two features with the same slopes, asked to go opposite ways: the Gram matrix is singular."""
     axes = random_axes("z", 24)

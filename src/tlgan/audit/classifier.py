@@ -43,7 +43,8 @@ VERIFIED = 0.25
 LEAST = 0.1
 #: Chance with which an effect of `LEAST` above it is to be found (power analysis), as a normal quantile: 80 %.
 POWER = 0.841621
-FEWEST = 12
+#: Faces that an audit takes: fewer give no intervals.
+FEWEST, MOST = 12, 10_000
 PAIRS = 4
 
 
@@ -167,8 +168,13 @@ def audit_classifier(
     evaluator = as_evaluator(judge)
     names = judged_features(canvas, evaluator, features)
     canvas.axes.indices([*expected, *(name for pair in interact for name in pair)])
-    if faces < FEWEST:
-        raise TlganError(f"{faces} faces are too few for intervals: give at least {FEWEST}")
+    for what, given, low, high in (
+        ("faces", faces, FEWEST, MOST),
+        ("amount", amount, 0.1, 5),
+        ("least", least, 0.01, 2),
+    ):
+        if not low <= given <= high:
+            raise TlganError(f"{what} {given:g} is out of range: expected {low:g} to {high:g}")
     says(f"{evaluator.name} and {classifier.name} look at {plain:,} plain pictures")
     latents = canvas.sample(plain, seed=seed, start=faces)
     judged = Judge(canvas, evaluator, names, latents)

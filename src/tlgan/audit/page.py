@@ -84,9 +84,8 @@ def _write(out: Path, values: dict[str, Any], **context: Any) -> None:
 
     environment = Environment(loader=PackageLoader("tlgan.audit"), autoescape=select_autoescape(default=True))
     page = environment.get_template("audit.html.j2").render(**context)
-    with replacing(out.with_suffix(".json")) as temporary:
-        temporary.write_text(json.dumps(values, indent=1), encoding="utf-8")
-    with replacing(out) as temporary:
+    with replacing(out.with_suffix(".json")) as beside, replacing(out) as temporary:  # neither without the other
+        beside.write_text(json.dumps(values, indent=1), encoding="utf-8")
         temporary.write_text(page, encoding="utf-8")
 
 

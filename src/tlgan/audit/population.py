@@ -300,7 +300,9 @@ def read_reference(
         columns = read_table(path)
         known = [name for name in names if name in columns]
         if not known:
-            raise TlganError(f"{path} has no column that names a feature: it has {', '.join(list(columns)[:20])}")
+            raise TlganError(
+                f"{path} has no column that names a feature: it has {', '.join(list(columns)[:20]) or 'none of numbers'}"
+            )
         rows = len(next(iter(columns.values())))
         return Reference(path.name, np.stack([columns.get(name, np.full(rows, np.nan)) for name in names], axis=1), {})
     here = sorted(p for p in path.iterdir() if is_picture_in(p, path)) if path.is_dir() else []

@@ -46,11 +46,11 @@ def audit(
         list[str] | None, typer.Option(help="Sliders that the classifier is meant to look at; no finding.")
     ] = None,
     interact: Annotated[list[str] | None, typer.Option(help="Two sliders, like smiling:male; may be repeated.")] = None,
-    faces: Annotated[int, typer.Option(min=12, max=10_000, help="Fresh faces that every slider is moved on.")] = 60,
-    amount: Annotated[float, typer.Option(min=0.1, max=5, help="How far, in sd.")] = 1.5,
+    faces: Annotated[int, typer.Option(help="Fresh faces that every slider is moved on: 12 or more.")] = 60,
+    amount: Annotated[float, typer.Option(help="How far, in sd: .1 to 5.")] = 1.5,
     least: Annotated[
         float,
-        typer.Option(min=0.01, max=2, help="Effects below this matter to nobody: sd of the output a sd of the slider."),
+        typer.Option(help="Effects below this matter to nobody: sd of the output a sd of the slider."),
     ] = 0.1,
     judge: Annotated[
         str, typer.Option(help="Extractor that had no part in finding the axes; refs as for `discover -e`.")

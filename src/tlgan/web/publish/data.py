@@ -12,8 +12,9 @@ import numpy as np
 
 from tlgan.axes import LIMIT
 from tlgan.editing import QUALITIES, state
+from tlgan.editing.edit import HOLD
 from tlgan.editing.exact import ENOUGH, STEP, TARGET
-from tlgan.editing.solve import IN_THE_WAY, NEARLY_ALL, NOISE, TRUST
+from tlgan.editing.solve import FAR, IN_THE_WAY, NEARLY_ALL, NOISE, TRUST
 from tlgan.web.server.wire import SEEDS
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ def facts(axes: Axes, generator: Generator, *, resolution: int, columns: list[in
         "limit": LIMIT,
         "noise": NOISE,
         "trust": TRUST,
+        "hold": HOLD,
+        "far": FAR,
         "step": STEP,
         "target": TARGET,
         "enough": ENOUGH,

@@ -3,7 +3,7 @@
 
 /**
  * @typedef {{names: string[], kinds: ("probability"|"quantity")[], weak: boolean[], base: string[], space: string,
- *            generator: string, white: boolean, radius: number, limit: number, noise: number, trust: number, step: number,
+ *            generator: string, white: boolean, radius: number, limit: number, noise: number, trust: number, hold: number, far: number, step: number,
  *            target: number, enough: number, nearlyAll: number, inTheWay: number, looks: Record<string, number>,
  *            state: {version: number, read: number[], asked: number, weight: number, latent: number, seeds: number, by: string[]},
  *            scale: number, latentDim: number,

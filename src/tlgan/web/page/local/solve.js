@@ -42,9 +42,18 @@ export function solve(axes, edit) {
   const { noise, trust, radius } = axes.facts;
   const start = axes.whiten(edit.latent);
   const slopes = wishes.rows.map((row) => axes.slopesOf(row));
-  const move = shortened(new Span(slopes, noise, wishes.weight).leastMove(wishes.wanted), trust * radius);
+  const move = shortened(settled(axes, slopes, wishes), trust * radius);
   const end = keepInside(start, move, new Span(slopes, noise), shell(axes, start));
   return promised(axes, edit, axes.colour(end), end);
+}
+
+/** The least move [d] of wishes, with soft locks where too many lead too far. @param {Axes} axes @param {Wishes} wishes */
+function settled({ facts: { noise, hold, far, weak } }, slopes, { wanted, weight, moved }) {
+  const move = new Span(slopes, noise, weight).leastMove(wanted);
+  const locked = weight.map((value, i) => value === Infinity && !moved[i]);
+  if (2 * locked.filter(Boolean).length <= weak.filter((is) => !is).length) return move;
+  const softly = new Span(slopes, noise, weight.map((value, i) => (locked[i] ? hold : value))).leastMove(wanted);
+  return norm(move) <= far * norm(softly) ? move : softly;
 }
 
 /**
