@@ -61,6 +61,19 @@ def test_exif_entries_of_another_kind_than_they_say_are_left_out(
     assert Image.open(tmp_path / "out.jpg").getexif()[0x010F] == "camera"
 
 
+def test_a_tag_that_pillow_lists_and_does_not_find_is_left_out(monkeypatch: pytest.MonkeyPatch, photo: Path) -> None:
+    """As of a TIFF in which a tag comes twice, with other numbers of values."""
+    real = Image.Exif.__getitem__
+
+    def found(self: Image.Exif, tag: int) -> object:
+        if tag == 0x010F:
+            raise KeyError(tag)
+        return real(self, tag)
+
+    monkeypatch.setattr(Image.Exif, "__getitem__", found)
+    assert read_photograph(photo).exif == b""
+
+
 def test_an_edit_changes_what_was_asked_and_nothing_outside(halves: Workspace, photo: Path, tmp_path: Path) -> None:
     editor = halves.invert(photo, plan=QUICK, box=(14, 10, 20)).set(left=1.5).lock("right_bright")
     editor.save(tmp_path / "edited.png")

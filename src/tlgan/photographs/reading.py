@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import logging
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -101,13 +102,14 @@ def _written(exif: Exif, name: str) -> bytes:
 
     left_out = []
     for tag in list(exif):
-        alone = Image.Exif()
-        alone[tag] = exif[tag]
         try:
+            alone = Image.Exif()
+            alone[tag] = exif[tag]
             alone.tobytes()
         except Exception:  # whatever it stumbles over
             left_out.append(hex(tag))
-            del exif[tag]
+            with suppress(KeyError):  # it is listed, and not there
+                del exif[tag]
     try:
         found = exif.tobytes() if len(exif) else b""
     except Exception:  # in a table inside
