@@ -872,7 +872,12 @@ def prepared(target: Target) -> Iterator[tuple[list[bytes], Callable[[bytes], Ca
                 laid(seeds[0][:1] + word)()
             except Exception:
                 continue
-        codecs.lookup("raw_unicode_escape")  # of texts in pickles; it is imported on first use
+        for codec in (
+            "raw_unicode_escape",
+            "utf-16-le",
+            "utf-16-be",
+        ):  # of texts in pickles and tables: imported on first use
+            codecs.lookup(codec)
         if not _WATCHES:
             _WATCHES.append(Watch())
         _WATCHES[0].known = {name.partition(".")[0] for name in sys.modules}

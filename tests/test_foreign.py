@@ -150,8 +150,8 @@ def test_a_recipe_of_other_kinds_of_values_is_refused(entries: dict[str, Any]) -
         ("a.csv", "file,warm\n" + "x" * 5000 + ".png,1\n", "there can't be"),
         ("a.csv", "file,warm\n\n\n", "has no rows"),
         ("a.txt", "0\nSmiling\n\n", "name no picture"),
-        ("a.txt", "²\nSmiling\na.png 1\n", "not CelebA's list"),
-        ("a.txt", "9" * 5000 + "\nSmiling\na.png 1\n", "not CelebA's list"),
+        ("a.txt", "²\nSmiling\na.png 1\n", "line 3 has 2 values, expected 1"),
+        ("a.txt", "9" * 5000 + "\nSmiling\na.png 1\n", "line 3 has 2 values, expected 1"),
     ],
 )
 def test_labels_that_name_no_files(tmp_path: Path, name: str, text: str, match: str) -> None:

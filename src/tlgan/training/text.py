@@ -19,6 +19,7 @@ _MARKS = {
 _GUESSES = {"gb18030": "GB18030 (GBK)", "cp1251": "Windows-1251", "cp1252": "Windows-1252"}
 _CYRILLIC = re.compile("[А-ЯЁ]?[а-яё]+|[А-ЯЁ]+")
 _LATIN = re.compile("(?=.*[A-Za-z]|.$)[A-Za-zÀ-ÖØ-öø-ÿŒœŠšŽžŸ]+")  # a word of accents alone is none
+_NONE = 0.15  # of the bytes: of UTF-16, half of those of ASCII's letters
 _USUAL_HAN = 0.8  # share of characters that have to be usual ones: names hold rare ones
 
 
@@ -49,9 +50,10 @@ def read_text(path: Path) -> tuple[str, str]:
 def _unmarked(data: bytes) -> str:
     """UTF-8; UTF-16 where every other byte of an early part is none, as of letters, digits and separators: its mark is missing."""
     head = data[:400]
-    if b"\0" not in head:
+    low, high = head[::2].count(0), head[1::2].count(0)
+    if max(low, high) < _NONE * len(head):
         return "utf-8"
-    return "utf-16-le" if head[1::2].count(0) > head[::2].count(0) else "utf-16-be"
+    return "utf-16-le" if high > low else "utf-16-be"
 
 
 def _plausible(data: bytes, encoding: str) -> str:
