@@ -48,6 +48,12 @@ def test_cells_are_counted_among_the_samples(
     truth = [((smiling >= 0.5) == a) & ((opened >= 0.5) == b) & kept for a in (False, True) for b in (False, True)]
     assert [cell["samples"] for cell in answer["cells"]] == [int(inside.sum()) for inside in truth]
     assert [cell["rows"] for cell in answer["cells"]] == [25] * 4
+    rare = client.post("/api/cells", json=wish | {"where": "age > 30 and smiling > .49 and smiling < .51"}).json()[
+        "cells"
+    ]
+    assert [cell["rare"] for cell in answer["cells"]] == [inside.mean() < 0.01 for inside in truth]
+    assert [cell["rare"] for cell in rare] == [100 * cell["samples"] < len(values) for cell in rare]
+    assert any(cell["rare"] for cell in rare)
     assert answer["samples"] == len(values)
     request, form = _asked(cartoons, answer["command"], monkeypatch)
     asked = request.n, request.balance, request.where, request.source, form
