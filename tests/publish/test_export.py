@@ -59,6 +59,25 @@ def test_an_exported_generator_paints_what_the_original_paints(name: str, tmp_pa
     assert checks.compare_pictures(name, original[:4], half).mean < 0.25 * checks.MOST_LEVELS
 
 
+@pytest.mark.parametrize("kind", ["torch.jit", "torch.export"])
+def test_a_program_of_torch_is_written_as_onnx(kind: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(
+        torch.nn.Linear(8, 4 * 8 * 12), torch.nn.Unflatten(1, (4, 8, 12)), torch.nn.Tanh()
+    ).eval()
+    path, rows = tmp_path / "g.pt", torch.randn(2, 8)
+    if kind == "torch.jit":
+        torch.jit.trace(module, rows).save(path)
+    else:
+        torch.export.save(torch.export.export(module, (rows,), dynamic_shapes=({0: torch.export.Dim("n")},)), path)
+    generator = tlgan.load_generator(path, trust=True)
+    latents = generator.sample(5, seed=checks.SEED)
+    model = export.export_generator(generator, axes_in(generator, "z"))
+    original = original_pictures(generator, latents, "z", None)
+    assert original.shape == (5, 3, 8, 12)  # transparency is painted over white
+    assert checks.compare_pictures("g", original, checks.run(model, latents.numpy())).largest < 1
+
+
 def test_an_exported_mapping_truncates_as_the_samples_were() -> None:
     generator = tlgan.load_generator(CHECKPOINTS / "sg2_32_cond.pkl")
     axes = axes_in(generator, "w", truncation=0.6, label=1)

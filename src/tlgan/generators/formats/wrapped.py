@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MethodType
 from typing import Any
 
 import numpy as np
@@ -190,7 +191,10 @@ def load_exported(path: Path, *, name: str, fingerprint: str, device: str, **opt
     if len(inputs) != 1 or len(inputs[0]) not in (2, 4):
         raise TlganError(f"{path.name} takes {len(inputs)} inputs: expected one, latents [n, d]")
     batch, latent_dim = inputs[0][0], int(inputs[0][1])
-    module = program.module().to(device)
+    module: Any = program.module().to(device)
+    module.train = MethodType(
+        lambda self, mode=True: self, module
+    )  # its own refuses, also as a part of what is exported
     options.setdefault("fixed_batch", batch if isinstance(batch, int) else None)
     options.setdefault("latent_dim", latent_dim)
     return _traced(module, (), name, fingerprint, device, **options)
