@@ -189,7 +189,9 @@ class Live:
         ready = self.ready(message)
         if ready is not None:
             painter, edit, painted = ready
-            return painter, edit, painted or await self.painter.run(painter.sketch, edit)
+            if painted is None:
+                painted = await self.painter.run(painter.sketch, edit)
+            return painter, edit, painted
         looks = wire.exact_faces(message) if "mix" in message else 0  # of a face alone the first picture is the axes'
         if not looks:
             return await self.painter.run(self.paint, message)
