@@ -44,7 +44,7 @@ export class Presets {
 
   open() {
     const wishes = this.current();
-    const name = make("input", { type: "text", maxlength: 60, required: true, autocomplete: "off", placeholder: t`older, smiling`, "aria-label": t`Name of the preset` });
+    const name = make("input", { type: "search", maxlength: 60, required: true, autocomplete: "off", placeholder: t`older, smiling`, "aria-label": t`Name of the preset` });
     const add = make("button.primary", { type: "submit", disabled: !Object.keys(wishes.asked).length }, t`keep`);
     const submit = (event) => {
       event.preventDefault();
