@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 
-#: Weight of soft locks that hold everything else. With forty hard ones a third of what is asked can be had, by moves four times as
-#: long, since features go together; these grant all of it. Heavier ones make moves longer, and what a longer move does to a picture
-#: the axes do not tell: on `faces1024` what is held drifts more with 10 than with 4.
+#: Weight of soft locks that hold everything else. With forty hard ones a third of what is asked can be had, by moves many times as
+#: long, since features go together; these grant all of it. Heavier ones make moves longer for no less drift (benchmarks/locks.py).
 HOLD = 4.0
 
 _NOTHING: Mapping[str, float] = MappingProxyType({})
