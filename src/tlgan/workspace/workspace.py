@@ -453,10 +453,10 @@ def open_workspace(
 
         given, name = "GENERATOR", str(path)
         if not path.is_dir() and (bare := names_generator(name)):
-            hint, given = "it names a generator", shlex.quote(re.sub(r"^https:/\b", "https://", name))
+            hint, given = "it names a generator", re.sub(r"^https:/\b", "https://", name)
             name = bare
         raise TlganError(
-            f"{path} is not a workspace ({hint}): make one with `tlgan discover {given} -o {shlex.quote(name)}`"
+            f"{path} is not a workspace ({hint}): make one with `tlgan discover {shlex.quote(given)} -o {shlex.quote(name)}`"
         ) from error
     except NotADirectoryError as error:
         helps = f"make one of it first, `tlgan discover {shlex.quote(str(path))} -o {shlex.quote(path.stem or 'NAME')}`"
