@@ -47,8 +47,10 @@ export function solve(axes, edit) {
   return promised(axes, edit, axes.colour(end), end);
 }
 
-/** The least move [d] of wishes, with soft locks where too many lead too far. @param {Axes} axes @param {Wishes} wishes */
-function settled({ facts: { noise, hold, far, weak } }, slopes, { wanted, weight, moved }) {
+/** The least move [d] of wishes, with soft locks where too many lead too far. @param {Axes} axes @param {Float64Array[]} slopes @param {Wishes} wishes */
+function settled(axes, slopes, wishes) {
+  const { noise, hold, far, weak } = axes.facts;
+  const { wanted, weight, moved } = wishes;
   const move = new Span(slopes, noise, weight).leastMove(wanted);
   const locked = weight.map((value, i) => value === Infinity && !moved[i]);
   if (2 * locked.filter(Boolean).length <= weak.filter((is) => !is).length) return move;
