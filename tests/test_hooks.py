@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
 import tomllib
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
@@ -219,29 +220,52 @@ def test_rows_are_the_same_bit_for_bit_in_several_processes(tmp_path: Path, piec
         assert all(np.array_equal(a, b) for a, b in zip(local, other, strict=True))
 
 
+def test_networks_without_a_name_are_copied_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A class inside a function, and one of a script that was started; both with a function that has no name."""
+
+    class Inside(HalvesModule):
+        def forward(self, z: torch.Tensor) -> torch.Tensor:
+            return self.last(super().forward(z))
+
+    class Scripted(Inside):
+        pass
+
+    Scripted.__module__, Scripted.__qualname__ = "__main__", "Scripted"
+    monkeypatch.setattr(sys.modules["__main__"], "Scripted", Scripted, raising=False)
+    for made in (Inside, Scripted):
+        module = made()
+        module.last = lambda pictures: pictures / 2
+        generator, extractor = wrap_generator(module, latent_dim=8), CombinedExtractor([HalvesExtractor()])
+        recipe = Recipe(generator.fingerprint, "z", 8, 0, ("halves",), ("left", "right_bright", "noise"))
+        rows = []
+        for name in ("local", "processes"):
+            store = SampleStore(tmp_path / made.__name__ / name, recipe)
+            draw(
+                generator,
+                extractor,
+                store,
+                stop=10,
+                enough=lambda z, f: False,
+                engine=hooks.SAMPLING_ENGINES.make(name),
+            )
+            rows.append(np.concatenate([features for _, features in store.read_arrays()]))
+        assert np.array_equal(*rows)
+
+
 def test_what_can_not_be_copied_is_told_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(TlganError, match="sampling engine 'processes:none' can't be made"):
         hooks.SAMPLING_ENGINES.make("processes:none")
 
-    class Local(HalvesModule):
-        """A class inside a function has no name to copy it by."""
+    class Locked(HalvesModule):
+        """A lock belongs to one process."""
 
-    generator, extractor = wrap_generator(Local(), latent_dim=8), CombinedExtractor([HalvesExtractor()])
+        def __init__(self) -> None:
+            super().__init__()
+            self.lock = threading.Lock()
+
+    generator, extractor = wrap_generator(Locked(), latent_dim=8), CombinedExtractor([HalvesExtractor()])
     recipe = Recipe(generator.fingerprint, "z", 8, 0, ("halves",), ("left", "right_bright", "noise"))
     with pytest.raises(TlganError, match="can't be copied into other processes"):
-        draw(generator, extractor, SampleStore(tmp_path, recipe), stop=10, enough=lambda z, f: True,
-             engine=hooks.SAMPLING_ENGINES.make("processes"))  # fmt: skip
-
-
-def test_what_a_script_defines_is_told_to_belong_into_a_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Scripted(HalvesModule):
-        """As if the script that was started had defined it."""
-
-    Scripted.__module__, Scripted.__qualname__ = "__main__", "Scripted"
-    monkeypatch.setattr(sys.modules["__main__"], "Scripted", Scripted, raising=False)
-    generator, extractor = wrap_generator(Scripted(), latent_dim=8), CombinedExtractor([HalvesExtractor()])
-    recipe = Recipe(generator.fingerprint, "z", 8, 0, ("halves",), ("left", "right_bright", "noise"))
-    with pytest.raises(TlganError, match=r"Scripted.*: put what your script defines into a module"):
         draw(generator, extractor, SampleStore(tmp_path, recipe), stop=10, enough=lambda z, f: True,
              engine=hooks.SAMPLING_ENGINES.make("processes"))  # fmt: skip
 

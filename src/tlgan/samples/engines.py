@@ -7,7 +7,6 @@ does with any other items of work, `map`.
 
 from __future__ import annotations
 
-import pickle
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Generator as Steps
@@ -122,16 +121,19 @@ class Processes:
         try:
             done = waiting.result()
         except (RuntimeError, AttributeError, ImportError) as error:
-            way_out = "put what your script defines into a module" if "__main__" in str(error) else "use --engine local"
-            raise TlganError(f"a sampling process failed ({error}): {way_out}") from error
+            raise TlganError(f"a sampling process failed ({error}): use --engine local") from error
         free.append(one)
         return done
 
 
 def copy_of(task: Any) -> bytes:
-    """A task as bytes for another process. Raises TlganError for networks that can't be copied."""
+    """A task as bytes for another process, with what has no name there to be found by: closures, and what a script defines.
+    Raises TlganError for networks that can't be copied."""
+    import cloudpickle
+
     try:
-        return pickle.dumps(task)
+        data: bytes = cloudpickle.dumps(task)
+        return data
     except Exception as error:  # whatever the networks hold says in its own way that it can't be copied
         said = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise TlganError(f"these networks can't be copied into other processes ({said}): use --engine local") from error
