@@ -28,6 +28,7 @@ from .session import LabelSession
 
 PAGE = Path(__file__).parent / "page"
 STUDIO = PAGE.parents[1] / "page"
+SHARED = ("words.js", "storage.js")  # modules of the studio's page that the label page imports
 MESSAGE_BYTES = 1000
 
 
@@ -81,7 +82,7 @@ def create_app(
     html = (PAGE / "index.html").read_text("utf-8").replace("<!-- languages -->", languages.script())
     routes = [
         Route("/", lambda _: HTMLResponse(html)),
-        Route("/words.js", lambda _: FileResponse(STUDIO / "words.js")),
+        *(Route(f"/{name}", lambda _, name=name: FileResponse(STUDIO / name)) for name in SHARED),
         Route("/api/state", _told(state)),
         Route("/api/answer", _told(answer), methods=["POST"]),
         Route("/api/undo", _told(undo), methods=["POST"]),
