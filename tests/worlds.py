@@ -18,6 +18,7 @@ from tlgan.workspace.discover import discover
 
 DIM = 8
 SIDE = 16
+BARS = 12
 
 
 class HalvesModule(torch.nn.Module):
@@ -71,6 +72,49 @@ def halves_settings(**changes: object) -> Settings:
 def halves_workspace(path: Path, **changes: object) -> Workspace:
     """A finished workspace of this world."""
     return discover(path, halves_settings(**changes), **halves_networks())
+
+
+class Bars(torch.nn.Module):
+    """z [n, BARS] -> four bars whose levels are entangled, bent functions of z."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        rng = torch.Generator().manual_seed(3)
+        self.mix = torch.nn.Parameter(torch.randn(4, BARS, generator=rng) / BARS**0.5)
+        self.bend = torch.nn.Parameter(torch.randn(4, BARS, generator=rng) / BARS**0.5)
+
+    def levels(self, z: torch.Tensor) -> torch.Tensor:
+        """What the bars show, [n, 4]."""
+        common = z[:, :1] * 0.5
+        return torch.tanh(0.6 * (z @ self.mix.T + common) + 0.3 * torch.sin(1.5 * z @ self.bend.T))
+
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
+        return self.levels(z).repeat_interleave(8, dim=1)[:, None, None, :].expand(-1, 3, 32, -1)
+
+
+class Ruler:
+    """Measures the four bars; without gradients."""
+
+    name = "ruler"
+    input_size = 32
+    features = (*(Feature(f"bar{k}", "quantity") for k in range(3)), Feature("bar3", "probability"))
+
+    def extract(self, images: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            values = self.raw(images)
+        return torch.cat([values[:, :3], values[:, 3:].sigmoid()], dim=1)
+
+    def raw(self, images: torch.Tensor) -> torch.Tensor:
+        return images.mean((1, 2)).unflatten(1, (4, 8)).mean(2) * 2
+
+
+class DifferentiableRuler(Ruler):
+    """The same with its gradient, and an embedding."""
+
+    logits = Ruler.raw
+
+    def embedding(self, images: torch.Tensor) -> torch.Tensor:
+        return images.mean((1, 2)).unflatten(1, (4, 8)).mean(2)
 
 
 def reopen(path: Path, *, trust: bool = False) -> Workspace:

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from algebra import random_axes
 
 from tlgan import pieces
@@ -14,53 +13,9 @@ from tlgan.axes import AxisLearner
 from tlgan.editing import QUALITIES, Canvas, Edit, Face, exact, path, refine, resolve, resolve_all, resolved, solve
 from tlgan.editing.exact import _learned
 from tlgan.errors import TlganError
-from tlgan.extractors import Feature
 from tlgan.generators import wrap_generator
-
-DIM = 12
-
-
-class Bars(torch.nn.Module):
-    """z [n, DIM] -> four bars whose levels are entangled, bent functions of z."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        rng = torch.Generator().manual_seed(3)
-        self.mix = torch.nn.Parameter(torch.randn(4, DIM, generator=rng) / DIM**0.5)
-        self.bend = torch.nn.Parameter(torch.randn(4, DIM, generator=rng) / DIM**0.5)
-
-    def levels(self, z: torch.Tensor) -> torch.Tensor:
-        common = z[:, :1] * 0.5
-        return torch.tanh(0.6 * (z @ self.mix.T + common) + 0.3 * torch.sin(1.5 * z @ self.bend.T))
-
-    def forward(self, z: torch.Tensor) -> torch.Tensor:
-        return self.levels(z).repeat_interleave(8, dim=1)[:, None, None, :].expand(-1, 3, 32, -1)
-
-
-class Ruler:
-    """Measures the four bars; differentiable where `logits` is there."""
-
-    name = "ruler"
-    input_size = 32
-    features = (*(Feature(f"bar{k}", "quantity") for k in range(3)), Feature("bar3", "probability"))
-
-    def extract(self, images: torch.Tensor) -> torch.Tensor:
-        with torch.no_grad():
-            values = self.raw(images)
-        return torch.cat([values[:, :3], values[:, 3:].sigmoid()], dim=1)
-
-    def raw(self, images: torch.Tensor) -> torch.Tensor:
-        return images.mean((1, 2)).unflatten(1, (4, 8)).mean(2) * 2
-
-
-class DifferentiableRuler(Ruler):
-    """The same with its gradient, and an embedding."""
-
-    logits = Ruler.raw
-
-    def embedding(self, images: torch.Tensor) -> torch.Tensor:
-        return images.mean((1, 2)).unflatten(1, (4, 8)).mean(2)
-
+from worlds import BARS as DIM
+from worlds import Bars, DifferentiableRuler, Ruler
 
 # A mirrored picture of bars is another picture: these worlds are looked at straight.
 pytestmark = pytest.mark.usefixtures("straight")

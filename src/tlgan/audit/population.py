@@ -17,6 +17,7 @@ import numpy as np
 
 from tlgan.errors import TlganError
 from tlgan.evaluation.statistics import Z95, Estimate, difference, holm, wilson
+from tlgan.io.pixels import to_images
 
 if TYPE_CHECKING:
     from tlgan.extractors import Extractor, Feature
@@ -336,8 +337,6 @@ def _label(word: Any) -> float:
 
 
 def _measured(labelled: Any, extractor: Extractor, side: int) -> tuple[np.ndarray, list[int]]:
-    import torch
-
     from tlgan.training.pictures import square
 
     values: list[np.ndarray] = []
@@ -346,7 +345,7 @@ def _measured(labelled: Any, extractor: Extractor, side: int) -> tuple[np.ndarra
 
     def look() -> None:
         if batch:
-            images = torch.from_numpy(np.stack(batch)).permute(0, 3, 1, 2).float() / 127.5 - 1
+            images = to_images(np.stack(batch))
             values.append(extractor.extract(images).numpy(force=True))
             batch.clear()
 

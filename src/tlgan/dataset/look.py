@@ -11,7 +11,7 @@ import numpy as np
 from tlgan.axes import to_response
 from tlgan.errors import TlganError
 from tlgan.evaluation.judging import Evaluator, Judge
-from tlgan.samples import thumbnails
+from tlgan.io.pixels import in_colour, to_bytes
 
 from .conditions import Box, Interval
 
@@ -68,12 +68,9 @@ class Looker:
             rows = latents[first : first + len(images)]
             first += len(images)
             measured = self._judge.measure_pictures(rows, images)
-            pictures = thumbnails(images, images.shape[-1])
             own = axes.positions(self.canvas.extractor.extract(images).numpy(force=True))
             code = (measured.embedding @ self._projection).astype(np.float16)
-            parts.append(
-                (pictures.repeat(3 // pictures.shape[-1], axis=3), own, measured.positions, measured.values, code)
-            )
+            parts.append((in_colour(to_bytes(images)), own, measured.positions, measured.values, code))
         return Seen(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
     @cached_property

@@ -12,6 +12,7 @@ from tlgan import pieces
 from tlgan.axes import LIMIT, Axes
 from tlgan.errors import TlganError
 from tlgan.extractors import as_extractor
+from tlgan.io.pixels import in_colour, to_bytes, to_images
 from tlgan.samples import Source
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class Canvas:
 
     def paint(self, latents: np.ndarray) -> np.ndarray:
         """Latents [n, d], or [n, layers, d] in w, as pictures uint8 [n, H, W, 3]."""
-        return np.concatenate([_to_bytes(images) for images in self._batches(latents)])
+        return in_colour(np.concatenate([to_bytes(images) for images in self._batches(latents)]))
 
     def measure(self, latents: np.ndarray) -> np.ndarray:
         """Where every feature of the pictures of latents [n, d] stands: float32 [n, f] in population sd, 0 the mean."""
@@ -82,17 +83,17 @@ class Canvas:
         import torch
 
         with torch.inference_mode():
-            return self._positions(torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1)
+            return self._positions(to_images(pictures))
 
     def look(self, latents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`paint` and `measure` from one synthesis."""
-        both = [(_to_bytes(images), self._positions(images)) for images in self._batches(latents)]
+        both = [(in_colour(to_bytes(images)), self._positions(images)) for images in self._batches(latents)]
         return np.concatenate([p for p, _ in both]), np.concatenate([m for _, m in both])
 
     def paint_first(self, latents: np.ndarray) -> tuple[np.ndarray, Callable[[], np.ndarray]]:
         """`look` in two steps, for those who can't wait: the pictures now, their measurement when it is called for."""
         batches = list(self._batches(latents))
-        pictures = np.concatenate([_to_bytes(images) for images in batches])
+        pictures = in_colour(np.concatenate([to_bytes(images) for images in batches]))
         return pictures, lambda: np.concatenate([self._positions(images) for images in batches])
 
     def synthesize(self, latents: torch.Tensor) -> torch.Tensor:
@@ -199,11 +200,3 @@ def same_mirrored(straight: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
     one, other = straight - straight.mean(axis=0), mirrored - mirrored.mean(axis=0)
     scale = np.sqrt((one**2).sum(axis=0) * (other**2).sum(axis=0))
     return np.asarray((one * other).sum(axis=0) >= SYMMETRIC * np.maximum(scale, 1e-12))
-
-
-def _to_bytes(images: torch.Tensor) -> np.ndarray:
-    """Pictures [n, C, H, W] in [-1, 1] as uint8 [n, H, W, 3]; grey ones become three equal channels."""
-    import torch
-
-    levels = ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).numpy(force=True)
-    return np.repeat(levels, 3, axis=3) if levels.shape[3] == 1 else levels

@@ -9,6 +9,7 @@ import numpy as np
 
 from tlgan.errors import TlganError
 from tlgan.io.files import replacing
+from tlgan.io.pixels import scaled
 from tlgan.provenance import Claim, mark
 
 #: Smaller pictures are enlarged to this side in strips and films, where nobody wants to look for them.
@@ -17,13 +18,9 @@ MIN_SIDE = 128
 
 def enlarge(pictures: np.ndarray, side: int = MIN_SIDE) -> np.ndarray:
     """Pictures uint8 [n, H, W, 3] enlarged to `side` pixels on the larger side (Lanczos); larger ones stay."""
-    from PIL import Image
-
-    height, width = pictures.shape[1:3]
-    if max(height, width) >= side:
+    if max(pictures.shape[1:3]) >= side:
         return pictures
-    size = (round(width * side / max(height, width)), round(height * side / max(height, width)))
-    return np.stack([np.asarray(Image.fromarray(p).resize(size, Image.Resampling.LANCZOS)) for p in pictures])
+    return np.stack([scaled(picture, side) for picture in pictures])
 
 
 def tile(rows: Sequence[np.ndarray], *, gap: int = 2) -> np.ndarray:

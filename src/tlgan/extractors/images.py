@@ -6,10 +6,10 @@ hence the filter whenever a picture is made smaller.
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from tlgan.errors import TlganError
+from tlgan.io.pixels import resampled
 
 
 def check_images(images: object) -> Tensor:
@@ -34,8 +34,4 @@ def prepare(images: Tensor, size: int | None) -> Tensor:
     images = check_images(images).float()
     if images.shape[1] == 1:
         images = images.expand(-1, 3, -1, -1)
-    if size is not None and images.shape[-2:] != (size, size):
-        images = torch.nn.functional.interpolate(
-            images, size=(size, size), mode="bilinear", antialias=True, align_corners=False
-        )
-    return images.clamp(-1.0, 1.0)
+    return (images if size is None else resampled(images, (size, size))).clamp(-1.0, 1.0)

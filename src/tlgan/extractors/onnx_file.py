@@ -18,6 +18,7 @@ from torch import Tensor
 
 from tlgan.errors import TlganError
 from tlgan.io import hub
+from tlgan.io.pixels import resampled
 from tlgan.io.trial import Tried, try_onnx
 
 from .base import Extractor, Feature, identity
@@ -175,9 +176,7 @@ def framed(images: Tensor, crop: tuple[float, float, float, float], height: int,
         if any(pad):
             images = torch.nn.functional.pad(images, pad, mode="replicate")
         images = images[:, :, top + pad[2] : bottom + pad[2], left + pad[0] : right + pad[0]]
-    if images.shape[-2:] != (height, width):
-        images = torch.nn.functional.interpolate(images, (height, width), mode="bilinear", antialias=True)
-    return images.clamp(-1, 1)
+    return resampled(images, (height, width)).clamp(-1, 1)
 
 
 def _check_pin(pin: str, tried: Tried, title: str) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from tlgan.editing import Canvas, Edit, Face
 from tlgan.editing.claims import claim_of
 from tlgan.errors import TlganError
+from tlgan.io.pixels import rounded
 from tlgan.provenance import Claim
 
 from .offsets import OffsetGenerator, split
@@ -94,8 +95,7 @@ class PhotographEditor(Face):
 
     def crop(self, side: int | None = None) -> np.ndarray:
         """The photograph's own square that was inverted, uint8 [s, s, 3]; as large as what the generator paints."""
-        cut = warp(self.photograph.picture, self.inversion.square, side or len(self._start))
-        return np.asarray(np.clip(np.round(cut), 0, 255), dtype=np.uint8)
+        return rounded(warp(self.photograph.picture, self.inversion.square, side or len(self._start)))
 
     @property
     def change(self) -> np.ndarray:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from tlgan.errors import TlganError
 from tlgan.hooks import INVERTERS
+from tlgan.io.pixels import rounded, to_images
 
 from .alignment import ALIGNMENTS, boxed
 from .encoder import Encoder, load_encoder
@@ -113,7 +114,7 @@ class Optimisation:
     ) -> Iterator[Found]:
         """The same in steps, the best so far each; pixels within `hull` [n, 2], in shares of the picture, count more."""
         begun = time.monotonic()
-        target, start = _target(picture, canvas), None
+        target, start = to_images(picture)[None], None
         if self.encode and (encoder := encoder_for(canvas.generator.fingerprint)) is not None:
             start = encoder(target)[0].numpy()
             yield Found(start, np.inf, 0, plan.small + plan.whole, time.monotonic() - begun, "encoder")
@@ -167,7 +168,7 @@ def inverting(
     for found in steps:
         yield found
     if found is not None and found.step and plan.tune + plan.tune_whole and tunable_of(canvas.generator):
-        target, before = _target(picture, canvas), found.seconds
+        target, before = to_images(picture)[None], found.seconds
         tuning = _inverter(canvas, networks).tune(target, _weight(target, hull), found.latent, plan)
         for found, weights in tuning:
             yield replace(
@@ -177,12 +178,7 @@ def inverting(
 
 def _cut(canvas: Canvas, photograph: Photograph, square: np.ndarray) -> np.ndarray:
     """The square as a picture uint8 [s, s, 3], as large as the generator's pictures, up to a bound."""
-    cut = warp(photograph.picture, square, min(COMPARED, max(canvas.generator.resolution, 64)))
-    return np.asarray(np.clip(np.round(cut), 0, 255), dtype=np.uint8)
-
-
-def _target(picture: np.ndarray, canvas: Canvas) -> Tensor:
-    return torch.tensor(picture).permute(2, 0, 1)[None].float() / 127.5 - 1
+    return rounded(warp(photograph.picture, square, min(COMPARED, max(canvas.generator.resolution, 64))))
 
 
 def _weight(target: Tensor, hull: np.ndarray | None) -> Tensor:

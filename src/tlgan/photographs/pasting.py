@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tlgan.io.pixels import rounded
+
 from .warping import unwarp
 
 #: Side in pixels at which masks are made: growing and blurring cost seconds at a photograph's own.
@@ -79,7 +81,7 @@ def paste(
     weight, _ = unwarp(mask[..., None], square, (picture.shape[0], picture.shape[1]))
     result = picture.copy()
     region = result[place].astype(np.float32) + added * weight
-    result[place] = np.clip(np.round(region), 0, 255).astype(np.uint8)
+    result[place] = rounded(region)
     return result
 
 
@@ -89,7 +91,7 @@ def laid_on_crop(crop: np.ndarray, inverted: np.ndarray, edited: np.ndarray, hul
         return crop
     change = change_of(inverted, edited, crop)
     mask = _large(paste_mask(hull, change), len(crop))
-    return np.asarray(np.clip(np.round(crop + change * mask[..., None]), 0, 255), dtype=np.uint8)
+    return rounded(crop + change * mask[..., None])
 
 
 def _border() -> np.ndarray:

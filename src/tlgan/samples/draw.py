@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 import numpy as np
 
 from tlgan.errors import BadFile, TlganError
+from tlgan.io.pixels import fitted, resampled, to_bytes
 
 from .recipe import Recipe
 from .source import Source
@@ -262,15 +263,8 @@ def paint_rows(
 
 def thumbnails(images: torch.Tensor, side: int) -> np.ndarray:
     """Pictures [n, C, H, W] in [-1, 1] as uint8 [n, h, w, C], no side larger than `side`, shrunk with antialiasing."""
-    import torch
-
-    largest = max(images.shape[-2:])
-    if largest > side:
-        size = [max(1, round(length * side / largest)) for length in images.shape[-2:]]
-        images = torch.nn.functional.interpolate(images, size, mode="bilinear", antialias=True)
-    grey_levels = (images.clamp(-1, 1) + 1) * 127.5
-    array: np.ndarray = grey_levels.round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-    return array
+    size = images.shape[-2:]
+    return to_bytes(resampled(images, fitted(size, side)) if max(size) > side else images)
 
 
 def encode_thumbnail(picture: np.ndarray) -> bytes:

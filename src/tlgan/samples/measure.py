@@ -14,6 +14,7 @@ import numpy as np
 
 from tlgan.errors import TlganError
 from tlgan.io.pictures import thumbnail
+from tlgan.io.pixels import to_images
 
 from .source import Source
 from .store import SampleStore, features_of, latents_of
@@ -128,14 +129,12 @@ def _part(store: SampleStore, number: int, columns: list[str]) -> Iterator[pa.Ta
 
 
 def _decoded(encoded: list[bytes]) -> torch.Tensor:
-    import torch
-
     pictures = [thumbnail(picture) for picture in encoded]
     if len({picture.shape for picture in pictures}) > 1:
         raise TlganError("the kept pictures of the samples are of different sizes: run `tlgan discover` again")
     levels = np.stack(pictures)
     levels = levels[..., None] if levels.ndim == 3 else levels[..., :3]
-    return torch.from_numpy(levels).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return to_images(levels)
 
 
 def _has(extractors: tuple[str, ...], features: tuple[str, ...], part: Extractor) -> bool:

@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from tlgan.io.pixels import resampled, to_images
+
 ROOM = 1.25  # kept pictures are this much larger than the network's input
 
 
 def plain_view(pictures: Tensor, size: int) -> Tensor:
     """uint8 [n, H, W, 3] -> float32 [n, 3, size, size] in [-1, 1], the whole picture."""
-    x = _to_float(pictures)
-    return x if x.shape[-1] == size else F.interpolate(x, (size, size), mode="bilinear", antialias=True)
+    return resampled(to_images(pictures), (size, size))
 
 
 def random_view(pictures: Tensor, size: int, rng: torch.Generator, *, flip: bool = True) -> Tensor:
@@ -34,7 +35,7 @@ def random_view(pictures: Tensor, size: int, rng: torch.Generator, *, flip: bool
         dim=1,
     )  # (n, 2, 3)
     grid = F.affine_grid(theta, [n, 3, size, size], align_corners=False)
-    x = F.grid_sample(_to_float(pictures), grid, padding_mode="border", align_corners=False)
+    x = F.grid_sample(to_images(pictures), grid, padding_mode="border", align_corners=False)
     return _blurred(_lit(x, rng), rng).clamp(-1, 1)
 
 
@@ -50,10 +51,6 @@ def _blurred(x: Tensor, rng: torch.Generator) -> Tensor:
     soft = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1)
     share = 0.9 * torch.rand(len(x), generator=rng) * (torch.rand(len(x), generator=rng) < 0.25)
     return torch.lerp(x, soft, share.view(-1, 1, 1, 1))
-
-
-def _to_float(pictures: Tensor) -> Tensor:
-    return pictures.permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def _both_ways(n: int, rng: torch.Generator) -> Tensor:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
-import logging
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +15,7 @@ from tlgan.errors import TlganError
 from tlgan.extractors import Feature
 from tlgan.extractors.description import METADATA_KEY, Description, Head, InputPlan
 from tlgan.extractors.onnx_file import EMBEDDING
+from tlgan.io.exporting import quiet, strip
 from tlgan.io.files import replacing
 
 VALUES = "values"
@@ -77,7 +75,7 @@ def export_onnx(
     with torch.no_grad():
         expected = finished(pictures)[0].numpy()
     try:
-        with _quiet():
+        with quiet():
             program = torch.onnx.export(
                 finished,
                 (pictures,),
@@ -96,7 +94,7 @@ def export_onnx(
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise TlganError(f"this network can't be written as ONNX ({reason[:200]})") from error
     model = onnx.load_from_string(buffer.getvalue())
-    _strip(model)
+    strip(model)
     heads = tuple(Head(feature, VALUES, column) for column, feature in enumerate(features))
     description = Description(model=path.name, input=InputPlan(size=size), heads=heads)
     onnx.helper.set_model_props(model, {METADATA_KEY: description.to_toml()})
@@ -111,32 +109,3 @@ def export_onnx(
         )
     with replacing(path) as temporary:
         temporary.write_bytes(data)
-
-
-def _strip(model: Any) -> None:
-    """Take out what only debugging reads: names of source files and lines, which also say where this was run."""
-    del model.metadata_props[:]
-    del model.graph.metadata_props[:]
-    model.producer_name, model.producer_version, model.doc_string = "tlgan", "", ""
-    for node in model.graph.node:
-        node.doc_string = ""
-        del node.metadata_props[:]
-    for value in [*model.graph.value_info, *model.graph.input, *model.graph.output]:
-        value.doc_string = ""
-        del value.metadata_props[:]
-
-
-@contextlib.contextmanager
-def _quiet() -> Any:
-    """The exporter explains itself at length; an error of ours says what matters."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir", "torch.export")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

@@ -24,6 +24,7 @@ from tlgan.extractors import Extractor
 from tlgan.generators import LatentGenerator
 from tlgan.generators.picture_head import SCALE, HeadNetwork, TrainedHead, bfloat16_is_quick
 from tlgan.io.files import replacing
+from tlgan.io.pixels import levels_of
 from tlgan.progress import Progress, ProgressLike, as_progress
 
 from .loop import read_checkpoint, write_checkpoint
@@ -135,7 +136,7 @@ class Pairs:
             np.savez(
                 file,
                 latents=latents.numpy(force=True).astype(np.float32),
-                small=((torch.cat(small) + 1) * 127.5).round().byte().numpy(force=True),
+                small=levels_of(torch.cat(small)).numpy(force=True),
                 logits=torch.cat(logits).float().numpy(force=True),
             )
 

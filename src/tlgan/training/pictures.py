@@ -19,6 +19,7 @@ import numpy as np
 from tlgan.errors import TlganError
 from tlgan.io.files import replacing
 from tlgan.io.pictures import opened
+from tlgan.io.pixels import rounded
 
 from .readers import Labelled
 
@@ -56,7 +57,7 @@ def _rgb(picture: Any) -> Any:
     if picture.mode in ("I", "I;16", "I;16B", "I;16L", "F"):
         levels = np.asarray(picture, dtype=np.float64)
         top = _white(float(levels.max(initial=0)), picture.mode)
-        return Image.fromarray(np.clip(levels / top * 255, 0, 255).round().astype(np.uint8)).convert("RGB")
+        return Image.fromarray(rounded(levels / top * 255)).convert("RGB")
     if picture.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in picture.info:
         rgba = picture.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", rgba.size, (255, 255, 255, 255)), rgba).convert("RGB")

@@ -14,6 +14,7 @@ from tlgan.editing.claims import claim_of
 from tlgan.evaluation.evaluate import SEED, SHOWN
 from tlgan.evaluation.scores import Evaluation, MethodScore
 from tlgan.hooks import EVALUATION_METHODS
+from tlgan.io.pixels import scaled
 from tlgan.provenance import Claim, encode
 
 if TYPE_CHECKING:
@@ -119,14 +120,7 @@ def colour(value: float) -> str:
 
 def small(picture: np.ndarray) -> np.ndarray:
     """A picture uint8 [H, W, 3] at most `LARGEST` pixels a side."""
-    from PIL import Image
-
-    image = Image.fromarray(picture)
-    if max(image.size) <= LARGEST:
-        return picture
-    scale = LARGEST / max(image.size)
-    size = (round(image.width * scale), round(image.height * scale))
-    return np.asarray(image.resize(size, Image.Resampling.LANCZOS))
+    return scaled(picture, LARGEST) if max(picture.shape[:2]) > LARGEST else picture
 
 
 def data_url(picture: np.ndarray, claim: Claim) -> str:

@@ -29,6 +29,7 @@ from tlgan.generators.nets.dcgan import DCGAN
 from tlgan.generators.options import written
 from tlgan.io import hub
 from tlgan.io.files import replacing
+from tlgan.io.pixels import to_bytes
 from tlgan.provenance import Claim, encode
 
 from .kinds import set_options
@@ -192,7 +193,7 @@ def _write(found: Sequence[Candidate], out: Path, name: str) -> None:
     sheet = Image.new("RGB", (_PAINTED * (tile + 2), len(found) * (tile + 2)), "white")
     for row, candidate in enumerate(found):
         for column, image in enumerate(candidate.images):
-            levels = ((image + 1) * 127.5).round().to(torch.uint8).expand(3, -1, -1).permute(1, 2, 0).numpy()
+            levels = to_bytes(image.expand(3, -1, -1)[None])[0]
             picture = Image.fromarray(levels).resize((tile, tile), Image.Resampling.NEAREST)
             sheet.paste(picture, (column * (tile + 2), row * (tile + 2)))
     with replacing(out) as temporary:

@@ -15,6 +15,7 @@ from tlgan.editing import QUALITIES, state
 from tlgan.editing.edit import HOLD
 from tlgan.editing.exact import ENOUGH, STEP, TARGET
 from tlgan.editing.solve import FAR, IN_THE_WAY, NEARLY_ALL, NOISE, TRUST
+from tlgan.io.pixels import to_bytes
 from tlgan.web.server.wire import SEEDS
 
 if TYPE_CHECKING:
@@ -101,9 +102,11 @@ def draw_scale(generator: Generator, axes: Axes) -> float:
 
 def probe(latent: np.ndarray, picture: np.ndarray) -> dict[str, Any]:
     """A latent [d] and a few pixels of its picture [C, H, W], for trying a visitor's graphics processor on."""
+    import torch
+
     side = min(PROBE, *picture.shape[-2:])
     down, across = (np.floor(np.arange(side) * (length / side)).astype(int) for length in picture.shape[-2:])
-    levels = np.rint((np.clip(picture, -1, 1) + 1) * 127.5).astype(int)[:, down][:, :, across]
+    levels = to_bytes(torch.from_numpy(picture[None]))[0][down][:, across].transpose(2, 0, 1)
     return {"latent": [float(f"{v:.9g}") for v in latent], "side": side, "pixels": levels.reshape(-1).tolist()}
 
 

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import io
-import logging
 import re
-import warnings
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tlgan.errors import TlganError
+from tlgan.io.exporting import quiet, strip
 from tlgan.samples import Source
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def export_generator(generator: Generator, axes: Axes, resolution: int | None = 
         with _readable(generator.name):
             label = torch.eye(generator.label_dim)[axes.label or 0][None] if generator.label_dim else None
             model = republished(generator, resolution, label)
-        _strip(model)
+        strip(model)
         return model
 
     source = Source(generator, axes.space, axes.truncation, axes.label, resolution, axes.groups)
@@ -139,9 +138,9 @@ def _export(
     except ImportError as error:
         raise TlganError("publishing needs the extra `onnx`: pip install 'tlgan[onnx]'") from error
     row = (shape,) if isinstance(shape, int) else shape
-    with _readable(what), _quiet():
+    with _readable(what), quiet():
         model = _traced(function, row, given, made, getattr(inside, "module", None))
-    _strip(model)
+    strip(model)
     onnx.checker.check_model(model)
     return model
 
@@ -223,34 +222,3 @@ def _traced_by_running(module: Any, row: tuple[int, ...], given: str, made: str)
         opset_version=17,
     )
     return onnx.load_from_string(written.getvalue())
-
-
-def _strip(model: onnx.ModelProto) -> None:
-    """Take out what only debugging reads: names of source files and lines, which also say where this was run."""
-    del model.metadata_props[:]
-    del model.graph.metadata_props[:]
-    model.producer_name, model.producer_version, model.doc_string = "tlgan", "", ""
-    for node in model.graph.node:
-        node.doc_string = ""
-        del node.metadata_props[:]
-    for value in [*model.graph.value_info, *model.graph.input, *model.graph.output, *model.graph.initializer]:
-        value.doc_string = ""
-        del value.metadata_props[:]
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """The exporter explains itself at length on stderr and stdout; an error of ours says what matters."""
-    import torch
-
-    loggers: list[Any] = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir", "torch.export")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

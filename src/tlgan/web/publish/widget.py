@@ -124,10 +124,8 @@ def _widget_class() -> Any:
 
 def picture_bytes(picture: Any) -> tuple[int, bytes]:
     """Width and RGBA bytes of a small picture uint8 [H, W, 3]; 0 and a lossless WebP of a larger one."""
-    import numpy as np
-
     from tlgan.web.server import wire
 
     if max(picture.shape[:2]) <= wire.RAW_SIDE:
-        return picture.shape[1], np.pad(picture, ((0, 0), (0, 0), (0, 1)), constant_values=255).tobytes()
+        return picture.shape[1], wire.rgba(picture)
     return 0, wire.encode_picture(picture)

@@ -218,6 +218,11 @@ def picture_url(picture: NDArray[np.uint8], claim: Claim) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(content).decode("ascii")
 
 
+def rgba(picture: NDArray[np.uint8]) -> bytes:
+    """A picture uint8 [H, W, 3] as a canvas takes it."""
+    return np.pad(picture, ((0, 0), (0, 0), (0, 1)), constant_values=255).tobytes()
+
+
 def pack(request: int, picture: NDArray[np.uint8], size: int | None = None) -> bytes:
     """A binary frame: the 16-byte header, then the picture uint8 [H, W, 3], no larger than `size` pixels a side.
 
@@ -228,7 +233,7 @@ def pack(request: int, picture: NDArray[np.uint8], size: int | None = None) -> b
     side = min(largest, size or largest)
     if side == largest <= RAW_SIDE:
         side = picture.shape[1]  # the height follows from the length
-        kind, content = RGBA, np.pad(picture, ((0, 0), (0, 0), (0, 1)), constant_values=255).tobytes()
+        kind, content = RGBA, rgba(picture)
     elif side > LOSSLESS_SIDE:
         kind, content = JPEG, _jpeg(picture, side)
     else:
