@@ -22,9 +22,9 @@ from starlette.testclient import TestClient
 
 import tlgan.cli.app
 from test_release import instructions
+from tlgan import languages
 from tlgan.hooks import HOOKS
 from tlgan.photographs import Plan
-from tlgan.web import languages
 from tlgan.web.server import create_app
 
 ROOT = Path(__file__).parent.parent

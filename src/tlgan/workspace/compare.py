@@ -25,10 +25,11 @@ from tlgan.evaluation.variants import OnAxes, fitted
 from tlgan.hooks import AXIS_METHODS, EVALUATION_METHODS, EvaluationMethod, SamplingEngine
 from tlgan.io.files import replacing, to_read, to_write, writing
 from tlgan.io.step import Step
+from tlgan.languages import ENGLISH
 from tlgan.progress import ProgressLike, as_progress
 
 from .discover import labelled
-from .section import evaluation_section
+from .section import environment, evaluation_section
 from .workspace import Workspace, writing_into
 
 if TYPE_CHECKING:
@@ -207,15 +208,14 @@ def _words(axes: Axes, ref: str) -> str:
 
 
 def _write(workspace: Workspace, found: Comparison, shown: Mapping[str, np.ndarray], step: Step) -> None:
-    from jinja2 import Environment, PackageLoader, select_autoescape
-
-    environment = Environment(loader=PackageLoader("tlgan.workspace"), autoescape=select_autoescape(default=True))
     sections = [
         evaluation_section(_small(workspace), evaluation, shown if number == 0 else {})  # all saw the same pictures
         for number, evaluation in enumerate(found.evaluations)
     ]
-    page = environment.get_template("comparison.html.j2").render(
-        workspace=workspace, sections=sections, found=found, about=workspace.about
+    page = (
+        environment(ENGLISH)
+        .get_template("comparison.html.j2")
+        .render(workspace=workspace, sections=sections, found=found, about=workspace.about)
     )
     with replacing(step.path(PAGE_FILE)) as temporary:
         temporary.write_text(page, encoding="utf-8")
