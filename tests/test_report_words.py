@@ -19,6 +19,7 @@ from tlgan.axes import Axes
 from tlgan.errors import TlganError
 from tlgan.evaluation.methods import METHODS
 from tlgan.workspace import Workspace, terms
+from tlgan.workspace.compare import WORDS
 from tlgan.workspace.evaluate import evaluate_workspaces
 from tlgan.workspace.report import report
 from tlgan.workspace.section import environment
@@ -52,7 +53,13 @@ def of_scripts() -> Iterator[str]:
 def texts() -> set[str]:
     """All that reports say, with what they get as data."""
     family = Axes.__dataclass_fields__["family"].default
-    data = [*terms._GENERATORS.values(), *terms._EXTRACTORS.values(), *(m.words for m in METHODS.values()), family]
+    data = [
+        *terms._GENERATORS.values(),
+        *terms._EXTRACTORS.values(),
+        *(m.words for m in METHODS.values()),
+        family,
+        *WORDS.values(),
+    ]
     found = {*of_templates(), *of_scripts(), *data}
     return {text for text in found if re.search(r"[A-Za-z]{2}", re.sub(r"\{\d\}", "", text))}
 
