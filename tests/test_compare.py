@@ -62,6 +62,25 @@ def test_methods_are_judged_beside_each_other(workspace: Workspace, monkeypatch:
     assert told == found.to_json() | {"evaluations": told["evaluations"]}
 
 
+def test_the_page_speaks_the_language_that_was_asked_for(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tlgan.extractors.load_extractor", lambda ref: Judge())
+    given: dict[str, Any] = {
+        "methods": ["svm"],
+        "features": ["left", "right_bright"],
+        "faces": 4,
+        "plain": 64,
+        "exact": False,
+    }
+    compare(workspace, language="zh", **given)
+    page = (workspace.path / "comparison.html").read_text("utf-8")
+    assert '<html lang="zh">' in page
+    assert "线性支持向量机" in page
+    for words in ("Methods", "Are the edits clean", "What this is made of", "support vector machine"):
+        assert words not in page
+    with pytest.raises(TlganError, match="no language 'tlh'"):
+        compare(workspace, language="tlh", **given)
+
+
 def figures(found: Comparison) -> list[Any]:
     """All but the time that edits took."""
     return [replace(score, seconds=0) for evaluation in found.evaluations for score in evaluation.methods]

@@ -6,6 +6,7 @@ import re
 import shutil
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,6 +35,13 @@ def test_loading_and_painting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def test_wrapping() -> None:
     exec(example("wrap"), {})
+
+
+def test_a_network_at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(example("at hand"), names)
+    assert names["workspace"].axes.latent_dim == 16
 
 
 def test_a_kind_of_ones_own_is_found_by_its_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

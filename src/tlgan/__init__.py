@@ -106,8 +106,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name == "plot":  # a module, whose Matplotlib is an extra
-        return importlib.import_module(".plot", __name__)
+    if name in ("engines", "plot"):  # modules, whose Ray and Matplotlib are extras
+        return importlib.import_module(f".{name}", __name__)
     for home, names in _HOMES.items():
         if name in names:
             return getattr(importlib.import_module(home, __name__), name)

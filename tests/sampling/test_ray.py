@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 
+import tlgan
 import worlds
 from tlgan.errors import TlganError
 from tlgan.extractors.combined import CombinedExtractor
@@ -76,6 +79,23 @@ def test_parts_and_axes_are_the_same_bit_for_bit(painter: Ray, local: Workspace,
     assert names == {part_name(number) for number in range(6)}  # nothing is left of parts ahead
     with Ray(workers=1, threads=1) as one:
         assert same(local, made(tmp_path / "one", one))
+
+
+def test_the_python_of_the_page_on_clusters_runs(ray: Any, tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "cluster.md").read_text("utf-8")
+    (block,) = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    shutil.copy(Path(__file__).parents[1] / "checkpoints" / "sg2_64.pkl", tmp_path / "network.pkl")
+    here = (
+        ("HOST:6379", ray.get_runtime_context().gcs_address),
+        ("workers=50", "workers=2"),
+        ('"/shared/faces", "network.pkl"', f"{str(tmp_path / 'faces')!r}, {str(tmp_path / 'network.pkl')!r}"),
+        ("engine=engine", 'engine=engine, extractors=["colour"], max_samples=200'),
+    )
+    for theirs, ours in here:
+        assert theirs in block
+        block = block.replace(theirs, ours)
+    exec(block, {})
+    assert tlgan.open(tmp_path / "faces").axes.samples == 200
 
 
 def test_a_worker_that_is_killed_loses_the_part_in_hand_alone(painter: Ray, local: Workspace, tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from watched import Watched
 
+from tlgan import languages
 from tlgan.extractors import load_extractor
-from tlgan.web import languages
 
-WEB = Path(languages.__file__).parents[1]
+WEB = Path(languages.__file__).parents[1] / "web"
 STUDIO, LABEL = WEB / "page", WEB / "label" / "page"
 SPOKEN = ("title", "aria-label", "placeholder", "alt")
 CODES = sorted(languages.catalogues())

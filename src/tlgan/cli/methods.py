@@ -48,6 +48,7 @@ def compare(
         int, typer.Option(min=50, max=100_000, help="Plain pictures that give judges their scale.")
     ] = 2000,
     amount: Annotated[float, typer.Option(min=0.1, max=10, help="Change asked for, up and down, in sd.")] = 1.5,
+    language: Annotated[str, typer.Option(help="Language of the page: en, or a code such as zh.")] = "en",
     engine: EngineOption = "local",
     address: AddressOption = "",
     workers: WorkersOption = 0,
@@ -76,6 +77,7 @@ def compare(
         amount=amount,
         plain=plain,
         metrics=metric or (),
+        language=language,
         progress=say,
         engine=engine_of(engine, address, workers, gpus_per_worker),
     )

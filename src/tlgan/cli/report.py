@@ -21,6 +21,7 @@ def report(
     workspace: WorkspaceArgument,
     seed: Annotated[int | None, typer.Option(help="Mark where this random face stands.")] = None,
     picture: Annotated[Path | None, typer.Option("--from", help="Mark where the face of a saved PNG stands.")] = None,
+    language: Annotated[str, typer.Option(help="Language of the report: en, or a code such as zh.")] = "en",
     trust: TrustOption = False,
     yes: YesOption = False,
 ) -> None:
@@ -35,4 +36,4 @@ def report(
         raise TlganError("both --seed and --from were given: one face is marked")
     opened = open_workspace(workspace, trust=trust)
     face = None if seed is None and picture is None else opened.face(seed, png=picture)
-    write(f"written: {run(opened, face=face, progress=say)}")
+    write(f"written: {run(opened, face=face, language=language, progress=say)}")

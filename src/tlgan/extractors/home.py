@@ -15,6 +15,8 @@ from importlib.resources import as_file, files
 import torch
 from safetensors.torch import load_file
 
+from tlgan.languages import ENGLISH, Language
+
 from .base import Extractor
 
 PICTURES = 64  # enough: the mean of so many adds 1/64 to the distance
@@ -38,11 +40,14 @@ def shift(embedded: torch.Tensor, kept: Mapping[str, torch.Tensor]) -> float:
     return float((off @ kept["whiten"].float()).square().mean())
 
 
-def words(extractor: str, found: float) -> str:
+def words(extractor: str, found: float, say: Language = ENGLISH) -> str:
     """One line for people; "" where the pictures are like its own."""
     if found < FOREIGN:
         return ""
-    return (
-        f"these pictures do not look like faces to {extractor} (distance {found:.1f}, faces are under {FOREIGN}): its words mean "
-        "little here; use the extractor colour, or name features of your own (tlgan label, tlgan train-extractor)"
+    return say(
+        "these pictures do not look like faces to {0} (distance {1}, faces are under {2}): its words mean "
+        "little here; use the extractor colour, or name features of your own (tlgan label, tlgan train-extractor)",
+        extractor,
+        f"{found:.1f}",
+        FOREIGN,
     )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import tlgan
+from tlgan import languages
 from tlgan.axes import Axes
 from tlgan.errors import TlganError
 from tlgan.evaluation.cache import Cache, digest, digest_of_axes
@@ -25,10 +26,12 @@ from tlgan.evaluation.variants import OnAxes, fitted
 from tlgan.hooks import AXIS_METHODS, EVALUATION_METHODS, EvaluationMethod, SamplingEngine
 from tlgan.io.files import replacing, to_read, to_write, writing
 from tlgan.io.step import Step
+from tlgan.languages import Language
 from tlgan.progress import ProgressLike, as_progress
 
 from .discover import labelled
-from .section import evaluation_section
+from .section import environment, evaluation_section
+from .terms import about
 from .workspace import Workspace, writing_into
 
 if TYPE_CHECKING:
@@ -45,6 +48,17 @@ PAGE_FILE = "comparison.html"
 MEASURED_FOLDER = "measured"  # what was painted and judged, by digest: may be deleted, and is then measured again
 IDENTITY = "identity-distance"
 METHODS = ("regression", "svm", "svm-conditional", "mean-difference", "pca", "sefa")
+
+#: What the methods that ship are.
+WORDS = {
+    "regression": "this project's: regression from latent to feature",
+    "svm": "InterFaceGAN: normal of a linear support vector machine",
+    "svm-conditional": "InterFaceGAN with conditional projection off the base features",
+    "mean-difference": "mean latent with the feature less the mean without",
+    "pca": "GANSpace: the principal component that fits the feature best",
+    "sefa": "SeFa: the closed-form direction that fits the feature best",
+    "gradient": "mean gradient of the feature",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +96,7 @@ def compare(
     amount: float = 1.5,
     plain: int = 2000,
     metrics: Sequence[str] = (),
+    language: str = "en",
     progress: ProgressLike = None,
     engine: SamplingEngine | None = None,
 ) -> Comparison:
@@ -90,13 +105,13 @@ def compare(
     ``moved``: the evaluation method by which all of them are moved, and ``exact``: exact mode on the workspace's own axes
     too, or that evaluation method in its place; ``judges``: references as `load_extractor` takes them; ``beside``:
     workspaces of the same generator, whose axes are shown too; ``metrics``: as for `evaluate`, and names of `OUTSIDE`;
-    ``faces`` and the rest as for `evaluate_by`. What was found, painted and measured is kept in the
+    ``language``: of the page, "en" or a code of `tlgan.languages`; ``faces`` and the rest as for `evaluate_by`. What was found, painted and measured is kept in the
     workspace and not done twice. A method that this generator can't have is skipped and said. Raises TlganError where
     nothing is left to compare.
     """
     from tlgan.extractors import load_extractor
 
-    says = as_progress(progress).stage
+    say, says = languages.language(language), as_progress(progress).stage
     evaluators = [as_evaluator(load_extractor(ref)) for ref in judges]
     canvas = _small(workspace)
     names = judged_features(canvas, evaluators[0], features)
@@ -141,7 +156,7 @@ def compare(
         noise,
     )
     with writing_into(workspace.path, says), Step(workspace.path) as step:
-        _write(workspace, found, shown, step)
+        _write(workspace, found, shown, step, say)
     return found
 
 
@@ -195,27 +210,22 @@ OUTSIDE: dict[str, Callable[[], Evaluator]] = {IDENTITY: FaceIdentity}
 
 
 def _words(axes: Axes, ref: str) -> str:
-    return {
-        "regression": "this project's: regression from latent to feature",
-        "svm": "InterFaceGAN: normal of a linear support vector machine",
-        "svm-conditional": "InterFaceGAN with conditional projection off the base features",
-        "mean-difference": "mean latent with the feature less the mean without",
-        "pca": "GANSpace: the principal component that fits the feature best",
-        "sefa": "SeFa: the closed-form direction that fits the feature best",
-        "gradient": "mean gradient of the feature",
-    }.get(ref, f"{ref}, in {axes.space}")
+    return WORDS.get(ref, f"{ref}, in {axes.space}")
 
 
-def _write(workspace: Workspace, found: Comparison, shown: Mapping[str, np.ndarray], step: Step) -> None:
-    from jinja2 import Environment, PackageLoader, select_autoescape
-
-    environment = Environment(loader=PackageLoader("tlgan.workspace"), autoescape=select_autoescape(default=True))
+def _write(workspace: Workspace, found: Comparison, shown: Mapping[str, np.ndarray], step: Step, say: Language) -> None:
     sections = [
-        evaluation_section(_small(workspace), evaluation, shown if number == 0 else {})  # all saw the same pictures
+        evaluation_section(
+            _small(workspace), evaluation, shown if number == 0 else {}, say
+        )  # all saw the same pictures
         for number, evaluation in enumerate(found.evaluations)
     ]
-    page = environment.get_template("comparison.html.j2").render(
-        workspace=workspace, sections=sections, found=found, about=workspace.about
+    page = (
+        environment(say)
+        .get_template("comparison.html.j2")
+        .render(
+            workspace=workspace, sections=sections, found=found, about=about(workspace.settings, workspace.axes, say)
+        )
     )
     with replacing(step.path(PAGE_FILE)) as temporary:
         temporary.write_text(page, encoding="utf-8")

@@ -5,21 +5,24 @@ It shows every axis as pictures, how sure it is and what it is tied to, and says
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tlgan import languages
 from tlgan.editing.claims import claim_of
 from tlgan.io.files import replacing
 from tlgan.io.step import Step
+from tlgan.languages import ENGLISH, Language
 from tlgan.progress import ProgressLike, as_progress
 
 from .evaluations import kept
 from .figures import LearningCurve, by_group, histogram, learning_curve
-from .section import colour, data_url, evaluation_section, small
+from .section import colour, data_url, environment, evaluation_section, small
+from .terms import about, foreign
 from .workspace import writing_into
 
 if TYPE_CHECKING:
@@ -70,15 +73,21 @@ class AxisRow:
     strips: list[str]
 
 
-def report(workspace: Workspace, *, face: Face | None = None, progress: ProgressLike = None) -> Path:
-    """Write `report.html` anew, with the learning curve, and with where `face` stands in every distribution; its path."""
+def report(
+    workspace: Workspace, *, face: Face | None = None, language: str = "en", progress: ProgressLike = None
+) -> Path:
+    """Write `report.html` anew, with the learning curve, and with where `face` stands in every distribution; its path.
+
+    ``language``: "en" or a code of `tlgan.languages`. Raises TlganError for another one.
+    """
+    say = languages.language(language)
     told = as_progress(progress)
     with writing_into(workspace.path, told.stage), Step(workspace.path) as step:
         workspace = workspace.refreshed()
         told.stage("fitting axes to fewer samples")
         curve = learning_curve(workspace)
         told.stage("painting every axis")
-        write_report(workspace, step, face=face, curve=curve)
+        write_report(workspace, step, face=face, curve=curve, say=say)
     return workspace.path / "report.html"
 
 
@@ -89,52 +98,56 @@ def write_report(
     *,
     face: Face | None = None,
     curve: LearningCurve | None = None,
+    say: Language = ENGLISH,
 ) -> None:
     """Paint and write `report.html`, as a part of `step`; `evaluation`: a new one, in place of that which is kept."""
-    from jinja2 import Environment, PackageLoader, select_autoescape
-
     from tlgan.editing import Canvas
 
     axes = workspace.axes
-    environment = Environment(loader=PackageLoader("tlgan.workspace"), autoescape=select_autoescape(default=True))
     order = np.argsort(-axes.r2, kind="stable")
     # as small as the samples were: who asked for small samples can't wait for hundreds of large pictures
     canvas = Canvas(workspace.generator, workspace.extractor, axes, resolution=workspace.settings.resolution)
     faces = _typical_faces(workspace)
     strips = _strips(canvas, [axes.names[row] for row in order], faces)
-    spread = _distributions(workspace, face)
-    rows = [_axis_row(axes, int(row), spread[row], pictures) for row, pictures in zip(order, strips, strict=True)]
+    spread = _distributions(workspace, face, say)
+    rows = [_axis_row(axes, int(row), spread[row], pictures, say) for row, pictures in zip(order, strips, strict=True)]
     evaluation = evaluation or kept(workspace)
-    page = environment.get_template("report.html.j2").render(
-        workspace=workspace,
-        axes=axes,
-        about=workspace.about,
-        strong=[row for row in rows if not row.weak],
-        weak=[row for row in rows if row.weak],
-        span=SPAN,
-        distribution_size=(HISTOGRAM_WIDTH, HISTOGRAM_HEIGHT),
-        curve=curve and _curve(curve),
-        effects=None if axes.effects is None else heat_map(axes, axes.effects),
-        maps=[
-            ("As measured on the pictures", heat_map(axes, axes.correlation)),
-            ("As the axes point", heat_map(axes, axes.correlation_of_axes())),
-        ],
-        judged=evaluation and evaluation_section(workspace.canvas, evaluation),
-        gallery=[data_url(small(picture), claim_of(canvas)) for picture in canvas.paint(canvas.sample(24, seed=0))],
+    page = (
+        environment(say)
+        .get_template("report.html.j2")
+        .render(
+            workspace=workspace,
+            axes=axes,
+            base=_labels(axes, axes.base, say),
+            about=about(workspace.settings, axes, say),
+            far="; ".join(foreign(workspace.settings, say).values()),
+            strong=[row for row in rows if not row.weak],
+            weak=[row for row in rows if row.weak],
+            span=SPAN,
+            distribution_size=(HISTOGRAM_WIDTH, HISTOGRAM_HEIGHT),
+            curve=curve and _curve(curve),
+            effects=None if axes.effects is None else heat_map(axes, axes.effects, say),
+            maps=[
+                (say("As measured on the pictures"), heat_map(axes, axes.correlation, say)),
+                (say("As the axes point"), heat_map(axes, axes.correlation_of_axes(), say)),
+            ],
+            judged=evaluation and evaluation_section(workspace.canvas, evaluation, say=say),
+            gallery=[data_url(small(picture), claim_of(canvas)) for picture in canvas.paint(canvas.sample(24, seed=0))],
+        )
     )
     with replacing(step.path("report.html")) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
 
-def heat_map(axes: Axes, correlation: np.ndarray) -> dict[str, Any]:
+def heat_map(axes: Axes, correlation: np.ndarray, say: Language) -> dict[str, Any]:
     """A matrix [f, f] of values around -1 to 1, ordered by group, as cells for the template: colour and value."""
     order = by_group(axes)
-    names = [axes.names[row] for row in order]
+    names = _labels(axes, [axes.names[row] for row in order], say)
     cells = [
         [
             {"colour": colour(float(correlation[a, b])), "value": f"{correlation[a, b]:+.2f}"}
             if np.isfinite(correlation[a, b])
-            else {"colour": "transparent", "value": "not measured"}
+            else {"colour": "transparent", "value": say("not measured")}
             for b in order
         ]
         for a in order
@@ -170,7 +183,7 @@ def _strips(canvas: Canvas, names: Sequence[str], faces: np.ndarray) -> Iterator
             yield [data_url(row, claim) for row in rows]
 
 
-def _distributions(workspace: Workspace, face: Face | None) -> list[Distribution | None]:
+def _distributions(workspace: Workspace, face: Face | None, say: Language) -> list[Distribution | None]:
     """Of every feature; none where no sample has been measured."""
     features = workspace.axes.features
     parts = [values for _, values in workspace.samples.read_arrays()]
@@ -184,7 +197,7 @@ def _distributions(workspace: Workspace, face: Face | None) -> list[Distribution
         places = np.linspace(0, HISTOGRAM_WIDTH, len(edges))
         bars = "".join(f"V{y:.1f}H{x:.0f}" for y, x in zip(heights, places[1:], strict=True))
         low, high = (
-            f"{end:.0%}" if feature.kind == "probability" else f"{end:.3g} {feature.unit}".strip()
+            f"{end:.0%}" if feature.kind == "probability" else f"{end:.3g} {say.feature(feature.unit)}".strip()
             for end in edges[[0, -1]]
         )
         one = Distribution(f"M0 {HISTOGRAM_HEIGHT}{bars}V{HISTOGRAM_HEIGHT}Z", low, high)
@@ -215,36 +228,37 @@ def _curve(curve: LearningCurve) -> dict[str, Any] | None:
     }
 
 
-def _axis_row(axes: Axes, row: int, distribution: Distribution | None, strips: list[str]) -> AxisRow:
+def _axis_row(axes: Axes, row: int, distribution: Distribution | None, strips: list[str], say: Language) -> AxisRow:
     feature = axes.features[row]
     half = None if axes.r2_interval is None else np.ptp(axes.r2_interval[row]) / 2
     return AxisRow(
         name=feature.name,
-        label=feature.label or feature.name,
-        low=feature.low,
-        high=feature.high,
-        group=feature.group,
+        label=say.feature(feature.label or feature.name),
+        low=say.feature(feature.low),
+        high=say.feature(feature.high),
+        group=say.feature(feature.group),
         weak=bool(axes.weak[row]),
         r2=float(axes.r2[row]),
         r2_half=None if half is None or np.isnan(half) else float(half),
         auc=None if np.isnan(axes.auc[row]) else float(axes.auc[row]),
         agreement=float(axes.agreement[row]),
-        population=_population(axes, row),
-        ties=_ties(axes, row),
+        population=_population(axes, row, say),
+        ties=_ties(axes, row, say),
         distribution=distribution,
         strips=strips,
     )
 
 
-def _population(axes: Axes, row: int) -> str:
+def _population(axes: Axes, row: int, say: Language) -> str:
     """The middle of the population and where 95 % of it lie, in natural units."""
     feature = axes.features[row]
     low, middle, high = (
         axes.values(np.full(len(axes.features), _place(axes, row, level)))[row] for level in (0.025, 0.5, 0.975)
     )
     if feature.kind == "probability":
-        return f"{middle:.0%} ({low:.0%} to {high:.0%})"
-    return f"{middle:.3g} ({low:.3g} to {high:.3g}) {feature.unit}".strip()
+        return say("{0} ({1} to {2})", f"{middle:.0%}", f"{low:.0%}", f"{high:.0%}")
+    told = say("{0} ({1} to {2})", f"{middle:.3g}", f"{low:.3g}", f"{high:.3g}")
+    return f"{told} {say.feature(feature.unit)}".strip()
 
 
 def _place(axes: Axes, row: int, level: float) -> float:
@@ -252,9 +266,15 @@ def _place(axes: Axes, row: int, level: float) -> float:
     return float((axes.quantiles[row, column] - axes.mean[row]) / axes.sd[row])
 
 
-def _ties(axes: Axes, row: int) -> str:
+def _ties(axes: Axes, row: int, say: Language) -> str:
     """The three features that this one goes together with most in the generator's population."""
     tied = np.abs(axes.correlation[row]).copy()
     tied[row] = -1
     best = np.argsort(-tied)[:3]
-    return ", ".join(f"{axes.names[b]} {axes.correlation[row, b]:+.2f}" for b in best if tied[b] >= 0.2)
+    found = [b for b in best if tied[b] >= 0.2]
+    names = _labels(axes, [axes.names[b] for b in found], say)
+    return say(", ").join(f"{name} {axes.correlation[row, b]:+.2f}" for name, b in zip(names, found, strict=True))
+
+
+def _labels(axes: Axes, names: Iterable[str], say: Language) -> list[str]:
+    return [say.feature(axes.features[row].label or axes.names[row]) for row in axes.indices(list(names))]

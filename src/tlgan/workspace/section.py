@@ -15,9 +15,12 @@ from tlgan.evaluation.evaluate import SEED, SHOWN
 from tlgan.evaluation.scores import Evaluation, MethodScore
 from tlgan.hooks import EVALUATION_METHODS
 from tlgan.io.pixels import scaled
+from tlgan.languages import ENGLISH, Language
 from tlgan.provenance import Claim, encode
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
+
     from tlgan.editing import Canvas
 
 LARGEST = 192  # pixels of one picture: a report of hundreds of them should still open
@@ -46,13 +49,26 @@ class Strip:
     pictures: list[list[str]]
 
 
+def environment(say: Language) -> Environment:
+    """The templates of this room, whose texts `_` puts into a language; N_ marks a text that is put into it later."""
+    from jinja2 import Environment, PackageLoader, select_autoescape
+
+    found = Environment(loader=PackageLoader("tlgan.workspace"), autoescape=select_autoescape(default=True))
+    found.globals |= {"_": say, "N_": str}
+    return found
+
+
 def evaluation_section(
-    canvas: Canvas, evaluation: Evaluation, edits: Mapping[str, np.ndarray] | None = None
+    canvas: Canvas,
+    evaluation: Evaluation,
+    edits: Mapping[str, np.ndarray] | None = None,
+    say: Language = ENGLISH,
 ) -> dict[str, Any]:
     """What the template needs: the evaluation, matrices by method, the chart's lines, and pictures: of ``edits``, latents
     [len(SHOWN), k, ...] by method's name, or as the methods that the hook knows by name make them."""
     labels = [
-        canvas.axes.features[row].label or canvas.axes.names[row] for row in canvas.axes.indices(evaluation.features)
+        say.feature(canvas.axes.features[row].label or canvas.axes.names[row])
+        for row in canvas.axes.indices(evaluation.features)
     ]
     names = [score.method for score in evaluation.methods]
     starts = canvas.sample(max(SHOWN) + 1, seed=SEED)[list(SHOWN)]
@@ -65,20 +81,25 @@ def evaluation_section(
         "unknown": [name for name in names if name not in known],
         "more": list(dict.fromkeys(name for score in evaluation.methods for name in score.more)),
         "labels": labels,
-        "matrices": [(score, _matrix(score)) for score in evaluation.methods],
+        "matrices": [(score, _matrix(score, say)) for score in evaluation.methods],
         "lines": [_line(score, ink) for score, ink in zip(evaluation.methods, itertools.cycle(INKS), strict=False)],
         "chart": (CHART_WIDTH, CHART_HEIGHT, CHART_SPAN, CHART_RISE),
         "strips": _strips(canvas, starts, labels, [edits[name] for name in known]),
     }
 
 
-def _matrix(score: MethodScore) -> list[list[dict[str, str]]]:
+def _matrix(score: MethodScore, say: Language) -> list[list[dict[str, str]]]:
     """Rows: slider moved; columns: feature changed. Colour by mean change in sd of what was asked."""
     return [
         [
             {
                 "colour": colour(mean / FULL),
-                "value": f"{mean:+.2f} sd on average, {size:.2f} either way; {natural:+.0%} of probability",
+                "value": say(
+                    "{0} sd on average, {1} either way; {2} of probability",
+                    f"{mean:+.2f}",
+                    f"{size:.2f}",
+                    f"{natural:+.0%}",
+                ),
             }
             for mean, size, natural in zip(slider.signed, slider.effects, slider.rescored, strict=True)
         ]

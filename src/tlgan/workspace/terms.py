@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tlgan.languages import ENGLISH, Language
+
 if TYPE_CHECKING:
     from tlgan.axes import Axes
 
@@ -39,32 +41,34 @@ _EXTRACTORS = {
 _TIED = 0.4
 
 
-def about(settings: Settings, axes: Axes) -> dict[str, str]:
-    """Terms and words, in the order to show them."""
+def about(settings: Settings, axes: Axes, say: Language = ENGLISH) -> dict[str, str]:
+    """Terms and words in a language, in the order to show them."""
+    known = _GENERATORS.get(settings.generator)
     words = {
-        "Generator": _GENERATORS.get(settings.generator, f"{settings.generator}: see its publisher for data and terms")
+        say("Generator"): say(known) if known else say("{0}: see its publisher for data and terms", settings.generator)
     }
-    if far := foreign(settings):
-        words["Not at home"] = "; ".join(far.values())
+    if far := foreign(settings, say):
+        words[say("Not at home")] = "; ".join(far.values())
     for ref in settings.extractors:
-        words[f"Extractor {ref}"] = _EXTRACTORS.get(ref, "see its publisher for data and terms")
-    if ties := strongest_ties(axes):
-        words["Habits of this generator"] = "in its pictures these go together: " + "; ".join(ties)
-    words["Use"] = (
+        known = _EXTRACTORS.get(ref)
+        words[say("Extractor {0}", ref)] = say(known) if known else say("see its publisher for data and terms")
+    if ties := strongest_ties(axes, say=say):
+        words[say("Habits of this generator")] = say("in its pictures these go together: {0}", "; ".join(ties))
+    words[say("Use")] = say(
         "the people shown do not exist; don't pass pictures off as photographs of anybody, "
         "and don't judge real people by what an extractor says"
     )
     return words
 
 
-def foreign(settings: Settings) -> dict[str, str]:
+def foreign(settings: Settings, say: Language = ENGLISH) -> dict[str, str]:
     """A line for each extractor, by its name, to which the pictures look like nothing it was trained on."""
     from tlgan.extractors import home
 
-    return {name: line for name, value in settings.distance if (line := home.words(name, value))}
+    return {name: line for name, value in settings.distance if (line := home.words(name, value, say))}
 
 
-def strongest_ties(axes: Axes, count: int = 5) -> list[str]:
+def strongest_ties(axes: Axes, count: int = 5, say: Language = ENGLISH) -> list[str]:
     """The pairs of named features that go together most in the population, as "a with b (+0.6)"."""
     strong = [
         row for row in range(len(axes.features)) if not axes.weak[row] and axes.features[row].kind == "probability"
@@ -72,11 +76,16 @@ def strongest_ties(axes: Axes, count: int = 5) -> list[str]:
     pairs = [(a, b, float(axes.correlation[a, b])) for n, a in enumerate(strong) for b in strong[n + 1 :]]
     pairs.sort(key=lambda pair: -abs(pair[2]))
     return [
-        f"{_label(axes, a)} {'with' if value > 0 else 'without'} {_label(axes, b)} ({value:+.2f})"
+        say(
+            "{0} with {1} ({2})" if value > 0 else "{0} without {1} ({2})",
+            _label(axes, a, say),
+            _label(axes, b, say),
+            f"{value:+.2f}",
+        )
         for a, b, value in pairs[:count]
         if np.isfinite(value) and abs(value) >= _TIED
     ]
 
 
-def _label(axes: Axes, row: int) -> str:
-    return (axes.features[row].label or axes.names[row]).lower()
+def _label(axes: Axes, row: int, say: Language) -> str:
+    return say.feature(axes.features[row].label or axes.names[row]).lower()

@@ -281,6 +281,15 @@ class Workspace:
 
         return add_extractor(self, extractor, **options).workspace
 
+    def report(self, *, face: Face | None = None, language: str = "en", progress: ProgressLike = None) -> Path:
+        """Write `report.html` anew, with where `face` stands in every distribution; its path.
+
+        ``language``: "en", or a code such as "zh". Raises TlganError for one that there is none of.
+        """
+        from .report import report
+
+        return report(self, face=face, language=language, progress=progress)
+
     def editor(self, seed: int | None = None, *, latent: np.ndarray | None = None) -> Face:
         """Deprecated: `face` is the same."""
         warnings.warn("Workspace.editor is now Workspace.face", DeprecationWarning, stacklevel=2)

@@ -16,9 +16,9 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Respon
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from tlgan import languages
 from tlgan.errors import TlganError
 from tlgan.io.foreign import json_of
-from tlgan.web import languages
 from tlgan.web.server import server
 from tlgan.web.server.guard import LOOPBACK, Guard
 from tlgan.web.server.outside import Outside

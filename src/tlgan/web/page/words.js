@@ -1,5 +1,5 @@
 // Words in the reader's language. The code has them in English; the page carries those of other languages as data
-// (`languages/*.json`). What a catalogue lacks stays English.
+// (`tlgan/languages/*.json`). What a catalogue lacks stays English.
 
 import { keep, recall } from "./storage.js";
 

@@ -10,7 +10,7 @@ import hashlib
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from tlgan.web import languages
+from tlgan import languages
 
 from . import bundle, words
 

@@ -12,8 +12,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tlgan import languages
 from tlgan.provenance import Claim
-from tlgan.web import languages
 from tlgan.web.server import wire
 from tlgan.web.server.app import PAGE
 

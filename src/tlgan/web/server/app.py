@@ -19,12 +19,12 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
+from tlgan import languages
 from tlgan.editing.claims import claim_of, in_words
 from tlgan.editing.state import MAX_ASKED, encode_latent, read_wishes, to_json
 from tlgan.errors import TlganError
 from tlgan.generators import known_model
 from tlgan.provenance import Claim, encode
-from tlgan.web import languages
 
 from . import films, openapi, wire
 from .album import Album
