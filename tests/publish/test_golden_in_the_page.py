@@ -1,4 +1,4 @@
-"""The page's JavaScript gives the committed numbers that Python is tested on in `tests/editing/test_golden.py`."""
+"""The page's JavaScript gives the committed numbers that Python is tested on in `tests/editing/test_golden_edits.py`."""
 
 from __future__ import annotations
 

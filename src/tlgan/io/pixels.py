@@ -33,6 +33,8 @@ def to_images(pictures: NDArray[np.uint8] | Tensor) -> Tensor:
     """Pictures uint8 [..., H, W, C] as float32 [..., C, H, W] in [-1, 1]."""
     import torch
 
+    if isinstance(pictures, np.ndarray) and not pictures.flags.writeable:
+        pictures = pictures.copy()  # torch warns of numbers that it could write over
     return torch.as_tensor(pictures).movedim(-1, -3).float() / 127.5 - 1
 
 
