@@ -111,18 +111,18 @@ export class Files {
 
   /** The face that the address names, if it names one. */
   fromAddress() {
-    try {
-      return link.read(location.hash, this.description);
-    } catch (error) {
-      complain("file-error", error);
-      return null;
-    }
+    return this.inAddress(link.read);
   }
 
   /** The preset that the address hands on, if it does. */
   presetFromAddress() {
+    return this.inAddress(link.readPreset);
+  }
+
+  /** @template T @param {(fragment: string, description: import("./engine.js").Description) => T | null} read @returns {T | null} */
+  inAddress(read) {
     try {
-      return link.readPreset(location.hash, this.description);
+      return read(location.hash, this.description);
     } catch (error) {
       complain("file-error", error);
       return null;
