@@ -249,6 +249,7 @@ EVALUATION_METHODS: Hook[EvaluationMethod] = Hook(
         "plain": "tlgan.evaluation.methods:PLAIN",
         "conditioned": "tlgan.evaluation.methods:CONDITIONED",
         "joint": "tlgan.evaluation.methods:JOINT",
+        "soft": "tlgan.evaluation.methods:SOFT",
         "exact": "tlgan.evaluation.methods:EXACT",
         "exact-live": "tlgan.evaluation.methods:EXACT_LIVE",
         "exact-quick": "tlgan.evaluation.methods:EXACT_QUICK",

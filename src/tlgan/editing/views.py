@@ -7,7 +7,6 @@ change. So every picture is measured in several views that leave a face the same
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -61,7 +60,7 @@ class AveragedViews:
 
         with torch.no_grad():
             parts = [
-                self._measure(torch.from_numpy(latents[part]), part)
+                self._measure(self.canvas.synthesize(torch.from_numpy(latents[part])), part)
                 for part in pieces.cut(len(latents), batch_size(self.canvas.generator))
             ]
         return torch.cat(parts).double().numpy(force=True)
@@ -72,17 +71,43 @@ class AveragedViews:
 
         seen, slopes = [], []
         for part in pieces.cut(len(latents), min(32, batch_size(self.canvas.generator))):
-            see = partial(self._measure, part=part)
-            values, gradients = _jacobian(see, torch.from_numpy(latents[part]), len(self.global_slopes))
+            values, gradients = self._jacobian(torch.from_numpy(latents[part]), part)
             seen.append(values.double().numpy(force=True))
             slopes.append(gradients.double().numpy(force=True) @ self.canvas.axes.metric.root)
         return np.concatenate(seen), np.concatenate(slopes)
 
-    def _measure(self, latents: Tensor, part: slice) -> Tensor:
-        """Positions [n, r], differentiable in the latents [n, d] where anything is; `part`: which of the kept."""
+    def _jacobian(self, latents: Tensor, part: slice) -> tuple[Tensor, Tensor]:
+        """`_measure` [n, r] of pictures of latents [n, d], and its derivative [n, r, d].
+
+        One backward pass a feature, in which pictures are painted once. A single picture is too small a job for the
+        processor: there the picture is repeated for the extractor, and all features go back in one pass.
+        """
         import torch
 
-        images = self.canvas.synthesize(latents).clamp(-1, 1)
+        latents = latents.clone().requires_grad_(True)
+        images = self.canvas.synthesize(latents)
+        count = len(self.global_slopes)
+        if len(latents) == 1:
+            values, gradients = [], []
+            for some in pieces.cut(count):
+                repeated = images.detach().repeat(some.stop - some.start, 1, 1, 1).requires_grad_(True)
+                seen = self._measure(repeated, part)
+                (wanted,) = torch.autograd.grad(seen[:, some].diagonal().sum(), repeated)
+                values.append(seen[:1].detach())
+                gradients.append(_pulled_back(images, latents, wanted))
+            return values[0], torch.cat(gradients)[None]
+        seen = self._measure(images, part)
+        rows = []
+        for value in seen.unbind(dim=1):
+            rows.append(torch.autograd.grad(value.sum(), latents, retain_graph=True)[0])
+            pieces.done()
+        return seen.detach(), torch.stack(rows, dim=1)
+
+    def _measure(self, images: Tensor, part: slice) -> Tensor:
+        """Positions [n, r] of pictures [n, C, H, W], differentiable where the extractor is; `part`: which of the kept."""
+        import torch
+
+        images = images.clamp(-1, 1)
         views = [view(images) for view in VIEWS]
         each = self.canvas.positions(torch.cat(views), self.rows)
         each = each.view(len(views), len(images), -1)
@@ -108,27 +133,13 @@ def _mirrored(images: Tensor) -> Tensor:
 VIEWS: tuple[Callable[[Tensor], Tensor], ...] = (_as_it_is, _mirrored)
 
 
-def _jacobian(see: Callable[[Tensor], Tensor], latents: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """`see` [n, d] -> [n, count] at `latents`, and its derivative [n, count, d].
-
-    One backward pass a feature. A single picture is too small a job for the processor: there the latent is repeated
-    and many features go back in one pass.
-    """
+def _pulled_back(images: Tensor, latents: Tensor, gradients: Tensor) -> Tensor:
+    """Gradients [r, C, H, W] at one picture [1, C, H, W] as gradients [r, d] at its latent [1, d]."""
     import torch
 
-    if len(latents) == 1:
-        values, gradients = [], []
-        for part in pieces.cut(count):
-            repeated = latents.repeat(part.stop - part.start, 1).requires_grad_(True)
-            seen = see(repeated)
-            (gradient,) = torch.autograd.grad(seen[:, part].diagonal().sum(), repeated)
-            values.append(seen[0].detach())
-            gradients.append(gradient)
-        return values[0][None], torch.cat(gradients)[None]
-    latents = latents.clone().requires_grad_(True)
-    seen = see(latents)
-    rows = []
-    for value in seen.unbind(dim=1):
-        rows.append(torch.autograd.grad(value.sum(), latents, retain_graph=True)[0])
-        pieces.done()
-    return seen.detach(), torch.stack(rows, dim=1)
+    try:
+        (back,) = torch.autograd.grad(images, latents, gradients[:, None], retain_graph=True, is_grads_batched=True)
+    except RuntimeError:  # an operation of the generator can't take several at once
+        rows = [torch.autograd.grad(images, latents, row[None], retain_graph=True)[0] for row in gradients]
+        return torch.cat(rows)
+    return back[:, 0]

@@ -10,23 +10,26 @@ import numpy as np
 
 import tlgan
 from tlgan.editing import Canvas, Edit, resolve_all, solve
+from tlgan.editing.edit import HOLD
 
 
 @dataclass(frozen=True)
 class Method:
     """``locks``: what is locked besides the moved feature: nothing, the base axes, or all features evaluated;
-    ``quality`` of exact mode as in `resolve`, "" to trust the axes; ``identity``: kept by embedding too."""
+    ``quality`` of exact mode as in `resolve`, "" to trust the axes; ``identity``: kept by embedding too; ``weight``: of the
+    locks, where they are soft."""
 
     name: str
     words: str
     locks: Literal["none", "base", "others"]
     quality: str = ""
     identity: bool = False
+    weight: float | None = None
 
     @property
     def key(self) -> str:
         """All that its edits depend on besides canvas, starts and asks; "" of a subclass, which may do anything."""
-        return f"{self.locks} {self.quality} {self.identity} {tlgan.__version__}" if type(self) is Method else ""
+        return f"{self.locks} {self.quality} {self.identity} {self.weight} {tlgan.__version__}" if type(self) is Method else ""
 
     def latents(
         self, canvas: Canvas, starts: np.ndarray, name: str, asks: np.ndarray, others: Sequence[str]
@@ -36,7 +39,7 @@ class Method:
         axes = canvas.axes if self.locks != "none" else replace(canvas.axes, base=())
         locks = frozenset(others) - {name} if self.locks == "others" else frozenset()
         edits = [
-            Edit(start, asked={name: float(ask)}, locks=locks, exact=bool(self.quality), identity=self.identity)
+            Edit(start, asked={name: float(ask)}, exact=bool(self.quality), identity=self.identity).lock(locks, self.weight)
             for start, ask in zip(starts, asks, strict=True)
         ]
         if not self.quality:
@@ -47,6 +50,7 @@ class Method:
 PLAIN = Method("plain", "the axis as it is, before conditioning", "none")
 CONDITIONED = Method("conditioned", "the axis kept clear of the base axes", "base")
 JOINT = Method("joint", "one linear solve with all others locked", "others")
+SOFT = Method("soft", "one linear solve with all others softly locked", "others", weight=HOLD)
 EXACT = Method("exact", "look and correct, all others locked, as files are made", "others", "final")
 EXACT_LIVE = Method("exact-live", "the same as the studio shows it while somebody waits", "others", "live")
 EXACT_QUICK = Method("exact-quick", "the same without gradients, as data sets are made", "others", "quick")
@@ -56,5 +60,5 @@ EXACT_IDENTITY = Method(
 
 #: Those that ship, by name; `tlgan.hooks.EVALUATION_METHODS` knows those of packages too.
 METHODS = {
-    method.name: method for method in (PLAIN, CONDITIONED, JOINT, EXACT, EXACT_LIVE, EXACT_QUICK, EXACT_IDENTITY)
+    method.name: method for method in (PLAIN, CONDITIONED, JOINT, SOFT, EXACT, EXACT_LIVE, EXACT_QUICK, EXACT_IDENTITY)
 }
