@@ -125,7 +125,7 @@ def tutorial(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tutorial")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr(tlgan.cli.app, "_serve", lambda workspace, *_: opened.append(_title(workspace)))
+        patch.setattr("tlgan.web.server.serve", lambda workspace, **_: opened.append(_title(workspace)))
         opened: list[str] = []
         names: dict[str, Any] = {"__name__": "tutorial"}
         for language, block in re.findall(r"^```(sh|python)\n(.*?)^```", _text(), re.MULTILINE | re.DOTALL):
