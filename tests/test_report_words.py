@@ -14,6 +14,7 @@ from jinja2.ext import extract_from_ast
 
 import tlgan.extractors.home
 import tlgan.workspace
+from tests.worlds import HalvesExtractor, reopen
 from tlgan import languages
 from tlgan.axes import Axes
 from tlgan.errors import TlganError
@@ -23,7 +24,6 @@ from tlgan.workspace.compare import WORDS
 from tlgan.workspace.evaluate import evaluate_workspaces
 from tlgan.workspace.report import report
 from tlgan.workspace.section import environment
-from worlds import HalvesExtractor, reopen
 
 ROOM = Path(tlgan.workspace.__file__).parent
 CODES = sorted(languages.catalogues())

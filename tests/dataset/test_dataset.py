@@ -138,7 +138,7 @@ BALANCED = Request(150, balance=("left", "right_bright"), judge="another")
 @pytest.fixture(scope="module")
 def made(world: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A balanced data set."""
-    from second_judge import Judge
+    from tests.dataset.second_judge import Judge
 
     out = tmp_path_factory.mktemp("made") / "data"
     make_dataset(world, out, BALANCED, judge=Judge())
@@ -222,11 +222,11 @@ def test_killed_at_any_moment(world: Workspace, made: Path, tmp_path: Path) -> N
 import os, signal, sys
 sys.path[:0] = [{str(Path(__file__).parent)!r}, {str(Path(__file__).parent.parent)!r}]
 from pathlib import Path
-from second_judge import Judge
-from test_dataset import BALANCED
+from tests.dataset.second_judge import Judge
+from tests.dataset.test_dataset import BALANCED
 from tlgan.dataset import make_dataset
 from tlgan.dataset.run import Silent
-from worlds import reopen
+from tests.worlds import reopen
 class Kill(Silent):
     def rows(self, done, of, painted, thrown):
         if done == 128: os.kill(os.getpid(), signal.SIGKILL)
@@ -234,7 +234,7 @@ make_dataset(reopen(Path({str(world.path)!r})), {str(tmp_path / "data")!r}, BALA
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
-    from second_judge import Judge
+    from tests.dataset.second_judge import Judge
 
     make_dataset(world, tmp_path / "data", BALANCED, judge=Judge())
     assert (tmp_path / "data" / "metadata.csv").read_bytes() == (made / "metadata.csv").read_bytes()
@@ -262,7 +262,7 @@ def test_a_cell_that_no_picture_fills_is_reported_and_stays_empty(world: Workspa
 
 
 def test_rows_where_the_judge_disagrees_are_drawn_again(world: Workspace, tmp_path: Path, judge: Any) -> None:
-    class Contrary(type(judge)):  # type: ignore[misc]
+    class Contrary(type(judge)):
         """Calls bright what is dark where the other half is dark too: no edit of this half brings it round."""
 
         def extract(self, images: Any) -> Any:

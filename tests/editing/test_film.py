@@ -19,7 +19,7 @@ def frames() -> np.ndarray:
 def test_a_gif_loops_and_keeps_its_frames(tmp_path, frames):
     write_film(tmp_path / "film.gif", frames, fps=10)
     with Image.open(tmp_path / "film.gif") as film:
-        assert film.n_frames == 6
+        assert film.n_frames == 6  # type: ignore[attr-defined]
         assert film.info["loop"] == 0
         assert film.info["duration"] == 100
         film.seek(5)

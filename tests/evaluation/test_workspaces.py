@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from axe import looked_at, violations
+from tests.axe import looked_at, violations
+from tests.worlds import HalvesExtractor, halves_workspace
 from tlgan.errors import TlganError
 from tlgan.extractors import Feature
 from tlgan.io.step import Step
@@ -19,7 +20,6 @@ from tlgan.workspace import Workspace
 from tlgan.workspace.evaluate import evaluate_workspaces
 from tlgan.workspace.evaluations import kept
 from tlgan.workspace.report import write_report
-from worlds import HalvesExtractor, halves_workspace
 
 
 class Judge:
@@ -27,7 +27,7 @@ class Judge:
 
     name = "another"
     input_size = 16
-    features = (
+    features: tuple[Feature, ...] = (
         Feature("right_bright", "probability"),
         Feature("left", "quantity"),
         Feature("noise", "quantity"),
