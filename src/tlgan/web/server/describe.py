@@ -82,6 +82,8 @@ def describe(workspace: Workspace) -> wire.Json:
             "gallery": wire.GALLERY,
             "strip": wire.STRIP,
             "frames": wire.FILM_FRAMES,
+            "bytes": wire.PNG_BYTES,
+            "lossless": wire.LOSSLESS_SIDE,
         },
         "films": ["gif", "mp4"],
         "nearest": int(axes.samples) > 0,
