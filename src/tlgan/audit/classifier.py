@@ -1,4 +1,4 @@
-"""What a classifier does when one thing changes: every slider moved with everything else held.
+"""Audit of a classifier: how its output changes when each slider is moved and all others are held.
 
 An edit that is asked for one feature changes others a little. A judge that had no part in it measures all of them, and
 what the classifier does is shared out among them. With M [k, k] the mean change, along the ask, that the judge saw of feature

@@ -1,4 +1,4 @@
-"""Learn axes from a stream of rows, and know at any moment how sure they are.
+"""Fits axes to a stream of rows, and estimates their uncertainty at any moment.
 
 Rows go in turn into folds. Each fold is predicted by a fit that has not seen it (R² on rows not seen), the fits of two
 halves are compared (the correlation of what they predict over the population), and the axes kept are those of all rows

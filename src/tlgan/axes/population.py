@@ -1,4 +1,4 @@
-"""What can be known before the first picture is painted: the population of latents, and what to expect of slopes.
+"""What is known before any sampling: the distribution of the latents, and the prior covariance of slopes.
 
 Pictures are dear and latents are not: ten thousand z go through a mapping network in the time of a few pictures. So
 the mean and covariance of w don't wait for the samples, and are as good for 300 of them as for 10,000.

@@ -1,4 +1,4 @@
-"""The verb that judges: `evaluate`. Parses, calls one function, prints."""
+"""The verb `evaluate`. Parses, calls one function, prints."""
 
 from __future__ import annotations
 

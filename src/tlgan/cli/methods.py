@@ -1,4 +1,4 @@
-"""The verbs that put methods beside each other, and bring axes from elsewhere: `compare`, `import-axes`."""
+"""The verbs `compare` (axis methods on the same faces) and `import-axes` (directions found elsewhere)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arguments and options that several verbs share, said once: alone as types, or in groups as dataclasses.
+"""Arguments and options that several verbs share, declared once: alone as types, or in groups as dataclasses.
 
 A verb takes a group as one parameter (``pages: Pages``); `grouped` tells the command line of the group's fields.
 """

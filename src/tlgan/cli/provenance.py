@@ -1,4 +1,4 @@
-"""The verbs about what pictures say of themselves: `verify` and `make-key`. Parses, calls one function, prints."""
+"""The verbs about provenance: `verify` and `make-key`. Parses, calls one function, prints."""
 
 from __future__ import annotations
 

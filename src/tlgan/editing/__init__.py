@@ -1,4 +1,4 @@
-"""Step 5, Explore: move one latent so that features do what was asked."""
+"""Step 5, explore: move one latent so that features change as asked."""
 
 import warnings
 from typing import Any

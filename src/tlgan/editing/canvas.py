@@ -1,4 +1,4 @@
-"""Paint latents and measure what was painted: the only place in this room where networks run."""
+"""Renders latents and measures the pictures: all networks of this room run here."""
 
 from __future__ import annotations
 

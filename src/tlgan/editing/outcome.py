@@ -1,4 +1,4 @@
-"""What became of an edit, in numbers a person or a script can read."""
+"""The measured result of an edit, as plain numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From wishes to a latent: one linear solve, whatever the number and order of wishes.
+"""From an edit to a latent: one linear solve, whatever the number and order of wishes.
 
 Let B [r, d] be the slopes of the features that an edit speaks of, in standard deviations per whitened latent unit, and
 t [r] their wanted changes: the request for a moved feature, 0 for a locked or base one. The move is

@@ -1,4 +1,4 @@
-"""Fresh faces on which methods are tried, and the figures of what a judge saw.
+"""Fresh faces on which methods are tried, and the figures of what a judge measured.
 
 Edits are made once; any number of judges can look at them.
 """

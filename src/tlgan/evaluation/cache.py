@@ -1,4 +1,4 @@
-"""What was painted and measured is kept by the digest of all that it depends on, so that nobody waits for it twice.
+"""Cache of painted and measured edits, keyed by a digest of everything that they depend on.
 
 An edit depends on canvas, method, start and ask; a measurement on generator, evaluator and latents. What depends on code
 that is not this package's has no digest, and is kept in memory only.

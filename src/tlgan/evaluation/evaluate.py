@@ -1,4 +1,4 @@
-"""Are the edits clean? Fresh faces, every slider, every method, and a judge that had no part in finding the axes.
+"""Evaluates edits: every method on every slider and fresh faces, measured by a judge that was not used to fit the axes.
 
 Each face is asked to change in one feature by `amount` standard deviations, half of them upwards and half downwards, and
 the judge says what changed: the feature itself, and everything that should not have.

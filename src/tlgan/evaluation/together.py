@@ -1,4 +1,4 @@
-"""Several judges who saw the same edits: what they say on average, and how far apart they are.
+"""Several judges of the same edits: the mean of their scores, and how far these lie apart.
 
 Each errs in ways of its own, so their mean errs less than either; what they differ by on one and the same edit is the noise
 over which any figure is known.

@@ -1,4 +1,4 @@
-"""A linear head on another extractor's embedding: what some dozens of clicks become.
+"""A linear head on another extractor's embedding: what `label` trains on some dozens of clicks.
 
 The file holds the head's numbers and the reference of the extractor it reads. Since numbers fitted to one embedding
 mean nothing on another, it also holds what that extractor made of one fixed picture, and is refused where that has

@@ -1,4 +1,4 @@
-"""Any ONNX model that names what is in a picture: the extractor behind `model.onnx`.
+"""ONNX models as extractors: the reference `model.onnx`.
 
 What the model wants (size, layout, scale) and what its numbers mean is taken, in this order, from what the caller
 says, the TOML beside the file, the description inside it, and the graph itself; what had to be assumed is listed in

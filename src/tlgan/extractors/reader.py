@@ -1,4 +1,4 @@
-"""A linear reading of small pictures: what measures a direction that was found without labels.
+"""A linear function of small pictures: it measures directions that were found without labels.
 
 Such a direction has no name, so no extractor knows it; but where a picture lies along it can be read off the picture, by a
 ridge regression of that place on the pixels of a small copy. How well it can is the slider's R².

@@ -1,4 +1,4 @@
-"""Room 1, Learn: a trained generator, whatever file it comes in, behind one small interface."""
+"""Step 1, learn: a trained generator of any file format behind one small interface."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small network that paints small pictures from the features that a large generator has on the way.
+"""A small network that paints small pictures from the intermediate features of a large generator.
 
 A generator of 1024 pixels spends nine tenths of its time on the last three doublings. Its features at 32 pixels already
 hold the face: a head of some hundred thousand parameters reads them as a picture of four times their side, so that a

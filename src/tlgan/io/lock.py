@@ -1,4 +1,4 @@
-"""One writer at a time, and the next one is told who it is waiting for.
+"""A lock for one writer at a time; a waiting one learns who holds it.
 
 The lock is the operating system's (`filelock`), so that it ends with its process, however that ends. Beside it lies a
 note of whose it is.

@@ -1,4 +1,4 @@
-"""Step 3, Generate: many (latent, features, thumbnail) rows, resumable, in constant memory."""
+"""Step 3, generate: many (latent, features, thumbnail) rows, resumable, in constant memory."""
 
 from .draw import draw, paint_rows, thumbnails
 from .measure import first_pictures, measure_part, measured

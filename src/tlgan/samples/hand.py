@@ -1,4 +1,4 @@
-"""A worker of `cluster.Ray`, in a process of its own somewhere: holds networks by their hash, and does items with them."""
+"""A worker of `cluster.Ray`, a process of its own: caches networks by their hash and runs items with them."""
 
 from __future__ import annotations
 
