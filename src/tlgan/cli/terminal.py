@@ -27,7 +27,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 from rich.segment import Segment
-from rich.table import Column
+from rich.table import Column, Table
 from rich.text import Text
 
 from tlgan.io.streams import abandon, printable, put, write
@@ -258,13 +258,18 @@ def rows_display() -> Iterator[RowsDisplay]:
         display.close()
 
 
+def _table(*headings: str, title: str | None = None, no_wrap: bool = False) -> Table:
+    """A table without lines; a column whose heading ends in ">" stands to the right."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="dim")
+    for heading in headings:
+        justify: Any = "right" if heading.endswith(">") else "left"
+        table.add_column(heading.removesuffix(">"), justify=justify, no_wrap=no_wrap)
+    return table
+
+
 def print_dataset(result: DatasetResult) -> None:
     """The cells of a data set, asked and made, on standard output."""
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("cell", "asked", "made", "edited", "diversity", ""):
-        table.add_column(heading, justify="left" if heading in ("cell", "") else "right")
+    table = _table("cell", "asked>", "made>", "edited>", "diversity>", "")
     for cell in result.cells:
         missing = Text(cell.reason, style="yellow")
         table.add_row(
@@ -279,14 +284,10 @@ def print_dataset(result: DatasetResult) -> None:
 
 def print_audit(audit: ClassifierAudit | GeneratorAudit) -> None:
     """What an audit found, on standard output: a classifier's effects, or a generator's shares and missing cells."""
-    from rich.table import Table
-
     from tlgan.audit import ClassifierAudit
 
-    table = Table(box=None, pad_edge=False, header_style="dim")
     if isinstance(audit, ClassifierAudit):
-        for heading in ("slider", "output", "effect, sd", "flips", "p", "verified", ""):
-            table.add_column(heading, justify="left" if heading in ("slider", "output", "") else "right")
+        table = _table("slider", "output", "effect, sd>", "flips>", "p>", "verified>", "")
         for e in audit.effects:
             words = ", as expected" if e.verdict == "found" and e.slider in audit.expected else ""
             words += f", {e.faces} faces would tell" if e.verdict == "open" and e.faces else ""
@@ -297,8 +298,7 @@ def print_audit(audit: ClassifierAudit | GeneratorAudit) -> None:
         for i in audit.interactions:
             results.print(f"{i.sliders[0]} with {i.sliders[1]} on {i.output}: {i.effect}")
         return
-    for heading in ("feature", "generator", "reference", "p"):
-        table.add_column(heading, justify="left" if heading == "feature" else "right")
+    table = _table("feature", "generator>", "reference>", "p>")
     for share in (*audit.shares, *audit.intersections):
         reference = Text("") if share.reference is None else _bounded(share.reference)
         table.add_row(share.name, _bounded(share.generator), reference, "" if share.p is None else f"{share.p:.2g}")
@@ -338,11 +338,7 @@ def print_candidates(tried: Sequence[Mapping[str, Any]]) -> None:
 
 def print_axes(axes: Axes) -> None:
     """A table of all sliders: how well each is supported."""
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("slider", "held-out R²", "AUC", "agreement", ""):
-        table.add_column(heading, justify="left" if heading in ("slider", "") else "right")
+    table = _table("slider", "held-out R²>", "AUC>", "agreement>", "")
     for row in sorted(range(len(axes.features)), key=lambda r: -axes.r2[r]):
         auc = "" if axes.auc[row] != axes.auc[row] else f"{axes.auc[row]:.2f}"
         weak = Text("weak on this generator" if axes.weak[row] else "", style="yellow")
@@ -361,24 +357,18 @@ def _r2(axes: Axes, row: int) -> Text:
 
 def print_evaluations(found: Sequence[tuple[str, Evaluation]]) -> None:
     """Methods beside each other, a block a workspace, on standard output; then every slider."""
-    from rich.table import Table
-
     for workspace, evaluation in found:
         title = f"{workspace}: {evaluation.faces} faces, ±{evaluation.amount:g} sd, judged by {evaluation.judge}"
-        table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="dim")
-        for heading in ("method", "got", "off target", "drift", "drift/got", "identity", "Fréchet", "norm", "ms"):
-            table.add_column(heading, justify="left" if heading == "method" else "right", no_wrap=True)
+        headings = "got>", "off target>", "drift>", "drift/got>", "identity>", "Fréchet>", "norm>", "ms>"
+        table = _table("method", *headings, title=title, no_wrap=True)
         for score in evaluation.methods:
             numbers = (score.got, score.error, score.drift, score.leak, score.identity)
             rest = f"{score.frechet:.2f}", f"{score.norm:.2f}", f"{1000 * score.seconds:.0f}"
             table.add_row(score.method, *(_bounded(number) for number in numbers), *rest)
         results.print(table)
         results.print(f"two sets of plain pictures are {evaluation.frechet_floor:.2f} apart (Fréchet)\n", style="dim")
-        sliders = Table(box=None, pad_edge=False, header_style="dim")
-        sliders.add_column("slider")
-        sliders.add_column("judge agrees", justify="right")
-        for score in evaluation.methods:
-            sliders.add_column(f"{score.method}: got, drift/got", justify="right")
+        methods = [f"{score.method}: got, drift/got>" for score in evaluation.methods]
+        sliders = _table("slider", "judge agrees>", *methods)
         for k, name in enumerate(evaluation.features):
             cells = [
                 f"{s.got.value:.2f}, {s.leak.value:.2f}" for s in (score.sliders[k] for score in evaluation.methods)
