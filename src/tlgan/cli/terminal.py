@@ -12,7 +12,7 @@ import math
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -56,6 +56,8 @@ class PlainConsole(Console):
 class _ErrorStream:
     """Standard error as it is now. Where it can't be written (closed, full), words are lost and the work goes on."""
 
+    name, number = "stderr", 2
+
     def write(self, text: str) -> int:
         try:
             if sys.stderr is not None:
@@ -69,32 +71,25 @@ class _ErrorStream:
         pass
 
     def isatty(self) -> bool:
-        return sys.stderr is not None and sys.stderr.isatty()
+        stream = getattr(sys, self.name)
+        return stream is not None and bool(stream.isatty())
 
     def fileno(self) -> int:
-        return 2
+        return self.number
 
     @property
     def encoding(self) -> str:
-        return getattr(sys.stderr, "encoding", None) or "utf-8"
+        return getattr(getattr(sys, self.name), "encoding", None) or "utf-8"
 
 
 class _ResultStream(_ErrorStream):
     """Standard output as it is now; where it can't be written, that is an error."""
 
+    name, number = "stdout", 1
+
     def write(self, text: str) -> int:
         put(text)
         return len(text)
-
-    def isatty(self) -> bool:
-        return sys.stdout is not None and sys.stdout.isatty()
-
-    def fileno(self) -> int:
-        return 1
-
-    @property
-    def encoding(self) -> str:
-        return getattr(sys.stdout, "encoding", None) or "utf-8"
 
 
 #: Words for people go to the error stream, so that what a verb prints with --json can be piped.
@@ -201,14 +196,9 @@ class Display(Work):
             self._download.stop()
 
 
-@contextmanager
-def working(samples: int = 0, sure: float | None = None) -> Iterator[Display]:
+def working(samples: int = 0, sure: float | None = None) -> closing[Display]:
     """A `Display` that is closed whatever happens."""
-    display = Display(samples, sure)
-    try:
-        yield display
-    finally:
-        display.close()
+    return closing(Display(samples, sure))
 
 
 class RowsDisplay:
@@ -248,14 +238,9 @@ class RowsDisplay:
             self._bar.stop()
 
 
-@contextmanager
-def rows_display() -> Iterator[RowsDisplay]:
+def rows_display() -> closing[RowsDisplay]:
     """A `RowsDisplay` that is closed whatever happens."""
-    display = RowsDisplay()
-    try:
-        yield display
-    finally:
-        display.close()
+    return closing(RowsDisplay())
 
 
 def _table(*headings: str, title: str | None = None, no_wrap: bool = False) -> Table:
