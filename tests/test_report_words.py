@@ -101,7 +101,7 @@ def test_nothing_of_a_report_is_left_in_english(code: str, halves: Workspace, tm
     copied = reopen(Path(shutil.copytree(halves.path, tmp_path / "halves")))
     judge = HalvesExtractor()
     judge.name = "another"
-    evaluate_workspaces([copied], judge, methods=("joint",), faces=4, plain=64)
+    evaluate_workspaces(copied, judges=[judge], methods=("joint",), faces=4, plain=64)
     page = copied.report(face=copied.face(seed=3), language=code).read_text("utf-8")
     assert f'<html lang="{code}">' in page
     given = {

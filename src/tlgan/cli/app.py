@@ -143,43 +143,34 @@ def discover(
     json: JsonOption = False,
 ) -> None:
     """Draw samples, name their features, find the axes. Goes on where it was cut off; stops when sure."""
-    from tlgan import workspace as ws
+    from tlgan.front import discover as run
     from tlgan.generators.loading import chosen_options
     from tlgan.io.streams import write
-    from tlgan.workspace.discover import discover as run
+    from tlgan.workspace import DEFAULT_EXTRACTORS
     from tlgan.workspace.terms import foreign
 
     from .terminal import note, print_axes, print_json, working
 
-    extractors = tuple(extractor) if extractor else () if naming.text else ws.DEFAULT_EXTRACTORS
-    settings = ws.Settings(
-        generator=generator,
-        space=space,
-        truncation=truncation,
-        label=label,
-        extractors=extractors,
-        seed=seed,
-        max_samples=max_samples,
-        resolution=resolution,
-        base=None if base is None else tuple(name for name in base if name != "none"),
-        options=chosen_options(reading.network, reading.options()),
-        method=method,
-    )
-    recipe = None
-    if preview:
-        from tlgan.training.picture_head import HeadRecipe
-
-        recipe = HeadRecipe()
     with working(max_samples, sure) as display:
         workspace = run(
             out,
-            settings,
+            generator,
+            extractors=extractor or (() if naming.text else DEFAULT_EXTRACTORS),
             **naming.options(),
-            progress=display,
+            space=space,
+            truncation=truncation,
+            label=label,
+            seed=seed,
+            max_samples=max_samples,
+            resolution=resolution,
+            base=None if base is None else [name for name in base if name != "none"],
+            options=chosen_options(reading.network, reading.options()),
+            method=method,
             sure=sure,
+            preview=preview,
             trust=consent.trust,
-            preview=recipe,
             engine=engine.make(),
+            progress=display,
         )
     if json:
         print_json(workspace.summary())

@@ -36,7 +36,7 @@ def evaluate(
     opened = [consent.open(path) for path in (workspace, *(compare or ()))]
     found = evaluate_workspaces(
         opened,
-        judge,
+        judges=[judge],
         methods=method or DEFAULT_METHODS,
         **judging.options(),
         progress=say,

@@ -440,16 +440,16 @@ def open_workspace(
     path: str | Path,
     *,
     generator: Generator | None = None,
-    extractors: Sequence[Extractor] = (),
+    extractors: Sequence[Extractor | Callable[..., Any]] = (),
     trust: bool = False,
     fetch: bool = False,
     progress: ProgressLike = None,
 ) -> Workspace:
     """Open a workspace folder.
 
-    ``generator``, ``extractors``: loaded ones in place of those that `tlgan.toml` names, for what only exists in memory;
-    ``trust``: what the workspace names may be code (TorchScript, Python functions); ``fetch``: it may be fetched,
-    wherever on the internet it is. Raises TlganError where the folder is no workspace, or what is given is not what it was
+    ``generator``, ``extractors``: loaded ones (or functions) in place of those that `tlgan.toml` names, for what only exists in
+    memory; ``trust``: what the workspace names may be code (TorchScript, Python functions); ``fetch``: it may be fetched,
+    wherever on the internet it is. Networks are loaded when they are first needed. Raises TlganError where the folder is no workspace, or what is given is not what it was
     made with.
     """
     path = on_this_machine(path)
@@ -475,7 +475,11 @@ def open_workspace(
     except (OSError, UnicodeDecodeError) as error:
         raise TlganError(f"{file} can't be read: {error}") from error
     settings = Settings.from_toml(text, str(file))
-    loaded = {extractor.name: extractor for extractor in extractors}
+    loaded = {}
+    if extractors:
+        from tlgan.extractors import load_extractor
+
+        loaded = {made.name: made for made in map(load_extractor, extractors)}
     for name in loaded:
         if name not in settings.extractors:
             raise TlganError(
