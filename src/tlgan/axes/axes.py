@@ -50,7 +50,7 @@ class Axes:
     None where files of an earlier version or added sliders have none; ``strength`` [f] of the ridge penalty, in rows,
     and the name of its ``prior``, None and "" for least squares; ``effects`` [f, f], mean change of every
     feature (column) in sd when a slider (row) is asked for one sd more, measured on pictures by ``effects_by``; NaN
-    where nobody has looked, None where nobody has looked at anything.
+    where a feature was not measured, None where none was.
     ``groups``: in w+ the first layer of each group that has a w of its own, a latent being these w side by side;
     ``found_by``: the axis method of each feature's direction, none where all are regression's.
     "Response" is the logit of a probability, or the quantity itself.
@@ -151,7 +151,7 @@ class Axes:
         return float((response - self.mean[row]) / self.sd[row])
 
     def predict(self, latents: np.ndarray) -> np.ndarray:
-        """What the axes say of latents [n, d]: positions float32 [n, f] in population standard deviations."""
+        """Predictions of the axes for latents [n, d]: positions float32 [n, f] in population standard deviations."""
         response = latents @ self.directions.T + self.intercepts
         place: np.ndarray = (response - self.mean) / self.sd
         return place.astype(np.float32)

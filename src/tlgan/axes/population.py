@@ -56,7 +56,7 @@ def population(source: Source, *, seed: int, rows: int = ROWS) -> Metric | None:
 
 
 def priors(source: Source) -> dict[str, np.ndarray]:
-    """Covariances [d, d] that the generator itself expects of slopes, by name; none where it says nothing of them.
+    """Covariances [d, d] that the generator itself expects of slopes, by name; none where it gives none.
 
     Where w enters through styles alone (affine maps A of the layers), a feature's slope is the sum of Aᵀ · (its slope in the
     styles). Style slopes of equal variance in every layer make that of w vary as the sum of Aᵀ A: what moves no style

@@ -35,7 +35,7 @@ def audit(
     amount: Annotated[float, typer.Option(help="How far, in sd: .1 to 5.")] = 1.5,
     least: Annotated[
         float,
-        typer.Option(help="Effects below this matter to nobody: sd of the output a sd of the slider."),
+        typer.Option(help="Effects below this do not matter: sd of the output a sd of the slider."),
     ] = 0.1,
     judge: JudgeOption = DEFAULT_JUDGE,
     reference: Annotated[

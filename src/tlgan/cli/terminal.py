@@ -108,7 +108,7 @@ def note(heading: str, words: str) -> None:
 
 
 def ask(what: str) -> bool:
-    """Ask a person yes or no; no where nobody sits at a terminal."""
+    """Ask a person yes or no; no where there is no terminal."""
     if sys.stdin is None or not sys.stdin.isatty() or not console.is_terminal:
         return False
     console.print(

@@ -84,7 +84,7 @@ class Face:
         return self._with(self.edit.changed(exact=on))
 
     def keep_identity(self, on: bool = True) -> Self:
-        """Whether exact edits keep who it is, as far as the extractor's embedding can tell."""
+        """Whether exact edits keep the identity, as the extractor's embedding measures it."""
         return self._with(self.edit.changed(identity=on))
 
     def reset(self) -> Self:

@@ -89,7 +89,7 @@ class Wishes:
 
 
 def solve(axes: Axes, edit: Edit) -> Solution:
-    """The latent that an edit asks for, by the axes alone. Microseconds; no picture is looked at.
+    """The latent that an edit asks for, by the axes alone. Takes microseconds and renders nothing.
 
     Raises TlganError where a feature is unknown.
     """

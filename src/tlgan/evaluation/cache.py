@@ -77,7 +77,7 @@ class Cache:
 
 
 class Panel:
-    """Evaluators that look at the same pictures of a canvas: each is painted once, and what each says is kept."""
+    """Evaluators of the same pictures of a canvas: each picture is painted once, and each measurement is kept."""
 
     def __init__(self, canvas: Canvas, evaluators: Sequence[Evaluator], cache: Cache | None = None) -> None:
         self.canvas = canvas
@@ -92,7 +92,7 @@ class Panel:
         self._ready = set[int]()
 
     def measure(self, evaluator: Evaluator, latents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Responses [n, f] and embedding [n, e] of the pictures of latents; the others look at the same time."""
+        """Responses [n, f] and embedding [n, e] of the pictures of latents; the other evaluators measure them too."""
         which = next(k for k, other in enumerate(self.evaluators) if other is evaluator)
         parts = [self._look(which, latents[at : at + PIECE]) for at in range(0, len(latents), PIECE)]
         return tuple(np.concatenate([part[k] for part in parts]) for k in (0, 1))  # type: ignore[return-value]
@@ -117,8 +117,8 @@ class Panel:
         return found["responses"], found["embedding"].astype(np.float64)
 
     def _prepare(self, missing: Sequence[int], latents: np.ndarray) -> None:
-        """An evaluator learns from the first pictures that it sees which features a mirror leaves; these are the same
-        whether what it said of them was kept or not."""
+        """An evaluator finds out on its first pictures which features are the same in a mirror image: these are the same
+        pictures whether its measurements of them were kept or not."""
         new = [k for k in missing if k not in self._ready]
         if new and self._first is not None and not np.array_equal(self._first, latents):
             self._measured(new, self._first)

@@ -81,7 +81,7 @@ def evaluate_by(
     progress: ProgressLike = None,
     engine: SamplingEngine | None = None,
 ) -> tuple[list[Evaluation], dict[str, Noise], dict[str, np.ndarray]]:
-    """`evaluate` by several judges, who see the same pictures: one `Evaluation` each and, of several, one by what they say
+    """`evaluate` by several judges of the same pictures: one `Evaluation` each and, of several, one by what they say
     on average; and by method's name, how far their words on the same edits are apart, and the edited latents
     [len(SHOWN), k, ...] of the faces `SHOWN`, to show.
 

@@ -1,4 +1,4 @@
-"""Several judges of the same edits: the mean of their scores, and how far these lie apart.
+"""Several judges of the same edits: the mean of their scores, and how far apart these lie.
 
 Each errs in ways of its own, so their mean errs less than either; what they differ by on one and the same edit is the noise
 over which any figure is known.

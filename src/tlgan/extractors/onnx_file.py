@@ -289,7 +289,7 @@ def _labels(labels: str | Path | Sequence[str] | None, title: str) -> list[str] 
 def _heads(
     probe: OnnxExtractor, facts: GraphFacts, labels: list[str] | None, kind: str, stem: str, assumed: list[str]
 ) -> tuple[Head, ...]:
-    """Features for a model that nobody described: from its labels and from what its numbers look like."""
+    """Features for a model without a description: from its labels and from what its numbers look like."""
     file = probe.title
     outputs = [entry.name for entry in probe._session.get_outputs() if entry.name != EMBEDDING]
     if len(outputs) != 1:

@@ -1,7 +1,7 @@
 """The contract of a generator, and what all generators of this package share.
 
 `Generator` is the contract: latents in, pictures out. `LatentGenerator` carries the parts that don't depend on the
-architecture (drawing latents, checking shapes, labels, truncation, stopping gradients where nobody asked for them,
+architecture (drawing latents, checking shapes, labels, truncation, stopping gradients where the latents need none,
 painting smaller pictures), so that an architecture only says how it maps and how it paints.
 """
 

@@ -70,7 +70,7 @@ def _myself() -> dict[str, str | int]:
 
 
 def _owner(file: Path) -> str:
-    """Whose lock it is, in words; the note may come from anybody."""
+    """Who holds the lock, in words; the note in it is untrusted."""
     try:
         note = json_of(file.with_suffix(NOTE).read_text("utf-8"))
         command, pid, host, since = (str(note[key]) for key in ("command", "pid", "host", "since"))

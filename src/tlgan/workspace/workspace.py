@@ -320,8 +320,8 @@ class Workspace:
         pixels, for what is no face; ``alignment``: how the generator's training pictures were cropped around a face, "ffhq" or
         "celeba", None for what the list of known generators says; ``plan``: how long to optimise; ``tune``: tune the generator
         around this photograph for longer, and keep what was found in the workspace, which is used from then on; ``inversion``: a file of
-        `save_inversion`, in place of all that; ``inverter``: a name of `hooks.INVERTERS`. ``watch(found)`` hears of every step: what it raises as KeyboardInterrupt ends with the best so far.
-        ``note`` hears what was decided. Raises TlganError with what is missing.
+        `save_inversion`, in place of all that; ``inverter``: a name of `hooks.INVERTERS`. ``watch(found)`` is called at every step; a KeyboardInterrupt from it ends with the best so far.
+        ``note`` is called with each decision. Raises TlganError with what is missing.
         """
         from tlgan import photographs
         from tlgan.generators import known_model
