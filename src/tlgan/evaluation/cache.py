@@ -16,7 +16,8 @@ import numpy as np
 
 import tlgan
 from tlgan.errors import TlganError
-from tlgan.io.files import replacing, to_read, to_write, writing
+from tlgan.io.files import to_read, to_write, writing
+from tlgan.io.tensors import read_tensors, write_tensors
 
 from .judging import VIEWS, ExtractorEvaluator
 
@@ -49,21 +50,16 @@ class Cache:
 
     def find(self, key: str) -> Arrays | None:
         """What is kept under `key`. A file that can't be read counts as none."""
-        from safetensors import SafetensorError
-        from safetensors.numpy import load
-
         if key in self._held or self.folder is None or not key:
             return self._held.get(key)
         try:
-            self._held[key] = load(to_read(self.folder, f"{key}.safetensors").read_bytes())
-        except (OSError, SafetensorError, TlganError, ValueError, KeyError):
+            self._held[key], _ = read_tensors(to_read(self.folder, f"{key}.safetensors"), "numpy")
+        except (TlganError, ValueError):
             return None
         return self._held[key]
 
     def keep(self, key: str, arrays: Mapping[str, np.ndarray], *, on_disk: bool = True) -> None:
         """Keep arrays under `key`."""
-        from safetensors.numpy import save
-
         if not key:
             return
         self._held[key] = dict(arrays)
@@ -72,8 +68,7 @@ class Cache:
         path = to_write(self.folder, f"{key}.safetensors")
         with writing(path):
             self.folder.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as temporary:
-            temporary.write_bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
+        write_tensors(path, arrays, {})
 
 
 class Panel:
