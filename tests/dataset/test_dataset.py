@@ -24,9 +24,9 @@ from tlgan.dataset import Plan, Request, make_dataset, read_like
 from tlgan.dataset.conditions import parse_where
 from tlgan.dataset.make import ROWS, History
 from tlgan.dataset.request import largest_remainders
-from tlgan.dataset.run import Silent
 from tlgan.editing.state import decode_latent, read_png
 from tlgan.errors import TlganError
+from tlgan.progress import Progress
 from tlgan.provenance import verify
 from tlgan.workspace import Workspace
 
@@ -202,13 +202,13 @@ class Stopped(Exception):
 
 
 def test_cut_off_and_again_gives_the_same_bytes(world: Workspace, made: Path, tmp_path: Path, judge: Any) -> None:
-    class Stop(Silent):
-        def rows(self, done: int, of: int, painted: int, thrown: int) -> None:
-            if done == ROWS:
+    class Stop(Progress):
+        def step(self, what: str, done: int, total: int | None = None, words: str = "") -> None:
+            if (what, done) == ("rows", ROWS):
                 raise Stopped
 
     with pytest.raises(Stopped):
-        make_dataset(world, tmp_path / "data", BALANCED, judge=judge, listener=Stop())
+        make_dataset(world, tmp_path / "data", BALANCED, judge=judge, progress=Stop())
     assert not (tmp_path / "data" / "metadata.csv").exists()
     make_dataset(world, tmp_path / "data", BALANCED, judge=judge)
     assert (tmp_path / "data" / "metadata.csv").read_bytes() == (made / "metadata.csv").read_bytes()
@@ -220,17 +220,17 @@ def test_cut_off_and_again_gives_the_same_bytes(world: Workspace, made: Path, tm
 def test_killed_at_any_moment(world: Workspace, made: Path, tmp_path: Path) -> None:
     script = f"""
 import os, signal, sys
-sys.path[:0] = [{str(Path(__file__).parent)!r}, {str(Path(__file__).parent.parent)!r}]
+sys.path.insert(0, {str(Path(__file__).parents[2])!r})
 from pathlib import Path
 from tests.dataset.second_judge import Judge
 from tests.dataset.test_dataset import BALANCED
 from tlgan.dataset import make_dataset
-from tlgan.dataset.run import Silent
+from tlgan.progress import Progress
 from tests.worlds import reopen
-class Kill(Silent):
-    def rows(self, done, of, painted, thrown):
+class Kill(Progress):
+    def step(self, what, done, total=None, words=""):
         if done == 128: os.kill(os.getpid(), signal.SIGKILL)
-make_dataset(reopen(Path({str(world.path)!r})), {str(tmp_path / "data")!r}, BALANCED, judge=Judge(), listener=Kill())
+make_dataset(reopen(Path({str(world.path)!r})), {str(tmp_path / "data")!r}, BALANCED, judge=Judge(), progress=Kill())
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr

@@ -62,7 +62,7 @@ def dataset(
     from tlgan.editing.resolve import quality_named
     from tlgan.io.streams import write
 
-    from .terminal import print_dataset, print_json, rows_display
+    from .terminal import print_dataset, print_json, working
 
     quality_named(quality)
     at = engine.make()
@@ -87,8 +87,8 @@ def dataset(
         resolution=resolution or None,
         judge=judge,
     )
-    with rows_display() as display:
-        result = make_dataset(opened, out, request, form=form, listener=display, engine=at)
+    with working() as display:
+        result = make_dataset(opened, out, request, form=form, progress=display, engine=at)
     if json:
         print_json(result.to_json())
     else:

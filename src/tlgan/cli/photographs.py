@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -52,13 +51,18 @@ class Inverting:
         from tlgan.photographs import TUNED, Plan
         from tlgan.photographs.consent import first_use
 
-        from .terminal import note, say
+        from .terminal import note, say, working
 
         if words := first_use():
             note("photographs", words)
         steps = {"small": self.steps_small, "whole": self.steps_whole}
         given = {name: count for name, count in steps.items() if count is not None}
-        with _watching(source.name) as watch:
+        with working() as display:
+
+            def watch(found: Found) -> None:
+                words = "" if found.stage == "encoder" else f"{found.stage}, distance {found.loss:.3f}"
+                display.step(f"inverting {source.name}", found.step, found.steps, words)
+
             return opened.invert(
                 source,
                 face=self.face,
@@ -129,24 +133,6 @@ def edit_photographs(
     if failed:
         raise TlganError(f"{failed} of {len(pairs)} photographs could not be edited, see above; the others are written")
     return results
-
-
-@contextmanager
-def _watching(name: str) -> Iterator[Callable[[Found], None]]:
-    """A bar of the inversion's steps."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    from .terminal import console
-
-    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[loss]}"), TimeElapsedColumn()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(name, loss="", total=None)
-
-        def watch(found: Found) -> None:
-            told = "" if found.stage == "encoder" else f"{found.stage}, distance {found.loss:.3f}"
-            bar.update(task, completed=found.step, total=found.steps, loss=told)
-
-        yield watch
 
 
 def _pairs(sources: list[Path], out: Path, ending: str) -> Iterator[tuple[Path, Path]]:

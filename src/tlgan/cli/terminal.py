@@ -10,7 +10,6 @@ import json
 import logging
 import math
 import sys
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -23,7 +22,6 @@ from rich.progress import (
     Progress,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
     TransferSpeedColumn,
 )
 from rich.segment import Segment
@@ -199,48 +197,6 @@ class Display(Work):
 def working(samples: int = 0, sure: float | None = None) -> closing[Display]:
     """A `Display` that is closed whatever happens."""
     return closing(Display(samples, sure))
-
-
-class RowsDisplay:
-    """Shows a data set as it is made: rows, pictures a second, the share thrown away, and the time to go."""
-
-    def __init__(self) -> None:
-        self._bar = Progress(
-            TextColumn("  rows"),
-            BarColumn(bar_width=32),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[words]}"),
-            TimeElapsedColumn(),
-            TextColumn("to go"),
-            TimeRemainingColumn(elapsed_when_finished=False),
-            console=console,
-        )
-        self._task: Any = None
-        self._began = 0.0
-
-    def stage(self, words: str) -> None:
-        """A new stage has begun."""
-        say(words)
-
-    def rows(self, done: int, of: int, painted: int, thrown: int) -> None:
-        """So many rows of all are settled."""
-        if self._task is None:
-            self._task = self._bar.add_task("rows", total=of, words="")
-            self._bar.start()
-            self._began = time.monotonic()
-        pace = painted / max(time.monotonic() - self._began, 1e-6)
-        words = f"{pace:.1f} pictures/s, {thrown / painted:.0%} thrown away" if painted else ""
-        self._bar.update(self._task, completed=done, words=words)
-
-    def close(self) -> None:
-        """Leave the terminal as it was."""
-        if self._task is not None:
-            self._bar.stop()
-
-
-def rows_display() -> closing[RowsDisplay]:
-    """A `RowsDisplay` that is closed whatever happens."""
-    return closing(RowsDisplay())
 
 
 def _table(*headings: str, title: str | None = None, no_wrap: bool = False) -> Table:
