@@ -100,10 +100,7 @@ def make_dataset(
     write = format_named(form)
     if out.exists() and not out.is_dir():
         raise TlganError(f"{out} is a file: name a folder with -o, a new or an empty one")
-    if request.judge in workspace.settings.extractors:
-        raise TlganError(
-            f"{request.judge} found the axes of {workspace.path}, so it can't judge the pictures: give another as --judge"
-        )
+    workspace.check_judge(request.judge)
     plan = Plan(request, workspace.axes)
     evaluator = as_evaluator(judge if judge is not None else load_extractor(request.judge))
     weak = [name for name in plan.asked if workspace.axes.weak[workspace.axes.index(name)]]

@@ -77,10 +77,7 @@ def _evaluated(
     says = as_progress(progress).stage
     name = judge if isinstance(judge, str) else judge.name
     for workspace in workspaces:
-        if name in workspace.settings.extractors:
-            raise TlganError(
-                f"{name} found the axes of {workspace.path}, so it can't judge them: give another extractor as --judge"
-            )
+        workspace.check_judge(name)
     evaluator = as_evaluator(load_extractor(judge) if isinstance(judge, str) else judge)
     names = list(judged_features(workspaces[0].canvas, evaluator, features))
     for other in workspaces[1:]:

@@ -215,6 +215,12 @@ class Workspace:
             )
         return Canvas(self.generator, self.extractor, self.axes)
 
+    def canvas_as_sampled(self, axes: Axes | None = None) -> Canvas:
+        """Paints at the size of the samples; ``axes``: in place of this workspace's own."""
+        from tlgan.editing import Canvas
+
+        return Canvas(self.generator, self.extractor, axes or self.axes, resolution=self.settings.resolution)
+
     @property
     def recipe(self) -> Recipe:
         """What determines every sample row."""
@@ -421,6 +427,13 @@ class Workspace:
             return np.asarray(((self.axes.positions(values)[:, rows] - target) ** 2).sum(axis=1))
 
         return nearest(self.samples, distance, n)
+
+    def check_judge(self, name: str) -> None:
+        """Raise TlganError where an extractor, by name or reference, is one of those that the axes were found by."""
+        if name in self.settings.extractors:
+            raise TlganError(
+                f"{name} found the axes of {self.path}, so it can't judge edits along them: give another extractor as --judge"
+            )
 
     def save_settings(self, step: Step) -> None:
         """Write `tlgan.toml`, as a part of `step`."""
