@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tlgan.editing.film import enlarge, there_and_back, tile, write_film
+from tlgan.editing.film import enlarge, looped, tile, write_film
 from tlgan.errors import TlganError
 
 
@@ -52,7 +52,7 @@ def test_other_endings_are_refused(tmp_path, frames):
 
 
 def test_there_and_back_repeats_no_end(frames):
-    loop = there_and_back(frames)
+    loop = looped(frames)
     assert [int(f[0, 0, 0]) for f in loop] == [int(frames[k][0, 0, 0]) for k in (0, 1, 2, 3, 4, 5, 4, 3, 2, 1)]
 
 

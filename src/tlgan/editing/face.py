@@ -19,7 +19,7 @@ from tlgan.provenance import Claim
 from .canvas import Canvas
 from .claims import claim_of, in_words
 from .edit import Edit
-from .film import enlarge, there_and_back, tile, write_film
+from .film import enlarge, looped, tile, write_film
 from .picture_file import write_picture
 from .resolve import path, resolve, resolved
 from .solve import Solution
@@ -164,7 +164,7 @@ class Face:
     def save_film(self, path: str | Path, name: str, *, span: float = 3.0, seconds: float = 3.0, fps: int = 25) -> Path:
         """Write a looping GIF or MP4 of one feature asked from -span to +span sd."""
         frames = self.strip(name, max(2, round(seconds * fps / 2)), span)
-        write_film(path, there_and_back(enlarge(frames, 256)), fps, self._claim([name], span))
+        write_film(path, looped(enlarge(frames, 256)), fps, self._claim([name], span))
         return Path(path)
 
     def _claim(self, names: Sequence[str], span: float) -> Claim:
