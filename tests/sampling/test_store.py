@@ -15,7 +15,7 @@ import pytest
 from tests.worlds import HalvesExtractor, halves_generator
 from tlgan.errors import TlganError
 from tlgan.extractors.combined import CombinedExtractor
-from tlgan.samples import Recipe, SampleStore, draw, nearest, paint_rows
+from tlgan.samples import Recipe, SampleStore, draw, paint_rows
 from tlgan.samples.store import part_name, to_table
 
 
@@ -217,7 +217,7 @@ def test_nearest_finds_the_rows_it_is_asked_for(tmp_path: Path) -> None:
     store = SampleStore(tmp_path, recipe())
     run(store, 300)
     latents, features = arrays(store)
-    found = nearest(store, lambda values: np.abs(values[:, 0] - 0.5), 5)
+    found = store.nearest(lambda values: np.abs(values[:, 0] - 0.5), 5)
     expected = np.argsort(np.abs(features[:, 0] - 0.5), kind="stable")[:5]
     assert [index for index, _ in found] == list(expected)
     np.testing.assert_array_equal(found[0][1], latents[expected[0]])

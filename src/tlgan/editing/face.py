@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from .edit import Edit
 from .film import enlarge, looped, tile, write_film
 from .picture_file import write_picture
 from .resolve import path, resolve, resolved
-from .solve import Solution
+from .solve import Solution, share_of
 from .state import MAX_ASKED, to_json
 
 if TYPE_CHECKING:
@@ -183,3 +183,20 @@ class Face:
             else:
                 expanded.append(name)
         return expanded
+
+
+def outcome(face: Face) -> dict[str, Any]:
+    """Asked beside measured for what was moved, the drift of what was locked, and every feature's natural value.
+
+    Changes are in population sd, counted from the unedited face.
+    """
+    changed, edit = face.changed(), face.edit
+    share = share_of(face.canvas.axes, edit, np.array(list(changed.values()))) if edit.exact else face.solution.share
+    asked = edit.asked
+    return {
+        "seed": edit.seed,
+        "moved": {name: {"asked": float(ask), "measured": changed[name]} for name, ask in sorted(asked.items())},
+        "locked": {name: changed[name] for name in sorted(edit.locks) if name not in asked},
+        "granted": share,
+        "values": face.measured(),
+    }

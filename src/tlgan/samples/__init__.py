@@ -3,7 +3,6 @@
 from .draw import draw, paint_rows, thumbnails
 from .measure import first_pictures, measure_part, measured
 from .memory import Samples, sample
-from .nearest import nearest
 from .recipe import Recipe
 from .source import Source
 from .store import SampleStore, features_of, latents_of
@@ -19,7 +18,6 @@ __all__ = [
     "latents_of",
     "measure_part",
     "measured",
-    "nearest",
     "paint_rows",
     "sample",
     "thumbnails",

@@ -418,15 +418,13 @@ class Workspace:
 
     def nearest(self, wanted: Mapping[str, float], n: int = 24) -> list[tuple[int, np.ndarray]]:
         """Sampled faces nearest to wanted places, in population sd: (row index, latent float32 [d]), nearest first."""
-        from tlgan.samples import nearest
-
         rows = self.axes.indices(wanted)
         target = np.array(list(wanted.values()), dtype=np.float32)
 
         def distance(values: np.ndarray) -> np.ndarray:
             return np.asarray(((self.axes.positions(values)[:, rows] - target) ** 2).sum(axis=1))
 
-        return nearest(self.samples, distance, n)
+        return self.samples.nearest(distance, n)
 
     def check_judge(self, name: str) -> None:
         """Raise TlganError where an extractor, by name or reference, is one of those that the axes were found by."""
