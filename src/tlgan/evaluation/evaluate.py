@@ -82,7 +82,7 @@ def evaluate_by(
     engine: SamplingEngine | None = None,
 ) -> tuple[list[Evaluation], dict[str, Noise], dict[str, np.ndarray]]:
     """`evaluate` by several judges of the same pictures: one `Evaluation` each and, of several, one by what they say
-    on average; and by method's name, how far their words on the same edits are apart, and the edited latents
+    on average; and by method's name, how far their measurements of the same edits are apart, and the edited latents
     [len(SHOWN), k, ...] of the faces `SHOWN`, to show.
 
     ``faces``: a number by method's name where they differ (the first faces are the same, "" gives the number of all

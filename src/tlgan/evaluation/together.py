@@ -35,7 +35,7 @@ class Together:
 @dataclass(frozen=True)
 class Noise:
     """Mean |difference| in sd of two judges' words on the same edits: of the ``target`` and of the ``others``; and the
-    ``correlation`` of their words over all edits, of the target."""
+    ``correlation`` of their measurements over all edits, of the target."""
 
     target: float
     others: float
