@@ -7,7 +7,7 @@ that is not this package's has no digest, and is kept in memory only.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,15 +38,6 @@ class Cache:
 
     folder: Path | None = None
     _held: dict[str, Arrays] = field(default_factory=dict)
-
-    def once(self, key: str, make: Callable[[], Arrays]) -> Arrays:
-        """What is kept under `key`; where there is nothing, what `make` gives, kept from now on. "" is never kept on
-        disk, nor in memory."""
-        found = self.find(key)
-        if found is None:
-            found = make()
-            self.keep(key, found)
-        return found
 
     def find(self, key: str) -> Arrays | None:
         """What is kept under `key`. A file that can't be read counts as none."""
