@@ -160,7 +160,7 @@ def _made(parts: Parts, maker: Maker, progress: Progress, engine: SamplingEngine
         rows = min(rows + ROWS, n)
         seconds = max(time.monotonic() - began, 1e-6)
         words = f"{painted / seconds:.1f} pictures/s, {thrown / max(painted, 1):.0%} thrown away"
-        progress.step("rows", rows, n, f"{words}, {(n - rows) / (rows - before) * seconds / 60:.0f} min to go")
+        progress.step("rows", rows, n, f"{words}, {(n - rows) / max(rows - before, 1) * seconds / 60:.0f} min to go")
     return history
 
 
