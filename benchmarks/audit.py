@@ -20,10 +20,9 @@ from typing import Any
 import numpy as np
 import torch
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "evaluation"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from drawn_faces import LATENT_DIM, FaceReader, drawn_faces
-
+from tests.evaluation.drawn_faces import LATENT_DIM, FaceReader, drawn_faces
 from tlgan.audit import audit_classifier
 from tlgan.axes import AxisLearner
 from tlgan.editing import Canvas

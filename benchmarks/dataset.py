@@ -32,11 +32,12 @@ from PIL import Image
 from tlgan.cli.demo import DEFAULT_GENERATOR
 from tlgan.dataset import Plan, Request, make_dataset
 from tlgan.dataset.make import ROWS, Tally
-from tlgan.dataset.run import WORK, Silent
+from tlgan.dataset.run import WORK
 from tlgan.editing import Canvas
 from tlgan.evaluation.judging import ExtractorEvaluator
 from tlgan.evaluation.statistics import wilson
 from tlgan.extractors import load_extractor
+from tlgan.progress import Progress
 from tlgan.workspace import Settings, Workspace, open_workspace
 from tlgan.workspace.discover import discover
 
@@ -45,26 +46,23 @@ SECOND = Path(__file__).parent / "second_judge.onnx"
 PLAIN_SEED = 2**40 + 7
 
 
-class Stop(Silent):
+class Stop(Progress):
     """Cuts a run off after its first part."""
 
-    def rows(self, done: int, of: int, painted: int, thrown: int) -> None:
-        if done >= ROWS:
+    def step(self, what: str, done: int, total: int | None = None, words: str = "") -> None:
+        if what == "rows" and done >= ROWS:
             raise InterruptedError
 
 
-class Paced(Silent):
-    """Counts seconds of the processor and of the clock, and what was painted in them."""
+class Paced(Progress):
+    """Prints each step, with seconds of the clock and of the processor."""
 
     def __init__(self) -> None:
         self.began, self.cpu = time.perf_counter(), time.process_time()
 
-    def rows(self, done: int, of: int, painted: int, thrown: int) -> None:
+    def step(self, what: str, done: int, total: int | None = None, words: str = "") -> None:
         clock, cpu = time.perf_counter() - self.began, time.process_time() - self.cpu
-        print(
-            f"{done} of {of} rows, {painted} tries, {thrown} refused, {clock:.0f} s, {cpu:.0f} s of processor",
-            flush=True,
-        )
+        print(f"{done} of {total} {what}, {words}, {clock:.0f} s, {cpu:.0f} s of processor", flush=True)
 
 
 def main() -> None:
@@ -95,7 +93,7 @@ def run(workspace: Workspace, out: Path, work: Path, options: argparse.Namespace
     side = min(options.resolution, workspace.generator.resolution)
     request = Request(options.n, NAMES, source=options.source, resolution=side, margin=options.margin)
     if not options.so_far:
-        make_dataset(workspace, out, request, form="parquet", listener=Paced())
+        make_dataset(workspace, out, request, form="parquet", progress=Paced())
     labels, pictures, found = _read(out, Plan(request, workspace.axes))
     second = ExtractorEvaluator(load_extractor(options.judge))
     agreed = labels == (second_responses(pictures, second) > 0)
@@ -115,7 +113,7 @@ def _resumes(workspace: Workspace, work: Path, request: Request) -> bool:
     """Whether a run that is cut off after its first part ends with the bytes of one that is not."""
     make_dataset(workspace, work / "whole", request, form="parquet")
     try:
-        make_dataset(workspace, work / "again", request, form="parquet", listener=Stop())
+        make_dataset(workspace, work / "again", request, form="parquet", progress=Stop())
     except InterruptedError:
         make_dataset(workspace, work / "again", request, form="parquet")
     files = sorted(path.relative_to(work / "whole") for path in (work / "whole").rglob("*.parquet"))

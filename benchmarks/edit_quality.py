@@ -97,7 +97,7 @@ def run(workspace: Workspace, options: argparse.Namespace) -> dict[str, Any]:
                 "frechet": score.frechet,
                 "norm": score.norm,
                 "furthest": score.furthest,
-                "own word: got, off target, drift": (
+                "by the extractor itself: got, off target, drift": (
                     score.own_got,
                     float(Figures(tried.own, tried.asked).error.mean()),
                     score.own_drift,
@@ -179,9 +179,9 @@ def show(result: dict[str, Any]) -> None:
             f"{words['frechet between plain pictures']:.2f} apart (Fréchet)"
         )
         print(f"{'':16s}{'got':>12s} {'off target':>17s} {'drift':>17s} {'drift/got':>17s} {'identity':>9s} "
-              f"{'at equal change':>20s} {'Fréchet':>8s} {'norm':>5s} {'own word':>17s} {'ms':>5s}")  # fmt: skip
+              f"{'at equal change':>20s} {'Fréchet':>8s} {'norm':>5s} {'by extractor':>17s} {'ms':>5s}")  # fmt: skip
         for name, m in words["methods"].items():
-            own = "{:.2f}, {:.2f}, {:.2f}".format(*m["own word: got, off target, drift"])
+            own = "{:.2f}, {:.2f}, {:.2f}".format(*m["by the extractor itself: got, off target, drift"])
             gained = m["identity gained over plain at equal change"]
             print(f"{name:16s}{m['got'].value:>6.2f} ± {m['spread']:.2f} {m['error']!s:>17} {m['drift']!s:>17} "
                   f"{m['drift/got']!s:>17} {m['identity'].value:>9.3f} {gained.value:>+6.3f} [{gained.low:+.3f}, {gained.high:+.3f}]"

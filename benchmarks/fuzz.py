@@ -179,8 +179,8 @@ _PAIRS = ("MappingNetwork.xml", "MappingNetwork.bin", "SynthesisNetwork.xml", "S
 
 def networks() -> list[bytes]:
     """OpenVINO's files, each after its length: a MobileStyleGAN, and a network alone."""
-    sys.path.insert(0, str(TESTS / "generators"))
-    import openvino_writer
+    sys.path.insert(0, str(TESTS.parent))
+    from tests.generators import openvino_writer
 
     found = []
     for alone in (False, True):

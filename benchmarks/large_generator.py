@@ -20,9 +20,8 @@ from pathlib import Path
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "generators"))
-import official
-
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tests.generators import official
 from tlgan.extractors import load_extractor
 from tlgan.extractors.combined import CombinedExtractor
 from tlgan.generators import batch_size, load_generator

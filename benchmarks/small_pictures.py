@@ -26,9 +26,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "generators"))
-import official
-
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tests.generators import official
 from tlgan.axes import AxisLearner, population
 from tlgan.extractors import load_extractor
 from tlgan.extractors.combined import CombinedExtractor

@@ -5,22 +5,20 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-sys.path.insert(0, str(Path(__file__).parent))
-
 # Processes side by side share the cores; more threads than cores make all of them slower. Before torch is imported.
 if workers := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")):
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(name, str(max(1, (os.cpu_count() or 1) // workers)))
 
+from tests.worlds import halves_workspace
 from tlgan.workspace import Workspace
-from worlds import halves_workspace
 
 # Properties are independent of how busy the machine is, and of chance: the same examples in every run.
 settings.register_profile(
@@ -40,6 +38,16 @@ FLAGS = [
 ]
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol() -> Generator[None, bool, bool]:
+    """The command line forgets the working folder, from which the tests are imported: only for the test that runs it."""
+    before = list(sys.path)
+    try:
+        return (yield)
+    finally:
+        sys.path[:] = before
+
+
 @pytest.fixture(scope="session")
 def halves(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A workspace of the two-halves world."""
@@ -51,11 +59,10 @@ def built_docs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The pages of the documentation."""
     pytest.importorskip("sphinx")
     pytest.importorskip("furo")
-    sys.path.insert(0, str(Path(__file__).parents[1] / "recipes"))
     import docs
 
     folder = tmp_path_factory.mktemp("docs")
-    docs.build(folder)
+    docs.build(folder)  # type: ignore[attr-defined]
     return folder
 
 

@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from tests.worlds import BARS, Bars, DifferentiableRuler, Ruler
 from tlgan.axes import Axes, AxisLearner, Metric
 from tlgan.editing import QUALITIES, Canvas, Edit, resolve, resolved, solve
 from tlgan.editing.solve import Solution
 from tlgan.editing.state import from_json, to_json
 from tlgan.generators import wrap_generator
 from tlgan.generators.latents import sample_latents
-from worlds import BARS, Bars, DifferentiableRuler, Ruler
 
 PATH = Path(__file__).with_suffix(".json")
 #: Seed, row and length.

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from axe import looked_at, violations
+from tests.axe import looked_at, violations
+from tests.worlds import reopen
 from tlgan.workspace import Workspace
 from tlgan.workspace.report import report
-from worlds import reopen
 
 pytestmark = pytest.mark.browser
 

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.worlds import HalvesExtractor, halves_generator, halves_workspace
 from tlgan import cli
 from tlgan.extractors.combined import CombinedExtractor
 from tlgan.workspace import Workspace
-from worlds import HalvesExtractor, halves_generator, halves_workspace
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
     """Run the command line here; returns exit code, standard output, standard error."""
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr(Workspace, "generator", halves_generator())
@@ -42,7 +42,7 @@ def test_help_imports_nothing_heavy() -> None:
         assert f"'{heavy}'" not in loaded
 
 
-def test_edit_writes_a_picture_and_says_what_it_measured(run, halves: Workspace, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_edit_writes_a_picture_and_says_what_it_measured(run, halves: Workspace, tmp_path: Path) -> None:
     out = tmp_path / "face.png"
     code, printed, _ = run("edit", halves.path, "left=+1", "--lock", "right_bright", "--seed", 5, "-o", out, "--json")
     assert code == 0
@@ -53,7 +53,7 @@ def test_edit_writes_a_picture_and_says_what_it_measured(run, halves: Workspace,
     assert Image.open(out).size == (16, 16)
 
 
-def test_a_saved_face_is_opened_and_edited_on(run, halves: Workspace, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_saved_face_is_opened_and_edited_on(run, halves: Workspace, tmp_path: Path) -> None:
     first, second = tmp_path / "one.png", tmp_path / "two.png"
     run("edit", halves.path, "left=+1", "--seed", 5, "-o", first)
     code, printed, _ = run("edit", halves.path, "--from", first, "--set", "right_bright=-1", "-o", second, "--json")
@@ -61,14 +61,14 @@ def test_a_saved_face_is_opened_and_edited_on(run, halves: Workspace, tmp_path: 
     assert set(json.loads(printed)["moved"]) == {"left", "right_bright"}
 
 
-def test_units(run, halves: Workspace, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_units(run, halves: Workspace, tmp_path: Path) -> None:
     code, printed, _ = run("edit", halves.path, "right_bright=60%", "-o", tmp_path / "o.png", "--json")
     assert code == 0
     assert json.loads(printed)["values"]["right_bright"] == pytest.approx(0.6, abs=0.06)
 
 
 @pytest.mark.parametrize("name", ["strip.png", "film.gif", "film.mp4"])
-def test_strips_and_films(run, halves: Workspace, tmp_path: Path, name: str) -> None:  # type: ignore[no-untyped-def]
+def test_strips_and_films(run, halves: Workspace, tmp_path: Path, name: str) -> None:
     out = tmp_path / name
     how = (
         ["--strip", "left", "--strip", "right_bright"] if name == "strip.png" else ["--film", "left", "--seconds", 0.4]
@@ -100,7 +100,7 @@ def test_strips_and_films(run, halves: Workspace, tmp_path: Path, name: str) -> 
 )
 def test_one_clear_line(
     run, halves: Workspace, tmp_path: Path, monkeypatch, arguments: list[str], expected: str
-) -> None:  # type: ignore[no-untyped-def]
+) -> None:
     monkeypatch.chdir(tmp_path)
     code, printed, err = run("edit", halves.path, *arguments)
     assert code == 1
@@ -112,7 +112,7 @@ def test_one_clear_line(
 
 
 @pytest.mark.parametrize("how", [["left=1"], ["--strip", "left"], ["--film", "left", "--seconds", 0.4]])
-def test_a_full_disk_keeps_the_picture_that_was_there(run, halves: Workspace, tmp_path: Path, monkeypatch, how) -> None:  # type: ignore[no-untyped-def]
+def test_a_full_disk_keeps_the_picture_that_was_there(run, halves: Workspace, tmp_path: Path, monkeypatch, how) -> None:
     out = tmp_path / ("film.gif" if "--film" in how else "picture.png")
     out.write_bytes(b"an older picture")
 
@@ -127,7 +127,7 @@ def test_a_full_disk_keeps_the_picture_that_was_there(run, halves: Workspace, tm
     assert list(tmp_path.iterdir()) == [out]
 
 
-def test_a_png_without_state(run, halves: Workspace, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_png_without_state(run, halves: Workspace, tmp_path: Path) -> None:
     plain = tmp_path / "plain.png"
     Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(plain)
     code, _, err = run("edit", halves.path, "--from", plain, "-o", tmp_path / "o.png")
@@ -135,7 +135,7 @@ def test_a_png_without_state(run, halves: Workspace, tmp_path: Path) -> None:  #
     assert "carries no state" in err
 
 
-def test_wrong_usage_is_2_and_failure_is_1(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_wrong_usage_is_2_and_failure_is_1(run, tmp_path: Path) -> None:
     assert run("discover")[0] == 2
     assert run("nonsense")[0] == 2
     code, _, err = run("studio", tmp_path / "nowhere")
@@ -143,7 +143,7 @@ def test_wrong_usage_is_2_and_failure_is_1(run, tmp_path: Path) -> None:  # type
     assert "not a workspace" in err
 
 
-def test_interrupted_is_130(run, monkeypatch: pytest.MonkeyPatch, halves: Workspace) -> None:  # type: ignore[no-untyped-def]
+def test_interrupted_is_130(run, monkeypatch: pytest.MonkeyPatch, halves: Workspace) -> None:
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
@@ -153,7 +153,7 @@ def test_interrupted_is_130(run, monkeypatch: pytest.MonkeyPatch, halves: Worksp
     assert "kept" in err
 
 
-def test_discover_prints_its_sliders(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_discover_prints_its_sliders(run, tmp_path: Path) -> None:
     halves_workspace(tmp_path / "ws", max_samples=1000)
     code, printed, err = run(
         "discover", "halves", "-o", tmp_path / "ws", "-e", "halves", "--base", "none", "--max-samples", 1000, "--json"
@@ -164,7 +164,7 @@ def test_discover_prints_its_sliders(run, tmp_path: Path) -> None:  # type: igno
     assert result["samples"] == 1000
 
 
-def test_folders_with_a_colon_and_from_the_home_folder(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+def test_folders_with_a_colon_and_from_the_home_folder(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("USERPROFILE", str(tmp_path / "home"))
@@ -179,7 +179,7 @@ def test_folders_with_a_colon_and_from_the_home_folder(run, tmp_path: Path, monk
     assert not Path("~").exists()
 
 
-def test_an_unknown_generator(run, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_an_unknown_generator(run, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tlgan", "discover", "no-such-thing", "-o", str(tmp_path / "ws"), "-e", "colour"],
         capture_output=True,

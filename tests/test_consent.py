@@ -89,7 +89,7 @@ def as_public(site: Site, monkeypatch: pytest.MonkeyPatch) -> str:
     def resolve(host: str, *rest: object, flags: int = 0, **more: object) -> object:
         if host == "public.test" and flags & socket.AI_NUMERICHOST:
             raise socket.gaierror("that is a name")
-        return real("127.0.0.1" if host == "public.test" else host, *rest, flags=flags, **more)  # type: ignore[arg-type]
+        return real("127.0.0.1" if host == "public.test" else host, *rest, flags=flags, **more)
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     monkeypatch.setattr(download, "_is_public", lambda address: address == "127.0.0.1")
@@ -166,7 +166,7 @@ def test_an_answer_is_asked_for_once_and_holds_for_that_reference(
     site: Site, as_public: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     questions: list[str] = []
-    consent.ask_with(lambda what: questions.append(what) or "other" not in what)  # type: ignore[func-returns-value]
+    consent.ask_with(lambda what: questions.append(what) or "other" not in what)
     with consent.named_by("given.toml"):
         assert hub.fetch(as_public).read_bytes() == CONTENT
         with pytest.raises(TlganError, match="asks to fetch"):
@@ -317,7 +317,7 @@ def test_a_name_that_leads_elsewhere_a_moment_later(
             asked.append(host)
             if len(asked) > 1:
                 raise AssertionError("the name was looked up again after it was checked")
-        return resolve(host, *rest, **more)  # type: ignore[arg-type]
+        return resolve(host, *rest, **more)
 
     monkeypatch.setattr(socket, "getaddrinfo", once)
     with consent.named_by("tlgan.toml", agreed=True):

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.worlds import HalvesModule, halves_generator, halves_networks, halves_settings, halves_workspace, reopen
 from tlgan.axes import Axes, Learned
 from tlgan.errors import TlganError
 from tlgan.progress import Progress
 from tlgan.workspace import Settings, Workspace, open_workspace
 from tlgan.workspace.discover import discover
-from worlds import HalvesModule, halves_generator, halves_networks, halves_settings, halves_workspace, reopen
 
 
 def rows(workspace: Workspace) -> tuple[np.ndarray, np.ndarray]:
@@ -49,7 +49,7 @@ def test_a_run_killed_again_and_again_ends_as_one_that_was_not(tmp_path: Path) -
         """
         import os, signal, sys
         sys.path.insert(0, sys.argv[1])
-        from worlds import halves_settings, halves_networks
+        from tests.worlds import halves_settings, halves_networks
         from tlgan.workspace.discover import discover
         from tlgan.progress import Progress
 
@@ -65,7 +65,7 @@ def test_a_run_killed_again_and_again_ends_as_one_that_was_not(tmp_path: Path) -
     codes = []
     for patience in (700, 2600, 10**9):
         done = subprocess.run(
-            [sys.executable, "-c", script, str(Path(__file__).parent), str(tmp_path / "cut"), str(patience)]
+            [sys.executable, "-c", script, str(Path(__file__).parents[1]), str(tmp_path / "cut"), str(patience)]
         )
         codes.append(done.returncode)
     assert codes == [-signal.SIGKILL, -signal.SIGKILL, 0]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,16 +12,14 @@ import pytest
 from PIL import Image
 
 import tlgan.web.label
+from tests.worlds import halves_workspace, reopen
 from tlgan.errors import TlganError
 from tlgan.extractors.described import load_described
 from tlgan.extractors.description import read_description
 from tlgan.io import consent
-from worlds import halves_workspace, reopen
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-for folder in ("training", "labelling", "extractors"):
-    sys.path.insert(0, str(Path(__file__).parent / folder))
 
 
 def example(name: str) -> str:
@@ -40,7 +37,7 @@ def test_built_in_and_python(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_onnx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("onnx")
-    from test_onnx_file import write_model
+    from tests.extractors.test_onnx_file import write_model
 
     write_model(tmp_path / "model.onnx", end="Softmax")
     monkeypatch.chdir(tmp_path)
@@ -62,7 +59,7 @@ def test_every_entry_of_the_toml_is_one_that_is_read() -> None:
 
 def test_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("onnxscript")
-    from shapes import draw_folder, write_csv
+    from tests.training.shapes import draw_folder, write_csv
 
     write_csv(tmp_path / "labels.csv", draw_folder(tmp_path / "pictures", 100))
     monkeypatch.chdir(tmp_path)
@@ -72,6 +69,7 @@ def test_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytes
 
 
 def test_clicks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).parent / "labelling")  # the page's `embedder:made`
     path = halves_workspace(tmp_path / "faces", max_samples=2000).path
 
     def look_at(png: bytes) -> bool:

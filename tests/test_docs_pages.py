@@ -8,7 +8,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 import tlgan.cli.app
-from test_release import instructions
+from tests.test_release import instructions
 from tlgan import languages
 from tlgan.hooks import HOOKS
 from tlgan.photographs import Plan
@@ -30,8 +29,6 @@ from tlgan.web.server import create_app
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = sorted([ROOT / "README.md", *DOCS.rglob("*.md")])
-for folder in ("recipes", "tests/extractors"):
-    sys.path.insert(0, str(ROOT / folder))
 COMMAND: Any = typer.main.get_command(tlgan.cli.app.app)
 #: What makes the tutorial quick; everything else of it runs as it stands.
 QUICK = (("-o faces", "-o faces --max-samples 800"),)
@@ -125,7 +122,7 @@ def tutorial(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tutorial")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr(tlgan.cli.app, "_serve", lambda workspace, *_: opened.append(_title(workspace)))
+        patch.setattr("tlgan.web.server.serve", lambda workspace, **_: opened.append(_title(workspace)))
         opened: list[str] = []
         names: dict[str, Any] = {"__name__": "tutorial"}
         for language, block in re.findall(r"^```(sh|python)\n(.*?)^```", _text(), re.MULTILINE | re.DOTALL):
@@ -169,7 +166,7 @@ def test_the_python_of_a_page_runs(
     monkeypatch.chdir(here)
     if "audit.md" in pages:
         pytest.importorskip("onnx")
-        from test_onnx_file import write_model
+        from tests.extractors.test_onnx_file import write_model
 
         write_model(here / "smile.onnx", end="Sigmoid")
     names = {"__name__": "page", **_given(here)}
@@ -269,7 +266,7 @@ def test_no_block_is_in_a_language_that_nothing_reads() -> None:
 def test_the_pages_build_and_their_links_lead_somewhere(built_docs: Path) -> None:
     import docs
 
-    wrong, external = docs.check(built_docs)
+    wrong, external = docs.check(built_docs)  # type: ignore[attr-defined]
     assert wrong == []
     assert len(external) > 5
     options = (built_docs / "reference" / "command-line.html").read_text(encoding="utf-8")
@@ -289,7 +286,7 @@ def test_links_and_requests_that_are_wrong_are_found(tmp_path: Path) -> None:
         '<a href="b.html">gone</a><a href="#here" id="there">x</a><a href="https://example.org">out</a>'
     )
     (tmp_path / "a.css").write_text("@import url('https://fonts.example.org/f.css');")
-    wrong, external = docs.check(tmp_path)
+    wrong, external = docs.check(tmp_path)  # type: ignore[attr-defined]
     assert len(wrong) == 4
     assert [
         word for word in ("b.html", "#here", "cdn.example.org", "fonts.example.org") if word not in str(wrong)

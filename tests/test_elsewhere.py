@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import pickle
 import shutil
-import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,11 +16,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent / "dataset"))
-sys.path.insert(0, str(Path(__file__).parent / "evaluation"))
-from drawn_faces import LATENT_DIM, drawn_faces
-
-from second_judge import Judge
+from tests.dataset.second_judge import Judge
+from tests.evaluation.drawn_faces import LATENT_DIM, drawn_faces
+from tests.worlds import halves_networks, reopen
 from tlgan.audit.classifier import audit_classifier
 from tlgan.axes import AxisLearner
 from tlgan.cli import main
@@ -32,7 +29,6 @@ from tlgan.editing import Canvas
 from tlgan.evaluation.evaluate import evaluate
 from tlgan.workspace import Workspace
 from tlgan.workspace.add import add_extractor
-from worlds import halves_networks, reopen
 
 
 class Eager:
@@ -117,7 +113,8 @@ def test_options_of_ray_without_it_are_refused(tmp_path: Path, capsys: pytest.Ca
 
 
 def test_rows_that_come_back_as_lessons_give_the_same_axes(tmp_path: Path) -> None:
-    from worlds import discover, halves_settings
+    from tests.worlds import halves_settings
+    from tlgan.workspace.discover import discover
 
     made = [
         discover(tmp_path / name, halves_settings(max_samples=3300), sure=1.0, engine=engine, **halves_networks())

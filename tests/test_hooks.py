@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.worlds import HalvesExtractor, HalvesModule, halves_networks, halves_settings, halves_workspace
 from tlgan import hooks
 from tlgan.axes.directions import axes_by
 from tlgan.errors import TlganError
@@ -26,7 +27,6 @@ from tlgan.generators import Generator, load_generator, wrap_generator
 from tlgan.samples import Recipe, SampleStore, Source, draw
 from tlgan.workspace import Workspace
 from tlgan.workspace.discover import discover, labelled
-from worlds import HalvesExtractor, HalvesModule, halves_networks, halves_settings, halves_workspace
 
 TEXT = (Path(__file__).parent.parent / "docs" / "extending.md").read_text()
 
@@ -234,7 +234,7 @@ def test_networks_without_a_name_are_copied_as_well(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(sys.modules["__main__"], "Scripted", Scripted, raising=False)
     for made in (Inside, Scripted):
         module = made()
-        module.last = lambda pictures: pictures / 2
+        module.last = lambda pictures: pictures / 2  # type: ignore[assignment]
         generator, extractor = wrap_generator(module, latent_dim=8), CombinedExtractor([HalvesExtractor()])
         recipe = Recipe(generator.fingerprint, "z", 8, 0, ("halves",), ("left", "right_bright", "noise"))
         rows = []

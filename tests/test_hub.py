@@ -12,6 +12,7 @@ import tarfile
 import threading
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -88,7 +89,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 def site():
     site = Site()
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, site))
-    server.handle_error = lambda *args: None  # a client that hangs up is part of the test
+    server.handle_error = lambda *args: None  # type: ignore[method-assign]  # a client that hangs up is part of the test
     site.address = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
@@ -122,7 +123,7 @@ class Steps(Progress):
 
 
 def test_fetches_once_and_keeps_under_its_sha256(site, cache):
-    seen = []
+    seen: list[Any] = []
     path = hub.fetch(f"{site.address}/weights.pkl", progress=Steps(seen))
     assert path.read_bytes() == CONTENT
     assert path == cache / "blobs" / SHA256

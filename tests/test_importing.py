@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from typer.testing import CliRunner
 
+from tests.worlds import reopen
 from tlgan.errors import TlganError
 from tlgan.extractors import load_extractor
 from tlgan.workspace import Workspace, located
 from tlgan.workspace.add import add_extractor
 from tlgan.workspace.importing import import_extractor, import_extractors
-from worlds import reopen
 
 pytest.importorskip("onnx")
-sys.path.insert(0, str(Path(__file__).parent / "extractors"))
-from test_onnx_file import write_model
+from tests.extractors.test_onnx_file import write_model
 
 
 @pytest.fixture

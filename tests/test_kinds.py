@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,12 +13,12 @@ import torch
 from PIL import Image
 from starlette.testclient import TestClient
 
+from tests.worlds import SIDE, HalvesExtractor
 from tlgan.errors import TlganError
 from tlgan.generators import LatentGenerator
 from tlgan.web.server import create_app, wire
 from tlgan.workspace import Settings, Workspace, open_workspace
 from tlgan.workspace.discover import discover
-from worlds import SIDE, HalvesExtractor
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +54,7 @@ class MappedHalves(LatentGenerator):
     def _w_mean(self) -> torch.Tensor:
         return torch.ones(W_DIM)
 
-    def _paint(self, latents, *, label, noise, resolution, **options):  # type: ignore[no-untyped-def]
+    def _paint(self, latents, *, label, noise, resolution, **options):
         levels = torch.tanh((latents.mean(dim=1) - 1.0) @ self.slopes.T)
         return levels.repeat_interleave(SIDE // 2, dim=1)[:, None, None, :].expand(-1, 3, SIDE, -1)
 
@@ -117,7 +118,7 @@ def test_discover_edit_and_studio_on_real_formats(
         resolution=resolution, max_samples=samples,
     )  # fmt: skip
     discover(tmp_path / "ws", settings)
-    workspace = open_workspace(tmp_path / "ws")
+    workspace: Any = open_workspace(tmp_path / "ws")
     table = next(iter(workspace.samples.read(["thumbnail"])))
     drawn = np.asarray(Image.open(io.BytesIO(table["thumbnail"][0].as_py())))
     side = resolution or workspace.generator.resolution

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
-import sys
 import tomllib
 import zipfile
 from pathlib import Path
@@ -15,7 +14,6 @@ import pytest
 import tlgan
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT / "recipes"))
 
 import dist  # noqa: E402
 import licences  # noqa: E402

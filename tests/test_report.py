@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 import tlgan
+from tests.worlds import reopen
 from tlgan.errors import TlganError
 from tlgan.workspace import Workspace, figures
 from tlgan.workspace.report import report
-from worlds import reopen
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("svg")
@@ -80,7 +80,7 @@ def test_plots_draw_what_the_axes_hold(halves: Workspace, tmp_path: Path) -> Non
     bars = tlgan.plot.explained(halves)
     assert sorted(bar.get_width() for bar in bars.patches) == pytest.approx(sorted(halves.axes.r2))
     effects = np.asarray(tlgan.plot.side_effects(halves).collections[0].get_array()).reshape(3, 3)
-    assert effects[0, 0] == pytest.approx(halves.axes.effects[0, 0])  # type: ignore[index]
+    assert effects[0, 0] == pytest.approx(halves.axes.effects[0, 0])
 
 
 def test_a_strip_is_the_pictures_of_the_face(halves: Workspace) -> None:

@@ -14,6 +14,7 @@ from jinja2.ext import extract_from_ast
 
 import tlgan.extractors.home
 import tlgan.workspace
+from tests.worlds import HalvesExtractor, reopen
 from tlgan import languages
 from tlgan.axes import Axes
 from tlgan.errors import TlganError
@@ -23,7 +24,6 @@ from tlgan.workspace.compare import WORDS
 from tlgan.workspace.evaluate import evaluate_workspaces
 from tlgan.workspace.report import report
 from tlgan.workspace.section import environment
-from worlds import HalvesExtractor, reopen
 
 ROOM = Path(tlgan.workspace.__file__).parent
 CODES = sorted(languages.catalogues())
@@ -101,7 +101,7 @@ def test_nothing_of_a_report_is_left_in_english(code: str, halves: Workspace, tm
     copied = reopen(Path(shutil.copytree(halves.path, tmp_path / "halves")))
     judge = HalvesExtractor()
     judge.name = "another"
-    evaluate_workspaces([copied], judge, methods=("joint",), faces=4, plain=64)
+    evaluate_workspaces(copied, judges=[judge], methods=("joint",), faces=4, plain=64)
     page = copied.report(face=copied.face(seed=3), language=code).read_text("utf-8")
     assert f'<html lang="{code}">' in page
     given = {

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.worlds import reopen
 from tlgan.errors import TlganError
 from tlgan.io.files import temporary_beside
 from tlgan.io.lock import LOCK, locked
@@ -22,17 +23,16 @@ from tlgan.io.step import PENDING, Step, finish, held
 from tlgan.web.publish.files import SiteFiles
 from tlgan.workspace import Workspace, located
 from tlgan.workspace.add import add_extractor
-from worlds import reopen
 
 HOME = "this is somebody's start-up file"
 
 
-def redness(images):  # type: ignore[no-untyped-def]
+def redness(images):
     """A feature of one's own."""
     return {"redness": images[:, 0].mean((1, 2))}
 
 
-def greenness(images):  # type: ignore[no-untyped-def]
+def greenness(images):
     """Another one."""
     return {"greenness": images[:, 1, :8].mean((1, 2))}
 
@@ -77,7 +77,7 @@ def test_a_step_cut_off_while_its_files_move_is_whole_for_readers_and_finished_b
         if not left[0]:
             raise OSError(5, "Input/output error")
         left[0] -= 1
-        real(*names)  # type: ignore[arg-type]
+        real(*names)
 
     step = Step(tmp_path)
     write(step, a="new", b="new", c="new")
@@ -158,10 +158,10 @@ def test_a_note_from_a_stranger_can_not_steer_the_terminal(tmp_path: Path) -> No
 
 def test_a_writer_that_opened_a_workspace_before_another_one_wrote_loses_nothing(workspace: Workspace) -> None:
     other = reopen(workspace.path)
-    add_extractor(workspace, "test_steps:redness", method="samples")
-    late = add_extractor(other, "test_steps:greenness", method="samples")
+    add_extractor(workspace, "tests.test_steps:redness", method="samples")
+    late = add_extractor(other, "tests.test_steps:greenness", method="samples")
     again = reopen(workspace.path)
-    assert again.settings.extractors[-2:] == ("test_steps:redness", "test_steps:greenness")
+    assert again.settings.extractors[-2:] == ("tests.test_steps:redness", "tests.test_steps:greenness")
     assert again.axes.names[-2:] == ("redness", *late.features)
 
 
@@ -178,12 +178,12 @@ def test_an_add_cut_off_between_its_axes_and_its_settings_is_mended(
     with monkeypatch.context() as patched:
         patched.setattr(os, "replace", cut)
         with pytest.raises(TlganError, match="nothing is lost"):
-            add_extractor(workspace, "test_steps:redness", method="samples")
+            add_extractor(workspace, "tests.test_steps:redness", method="samples")
     seen = reopen(workspace.path)  # a reader
-    assert seen.settings.extractors[-1] == "test_steps:redness"
+    assert seen.settings.extractors[-1] == "tests.test_steps:redness"
     assert seen.axes.names[-1] == "redness"
     with pytest.raises(TlganError, match="already"):
-        add_extractor(seen, "test_steps:redness", method="samples")
+        add_extractor(seen, "tests.test_steps:redness", method="samples")
     assert "redness" in (workspace.path / "tlgan.toml").read_text()
     assert not [path.name for path in workspace.path.iterdir() if path.name.startswith(".")]
 
@@ -196,7 +196,7 @@ def test_what_a_killed_writer_left_is_gone_after_the_next_one(workspace: Workspa
     ]
     for path in left:
         path.write_text("half")
-    add_extractor(workspace, "test_steps:redness", method="samples")
+    add_extractor(workspace, "tests.test_steps:redness", method="samples")
     assert not [path for path in left if path.exists()]
 
 
@@ -207,7 +207,7 @@ def test_links_in_a_workspace_are_not_written_through(workspace: Workspace, tmp_
     (workspace.path / name).symlink_to(outside)
     before = outside.read_bytes()
     with pytest.raises(TlganError, match=r"is a link|leads out"):
-        add_extractor(workspace, "test_steps:redness", method="samples")
+        add_extractor(workspace, "tests.test_steps:redness", method="samples")
     assert outside.read_bytes() == before
 
 
@@ -220,7 +220,7 @@ def test_a_folder_of_samples_that_leads_out_is_not_read(workspace: Workspace, tm
 
 def test_a_workspace_may_lie_behind_a_link(workspace: Workspace, tmp_path: Path) -> None:
     (tmp_path / "short").symlink_to(workspace.path)
-    add_extractor(reopen(tmp_path / "short"), "test_steps:redness", method="samples")
+    add_extractor(reopen(tmp_path / "short"), "tests.test_steps:redness", method="samples")
     assert reopen(workspace.path).axes.names[-1] == "redness"
 
 

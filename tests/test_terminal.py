@@ -131,7 +131,7 @@ def test_the_log_of_the_server_goes_through_the_same_place(capsys: pytest.Captur
 
     from tlgan.web.server import server
 
-    uvicorn.Config(lambda: None, log_config=server._LOGGING, log_level="warning")  # type: ignore[arg-type, return-value]
+    uvicorn.Config(lambda: None, log_config=server._LOGGING, log_level="warning")
     for name in ("uvicorn.error", "asyncio", "websockets.server"):
         logging.getLogger(name).warning("a request for %s", HOSTILE)
         shown(capsys)

@@ -15,13 +15,6 @@ import torch
 from PIL import Image
 
 import tlgan
-from tlgan.errors import TlganError
-from tlgan.generators.formats.converted import read_safetensors
-from tlgan.generators.formats.inspection import inspect_checkpoint
-from tlgan.generators.nets.modulated import ModulatedConv, ModulatedNet, ToPicture
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "recipes"))
-
 from generator.augment import disturb, moved
 from generator.code import Code
 from generator.data import as_float, read_pictures
@@ -29,6 +22,10 @@ from generator.export import export
 from generator.frechet import Moments, frechet_distance
 from generator.slim import distil, pruned, widths_of
 from generator.training import Plan, Training
+from tlgan.errors import TlganError
+from tlgan.generators.formats.converted import read_safetensors
+from tlgan.generators.formats.inspection import inspect_checkpoint
+from tlgan.generators.nets.modulated import ModulatedConv, ModulatedNet, ToPicture
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 TINY = {"latent_dim": 12, "widths": (16, 16, 16, 8), "code": 6, "batch": 8, "average_over": 32}
@@ -46,7 +43,7 @@ def discs(n: int, side: int = 32, seed: int = 0) -> torch.Tensor:
     places = np.arange(side) - side / 2
     inside = (places[:, None] ** 2 + places**2) < (side * rng.uniform(0.15, 0.45, n)[:, None, None]) ** 2
     colours = rng.uniform(0, 255, (2, n, 3, 1, 1))
-    return torch.from_numpy(np.where(inside[:, None], *colours).astype(np.uint8))
+    return torch.from_numpy(np.where(inside[:, None], colours[0], colours[1]).astype(np.uint8))
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 """A stranger's ONNX file is tried under limits before this process loads it."""
 
 import os
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -126,14 +128,14 @@ def test_the_child_gets_neither_secrets_nor_modules_of_the_folder(tmp_path, monk
     monkeypatch.chdir(planted)
     monkeypatch.setenv("PYTHONPATH", str(planted))
     monkeypatch.setenv("SECRET", "word")
-    seen = {}
-    run = trial.isolation.subprocess.run
+    seen: dict[str, Any] = {}
+    run = subprocess.run
 
     def watched(command, **options):
         seen.update(options, command=command)
         return run(command, **options)
 
-    monkeypatch.setattr(trial.isolation.subprocess, "run", watched)
+    monkeypatch.setattr(subprocess, "run", watched)
     assert load_generator(path).resolution == 2
     assert not (tmp_path / "ran").exists()
     assert os.path.isabs(seen["command"][0])

@@ -40,7 +40,7 @@ class HalvesExtractor:
 
     name = "halves"
     input_size = SIDE
-    features = (
+    features: tuple[Feature, ...] = (
         Feature("left", "quantity", label="Left", low="dark", high="bright", group="Light"),
         Feature("right_bright", "probability", label="Right bright", low="dark", high="bright", group="Light"),
         Feature("noise", "quantity", label="Noise", group="Other"),
@@ -66,7 +66,7 @@ def halves_networks(seed: int = 1) -> dict[str, Any]:
 
 def halves_settings(**changes: object) -> Settings:
     """Settings of a workspace of this world."""
-    return Settings(**{"generator": "halves", "extractors": ("halves",), "base": (), "max_samples": 4000, **changes})  # type: ignore[arg-type]
+    return Settings(**{"generator": "halves", "extractors": ("halves",), "base": (), "max_samples": 4000, **changes})
 
 
 def halves_workspace(path: Path, **changes: object) -> Workspace:
@@ -97,7 +97,10 @@ class Ruler:
 
     name = "ruler"
     input_size = 32
-    features = (*(Feature(f"bar{k}", "quantity") for k in range(3)), Feature("bar3", "probability"))
+    features: tuple[Feature, ...] = (
+        *(Feature(f"bar{k}", "quantity") for k in range(3)),
+        Feature("bar3", "probability"),
+    )
 
     def extract(self, images: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():

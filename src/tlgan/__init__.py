@@ -34,45 +34,20 @@ __version__ = "0.1.0"
 _let_old_names_be_imported()
 
 _HOMES = {
-    ".errors": (
-        "BadFile",
-        "NeedsTrust",
-        "Refused",
-        "TlganError",
-        "UnknownFeature",
-    ),
-    ".progress": ("Progress",),
-    ".extractors": (
-        "Extractor",
-        "Feature",
-        "load_extractor",
-    ),
-    ".generators": (
-        "Generator",
-        "LatentGenerator",
-        "load_generator",
-        "wrap_generator",
-    ),
-    ".samples": (
-        "Samples",
-        "sample",
-    ),
-    ".axes": ("Axes",),
-    ".training": ("train_extractor",),
-    ".web.label": ("LabelSession",),
-    ".axes.regression": ("AxisRegression",),
-    ".editing": ("Face",),
-    ".workspace": (
-        "Workspace",
-        "open_workspace",
-    ),
-    ".front": (
-        "discover",
-        "evaluate",
-        "open",
-    ),
-    ".web.publish": ("publish",),
-    ".web.publish.widget": ("widget",),
+    ".errors": "BadFile NeedsTrust Refused TlganError UnknownFeature",
+    ".progress": "Progress",
+    ".extractors": "Extractor Feature load_extractor",
+    ".generators": "Generator LatentGenerator load_generator wrap_generator",
+    ".samples": "Samples sample",
+    ".axes": "Axes",
+    ".training": "train_extractor",
+    ".web.label": "LabelSession",
+    ".axes.regression": "AxisRegression",
+    ".editing": "Face",
+    ".workspace": "Workspace open_workspace",
+    ".front": "discover evaluate open",
+    ".web.publish": "publish",
+    ".web.publish.widget": "widget",
 }
 __all__ = [
     "Axes",
@@ -109,6 +84,6 @@ def __getattr__(name: str) -> Any:
     if name in ("engines", "plot"):  # modules, whose Ray and Matplotlib are extras
         return importlib.import_module(f".{name}", __name__)
     for home, names in _HOMES.items():
-        if name in names:
+        if name in names.split():
             return getattr(importlib.import_module(home, __name__), name)
     raise AttributeError(f"module 'tlgan' has no attribute '{name}'")

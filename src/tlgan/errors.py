@@ -31,7 +31,7 @@ class NeedsTrust(TlganError):
 
 
 class Refused(TlganError):
-    """A file asked for something that nobody allowed, such as a download: nothing was sent or written."""
+    """A file asked for something without permission, such as a download: nothing was sent or written."""
 
 
 class AssumedWarning(UserWarning):

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from tlgan.axes import SURE
-from tlgan.errors import TlganError
 from tlgan.extractors import load_extractor
 from tlgan.workspace import DEFAULT_EXTRACTORS, Settings, Workspace, open_workspace
 from tlgan.workspace.discover import discover as _discover
@@ -20,7 +19,6 @@ from tlgan.workspace.evaluate import evaluate_workspaces
 from tlgan.workspace.workspace import IN_MEMORY
 
 if TYPE_CHECKING:
-    from tlgan.evaluation import Evaluation, Evaluator, Method
     from tlgan.extractors import Extractor
     from tlgan.generators import Generator
     from tlgan.hooks import SamplingEngine
@@ -36,6 +34,9 @@ def discover(
     extractors: Sequence[AnyExtractor] = DEFAULT_EXTRACTORS,
     texts: Sequence[str] = (),
     model: str = "",
+    labels: str | PathLike[str] | Sequence[str] | None = None,
+    kind: str = "",
+    size: int = 0,
     space: str = "",
     truncation: float | None = None,
     label: int | None = None,
@@ -44,6 +45,7 @@ def discover(
     resolution: int | None = None,
     base: Sequence[str] | None = None,
     options: Mapping[str, Any] | None = None,
+    method: str = "",
     sure: float = SURE,
     preview: bool = False,
     trust: bool = False,
@@ -54,10 +56,12 @@ def discover(
 
     ``generator``: a reference as `load_generator` takes them, or a loaded one, which may come before the path too.
     ``extractors``: references as `load_extractor` takes them, loaded extractors, or functions; ``texts``: sentences for
-    a text-image ``model``; ``space``: "z" or "w" ("": the better one); ``truncation``: psi (None: what suits the
+    a text-image ``model``; ``labels`` (names or a file of them), ``kind`` and ``size`` (pixels): what an ONNX extractor leaves
+    open; ``space``: "z" or "w" ("": the better one); ``truncation``: psi (None: what suits the
     generator); ``label``: class of a conditional generator; ``seed`` and ``max_samples`` of the samples, ``resolution``
     of their pictures in pixels (None: the generator's); ``base``: features that all other axes are kept clear of (None:
-    male and young where they are measured); ``options`` of the generator, as `load_generator` takes them; ``sure``:
+    male and young where they are measured); ``options`` of the generator, as `load_generator` takes them; ``method``: how
+    directions are found, a name of `hooks.AXIS_METHODS` ("": regression); ``sure``:
     split-half agreement at which an axis counts as known; ``preview``: train small pictures of a large generator first;
     ``trust``: the generator's file may hold code; ``engine``: where samples are painted, a name as `--engine` has it or an
     object of `tlgan.engines`. Raises TlganError, with the folder as it was, where the folder holds
@@ -81,6 +85,7 @@ def discover(
         resolution=resolution,
         base=None if base is None else tuple(base),
         options=dict(options or {}),
+        method=method,
     )
     recipe = None
     if preview:
@@ -88,66 +93,23 @@ def discover(
 
         recipe = HeadRecipe()
     loaded = {one.name: one for one in made if not isinstance(one, str)}
-    more: Any = {
-        "generator": given,
-        "loaded": loaded,
-        "preview": recipe,
-        "texts": texts,
-        "model": model,
-        "engine": engine,
-    }
-    return _discover(Path(path), settings, sure=sure, trust=trust, progress=progress, **more)
+    return _discover(
+        Path(path),
+        settings,
+        texts=texts,
+        model=model,
+        labels=Path(labels) if isinstance(labels, PathLike) else labels,
+        kind=kind,
+        size=size,
+        generator=given,
+        loaded=loaded,
+        preview=recipe,
+        sure=sure,
+        trust=trust,
+        engine=engine,
+        progress=progress,
+    )
 
 
-def open(
-    path: str | PathLike[str],
-    *,
-    generator: Generator | None = None,
-    extractors: Sequence[Extractor | Callable[..., Any]] = (),
-    trust: bool = False,
-    fetch: bool = False,
-    progress: ProgressLike = None,
-) -> Workspace:
-    """The workspace in the folder `path`. Networks are loaded when they are first needed.
-
-    ``generator``, ``extractors``: loaded ones in place of those that the folder names, for what only exists in memory;
-    ``trust``: what the folder names may be code; ``fetch``: it may be fetched. Raises TlganError where the folder is no
-    workspace, or what is given is not what it was made with.
-    """
-    made = [load_extractor(extractor) for extractor in extractors]
-    return open_workspace(Path(path), generator=generator, extractors=made, trust=trust, fetch=fetch, progress=progress)
-
-
-def evaluate(
-    workspaces: Workspace | Sequence[Workspace],
-    *,
-    judges: Sequence[str | Extractor | Evaluator] = ("judge40",),
-    methods: Sequence[str | Method] = ("plain", "conditioned", "joint", "exact"),
-    features: Sequence[str] | None = None,
-    faces: int = 50,
-    amount: float = 1.5,
-    plain: int = 2000,
-    progress: ProgressLike = None,
-) -> list[Evaluation]:
-    """Measure what edits change, with extractors that had no part in finding the axes.
-
-    Each of ``features`` (None: all that are not weak) is moved by ± ``amount`` population standard deviations on
-    ``faces`` faces by each of ``methods``, and every judge measures the pictures, in units of its own spread over ``plain`` unedited ones. Returns one `Evaluation` for each judge
-    and workspace, judges first; the first judge's are written into the workspaces and their reports. Raises TlganError
-    where a judge is one of a workspace's own extractors or lacks a feature.
-    """
-    several = [workspaces] if isinstance(workspaces, Workspace) else list(workspaces)
-    if not several or not judges:
-        raise TlganError("nothing to evaluate: give at least one workspace and one judge")
-    options: Any = {
-        "features": features,
-        "methods": methods,
-        "faces": faces,
-        "amount": amount,
-        "plain": plain,
-        "progress": progress,
-    }
-    found: list[Evaluation] = []
-    for judge in judges:
-        found += evaluate_workspaces(several, judge, record=judge is judges[0], **options)
-    return found
+open = open_workspace
+evaluate = evaluate_workspaces

@@ -1,4 +1,4 @@
-"""Where something of one's own joins in: one hook for each kind of thing that can be added.
+"""Extension points: one hook for each kind of thing that can be added.
 
 A hook knows names. What ships with tlgan is listed below as `"module:attribute"`, the form in which a package lists what it
 brings in the entry points of its `pyproject.toml` (the hook's `group`), and both are loaded by the same line when they are

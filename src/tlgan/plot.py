@@ -66,7 +66,7 @@ def map(workspace: Workspace, *, of: Literal["measured", "axes"] = "measured", a
 
 
 def side_effects(workspace: Workspace, *, ax: Axes | None = None) -> Axes:
-    """Mean change of every feature (column), in sd, for one sd of a slider (row); white where nobody has looked.
+    """Mean change of every feature (column), in sd, for one sd of a slider (row); white where it was not measured.
 
     Raises TlganError where no side effects have been measured.
     """

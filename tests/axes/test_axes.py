@@ -44,7 +44,7 @@ def cosine(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def learned(n: int = 4000, white: bool = True, **kwargs: object) -> tuple[Axes, np.ndarray]:
-    latents, values, slopes = world(n, **kwargs)  # type: ignore[arg-type]
+    latents, values, slopes = world(n, **kwargs)
     learner = AxisLearner(FEATURES, latents.shape[1], population=None if white else of_rows(latents))
     learner.add(latents, values)
     return learner.axes(generator="f" * 64, space="z" if white else "w"), slopes

@@ -138,8 +138,8 @@ def on_checkpoint(name: str, space: str) -> Labelled:
 @pytest.mark.parametrize(("name", "space"), [("sg2_64.pkl", "w"), ("sg3t_32.pkl", "w"), ("pggan_64_fused.pkl", "z")])
 def test_sefa_answers_most_of_all_directions(name: str, space: str) -> None:
     samples = on_checkpoint(name, space)
-    generator = samples.source.generator  # type: ignore[union-attr]
-    maps = generator.style_maps() if space == "w" else generator.first_maps()  # type: ignore[attr-defined]
+    generator = samples.source.generator
+    maps = generator.style_maps() if space == "w" else generator.first_maps()
     weights = np.concatenate([weight.double().numpy() for weight in maps])
     weights /= np.linalg.norm(weights, axis=1, keepdims=True)
     moves = AXIS_METHODS.make("sefa:5").fit(samples).moves
@@ -151,7 +151,7 @@ def test_sefa_answers_most_of_all_directions(name: str, space: str) -> None:
 
 def test_pca_of_the_first_features_where_there_is_no_w() -> None:
     samples = on_checkpoint("pggan_64_fused.pkl", "z")
-    if not samples.source.generator.feature_sides:  # type: ignore[union-attr]
+    if not samples.source.generator.feature_sides:
         with pytest.raises(TlganError, match="no features"):
             AXIS_METHODS.make("pca").fit(samples)
         return
@@ -216,7 +216,7 @@ def test_mixed_latents_paint_each_group_with_its_own_w() -> None:
     plain = source.sample(2, seed=3)["w+"]
     w = Source(generator, "w").sample(2, seed=3)["w"]
     torch.testing.assert_close(source.synthesize(plain), generator.synthesize(w, space="w"))
-    assert layer_effects(Source(generator, "w"), Grey(), seed=0, faces=4).shape == (layers, 1)  # type: ignore[arg-type]
+    assert layer_effects(Source(generator, "w"), Grey(), seed=0, faces=4).shape == (layers, 1)
 
 
 def test_the_population_of_groups_is_that_of_w_in_each() -> None:
@@ -240,7 +240,7 @@ class Layers(LatentGenerator):
     """w = M z in three layers: the first sets the left half of a picture, the last the right half, along directions that
     go together in w."""
 
-    spaces = ("z", "w", "w+")
+    spaces: tuple[str, ...] = ("z", "w", "w+")
     w_dim, num_ws = 4, 3
 
     def __init__(self) -> None:
@@ -265,7 +265,7 @@ class BothHalves:
     """The level of each half of a picture, as it was before tanh."""
 
     name, input_size = "halves", None
-    features = (Feature("left", "quantity"), Feature("right", "quantity"))
+    features: tuple[Feature, ...] = (Feature("left", "quantity"), Feature("right", "quantity"))
 
     def extract(self, images: torch.Tensor) -> torch.Tensor:
         halves = torch.stack([images[..., :4].mean((1, 2, 3)), images[..., 4:].mean((1, 2, 3))], dim=1)
@@ -281,7 +281,7 @@ def test_axes_by_layer_move_only_the_layers_where_a_feature_lives(groups: tuple[
     learner = AxisLearner(extractor.features, source.latent_dim, population=population(source, seed=0))
     learner.add(latents, values)
     axes = learner.axes(generator=generator.fingerprint, space=source.space, groups=groups)
-    canvas = Canvas(generator, extractor, axes)  # type: ignore[arg-type]
+    canvas = Canvas(generator, extractor, axes)
     starts = canvas.sample(20, seed=1)
     edited = np.stack([solve(axes, Edit(start, asked={"left": 1.0})).latent for start in starts])
     change = (canvas.measure(edited) - canvas.measure(starts)).mean(axis=0)

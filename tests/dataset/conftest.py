@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from second_judge import Judge
+from tests.dataset.second_judge import Judge
+from tests.worlds import halves_workspace
 from tlgan.workspace import Workspace
-from worlds import halves_workspace
 
 
 @pytest.fixture

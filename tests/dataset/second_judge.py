@@ -12,7 +12,7 @@ class Judge:
 
     name = "another"
     input_size = 16
-    features = (Feature("right_bright", "probability"), Feature("left", "quantity"))
+    features: tuple[Feature, ...] = (Feature("right_bright", "probability"), Feature("left", "quantity"))
 
     def extract(self, images: torch.Tensor) -> torch.Tensor:
         left, right = images[:, :, 4:12, :8].mean((1, 2, 3)), images[:, :, 4:12, 8:].mean((1, 2, 3))

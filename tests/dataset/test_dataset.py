@@ -24,9 +24,9 @@ from tlgan.dataset import Plan, Request, make_dataset, read_like
 from tlgan.dataset.conditions import parse_where
 from tlgan.dataset.make import ROWS, History
 from tlgan.dataset.request import largest_remainders
-from tlgan.dataset.run import Silent
 from tlgan.editing.state import decode_latent, read_png
 from tlgan.errors import TlganError
+from tlgan.progress import Progress
 from tlgan.provenance import verify
 from tlgan.workspace import Workspace
 
@@ -138,7 +138,7 @@ BALANCED = Request(150, balance=("left", "right_bright"), judge="another")
 @pytest.fixture(scope="module")
 def made(world: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A balanced data set."""
-    from second_judge import Judge
+    from tests.dataset.second_judge import Judge
 
     out = tmp_path_factory.mktemp("made") / "data"
     make_dataset(world, out, BALANCED, judge=Judge())
@@ -202,13 +202,13 @@ class Stopped(Exception):
 
 
 def test_cut_off_and_again_gives_the_same_bytes(world: Workspace, made: Path, tmp_path: Path, judge: Any) -> None:
-    class Stop(Silent):
-        def rows(self, done: int, of: int, painted: int, thrown: int) -> None:
-            if done == ROWS:
+    class Stop(Progress):
+        def step(self, what: str, done: int, total: int | None = None, words: str = "") -> None:
+            if (what, done) == ("rows", ROWS):
                 raise Stopped
 
     with pytest.raises(Stopped):
-        make_dataset(world, tmp_path / "data", BALANCED, judge=judge, listener=Stop())
+        make_dataset(world, tmp_path / "data", BALANCED, judge=judge, progress=Stop())
     assert not (tmp_path / "data" / "metadata.csv").exists()
     make_dataset(world, tmp_path / "data", BALANCED, judge=judge)
     assert (tmp_path / "data" / "metadata.csv").read_bytes() == (made / "metadata.csv").read_bytes()
@@ -220,21 +220,21 @@ def test_cut_off_and_again_gives_the_same_bytes(world: Workspace, made: Path, tm
 def test_killed_at_any_moment(world: Workspace, made: Path, tmp_path: Path) -> None:
     script = f"""
 import os, signal, sys
-sys.path[:0] = [{str(Path(__file__).parent)!r}, {str(Path(__file__).parent.parent)!r}]
+sys.path.insert(0, {str(Path(__file__).parents[2])!r})
 from pathlib import Path
-from second_judge import Judge
-from test_dataset import BALANCED
+from tests.dataset.second_judge import Judge
+from tests.dataset.test_dataset import BALANCED
 from tlgan.dataset import make_dataset
-from tlgan.dataset.run import Silent
-from worlds import reopen
-class Kill(Silent):
-    def rows(self, done, of, painted, thrown):
+from tlgan.progress import Progress
+from tests.worlds import reopen
+class Kill(Progress):
+    def step(self, what, done, total=None, words=""):
         if done == 128: os.kill(os.getpid(), signal.SIGKILL)
-make_dataset(reopen(Path({str(world.path)!r})), {str(tmp_path / "data")!r}, BALANCED, judge=Judge(), listener=Kill())
+make_dataset(reopen(Path({str(world.path)!r})), {str(tmp_path / "data")!r}, BALANCED, judge=Judge(), progress=Kill())
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
-    from second_judge import Judge
+    from tests.dataset.second_judge import Judge
 
     make_dataset(world, tmp_path / "data", BALANCED, judge=Judge())
     assert (tmp_path / "data" / "metadata.csv").read_bytes() == (made / "metadata.csv").read_bytes()
@@ -262,7 +262,7 @@ def test_a_cell_that_no_picture_fills_is_reported_and_stays_empty(world: Workspa
 
 
 def test_rows_where_the_judge_disagrees_are_drawn_again(world: Workspace, tmp_path: Path, judge: Any) -> None:
-    class Contrary(type(judge)):  # type: ignore[misc]
+    class Contrary(type(judge)):
         """Calls bright what is dark where the other half is dark too: no edit of this half brings it round."""
 
         def extract(self, images: Any) -> Any:

@@ -35,7 +35,7 @@ def axes_of(directions: np.ndarray, *, covariance: np.ndarray | None = None, **c
         "latent_radius": radius,
         "latent_covariance": None if covariance is None else covariance.astype(np.float32),
     }
-    return Axes(**{**plain, **changes})  # type: ignore[arg-type]
+    return Axes(**{**plain, **changes})
 
 
 def random_axes(rng: np.random.Generator, dim: int, count: int, *, white: bool) -> Axes:

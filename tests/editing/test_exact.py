@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from algebra import random_axes
 
+from tests.editing.algebra import random_axes
+from tests.worlds import BARS as DIM
+from tests.worlds import Bars, DifferentiableRuler, Ruler
 from tlgan import pieces
 from tlgan.axes import AxisLearner
 from tlgan.editing import QUALITIES, Canvas, Edit, Face, exact, path, refine, resolve, resolve_all, resolved, solve
 from tlgan.editing.exact import _learned
 from tlgan.errors import TlganError
 from tlgan.generators import wrap_generator
-from worlds import BARS as DIM
-from worlds import Bars, DifferentiableRuler, Ruler
 
 # A mirrored picture of bars is another picture: these worlds are looked at straight.
 pytestmark = pytest.mark.usefixtures("straight")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tlgan.editing.film import enlarge, there_and_back, tile, write_film
+from tlgan.editing.film import enlarge, looped, tile, write_film
 from tlgan.errors import TlganError
 
 
@@ -19,7 +19,7 @@ def frames() -> np.ndarray:
 def test_a_gif_loops_and_keeps_its_frames(tmp_path, frames):
     write_film(tmp_path / "film.gif", frames, fps=10)
     with Image.open(tmp_path / "film.gif") as film:
-        assert film.n_frames == 6
+        assert film.n_frames == 6  # type: ignore[attr-defined]
         assert film.info["loop"] == 0
         assert film.info["duration"] == 100
         film.seek(5)
@@ -52,7 +52,7 @@ def test_other_endings_are_refused(tmp_path, frames):
 
 
 def test_there_and_back_repeats_no_end(frames):
-    loop = there_and_back(frames)
+    loop = looped(frames)
     assert [int(f[0, 0, 0]) for f in loop] == [int(frames[k][0, 0, 0]) for k in (0, 1, 2, 3, 4, 5, 4, 3, 2, 1)]
 
 

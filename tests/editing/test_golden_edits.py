@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import golden
+from tests import golden
 from tlgan.editing import Solution, resolve, solve
 from tlgan.editing.state import from_json, to_json
 from tlgan.generators.latents import sample_latents

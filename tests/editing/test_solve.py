@@ -7,10 +7,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from algebra import axes_of, edits, random_axes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.editing.algebra import axes_of, edits, random_axes
 from tlgan.editing import Edit, solve
 from tlgan.editing.edit import HOLD
 from tlgan.editing.solve import FAR, TRUST
@@ -82,7 +82,7 @@ def test_one_base_axis_is_exactly_the_projection(case, value):
     if np.linalg.norm(expected) < 0.5 * TRUST * axes.metric.radius:
         face = Edit(np.zeros(axes.latent_dim, np.float32) + axes.latent_mean).ask({"f0": value})
         # From the mean no norm has to be kept inside an inner wall: the start itself is within it.
-        np.testing.assert_allclose(move(axes, face), expected, atol=1e-4 * np.linalg.norm(expected))
+        np.testing.assert_allclose(move(axes, face), expected, atol=1e-4 * float(np.linalg.norm(expected)))
 
 
 @given(case=edits(count=3), values=st.tuples(SMALL, SMALL))

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from algebra import edits, random_axes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
+from tests.editing.algebra import edits, random_axes
 from tlgan.editing import Edit, Reached
 from tlgan.editing.state import KEYWORD, MAX_TEXT, encode_latent, from_json, png_with_state, read_png, to_json
 from tlgan.errors import TlganError

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from drawn_faces import LATENT_DIM, drawn_faces
 
+from tests.evaluation.drawn_faces import LATENT_DIM, drawn_faces
 from tlgan.axes import AxisLearner
 from tlgan.editing import Canvas
 from tlgan.evaluation import Truth

@@ -116,7 +116,7 @@ class ReadFaces(nn.Module):
 class FaceReader:
     """`ReadFaces` as an extractor, differentiable."""
 
-    features = FEATURES
+    features: tuple[Feature, ...] = FEATURES
     input_size = SIDE
 
     def __init__(self, world: DrawnFaces, *, seed: int) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from drawn_faces import LATENT_DIM, FaceReader
 from sklearn.linear_model import LogisticRegression
 
+from tests.evaluation.drawn_faces import LATENT_DIM, FaceReader
 from tlgan.audit import audit_classifier, audit_generator
 from tlgan.audit.classifier import effects_of
 from tlgan.audit.population import Reference
@@ -25,10 +26,10 @@ class SmileDetector:
     weighted so that smiling goes with nothing else (inverse propensities)."""
 
     name, input_size = "smile-detector", None
-    features = (Feature("smile_seen", "probability"),)
+    features: tuple[Feature, ...] = (Feature("smile_seen", "probability"),)
 
     def __init__(self, canvas: Canvas, truth: Truth, *, confounded: bool) -> None:
-        world = canvas.generator
+        world: Any = canvas.generator
         self.reader = FaceReader(world.module, seed=9)
         z = world.sample(6000, seed=77)
         factors = truth.measure(z.numpy(), z)[0]

@@ -11,19 +11,19 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.worlds import halves_workspace
 from tlgan.audit.page import run_classifier, run_generator
 from tlgan.cli import main
 from tlgan.errors import TlganError
 from tlgan.extractors import Feature
 from tlgan.workspace import Workspace
-from worlds import halves_workspace
 
 
 class Judge:
     """Measures the same halves in another way."""
 
     name, input_size = "another", 16
-    features = (Feature("right_bright", "probability"), Feature("left", "quantity"))
+    features: tuple[Feature, ...] = (Feature("right_bright", "probability"), Feature("left", "quantity"))
 
     def extract(self, images: torch.Tensor) -> torch.Tensor:
         left, right = images[:, :, 4:12, :8].mean((1, 2, 3)), images[:, :, 4:12, 8:].mean((1, 2, 3))
@@ -82,7 +82,7 @@ def test_a_generator_beside_pictures_and_beside_a_table(world: Workspace, tmp_pa
     assert "data:image/webp" in (tmp_path / "a.html").read_text()
     (tmp_path / "t.csv").write_text("right_bright\n" + "1\n0\n" * 50)
     table = run_generator(world, tmp_path / "b.html", says=lambda words: None, reference=tmp_path / "t.csv")
-    assert next(s for s in table.shares if s.name == "right_bright").reference.value == 0.5  # type: ignore[union-attr]
+    assert next(s for s in table.shares if s.name == "right_bright").reference.value == 0.5
     assert next(s for s in table.shares if s.name == "left").reference is None
 
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from drawn_faces import ATTRIBUTES, FEATURES, DrawnFaces, FaceReader
 
+from tests.evaluation.drawn_faces import ATTRIBUTES, FEATURES, DrawnFaces, FaceReader
 from tlgan.editing import QUALITIES, Canvas, Edit, Face, refine, resolve, solve
 from tlgan.errors import TlganError
 from tlgan.evaluation import METHODS, Evaluation, Method, Truth, evaluate
@@ -109,11 +109,11 @@ def test_identity_is_one_for_the_same_picture_and_none_for_a_stranger(drawn: tup
     judge = Judge(canvas, truth, ATTRIBUTES, canvas.sample(300, seed=6))
 
     class Nothing(Method):
-        def latents(self, canvas, starts, name, asks, others):  # type: ignore[no-untyped-def]
+        def latents(self, canvas, starts, name, asks, others):
             return starts
 
     class Another(Method):
-        def latents(self, canvas, starts, name, asks, others):  # type: ignore[no-untyped-def]
+        def latents(self, canvas, starts, name, asks, others):
             return np.roll(starts, 1, axis=0)
 
     for method, wanted in ((Nothing("same", "", "none"), 1.0), (Another("other", "", "none"), 0.0)):

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from axe import looked_at, violations
+from tests.axe import looked_at, violations
+from tests.worlds import HalvesExtractor, halves_workspace
 from tlgan.errors import TlganError
 from tlgan.extractors import Feature
 from tlgan.io.step import Step
@@ -19,7 +20,6 @@ from tlgan.workspace import Workspace
 from tlgan.workspace.evaluate import evaluate_workspaces
 from tlgan.workspace.evaluations import kept
 from tlgan.workspace.report import write_report
-from worlds import HalvesExtractor, halves_workspace
 
 
 class Judge:
@@ -27,7 +27,7 @@ class Judge:
 
     name = "another"
     input_size = 16
-    features = (
+    features: tuple[Feature, ...] = (
         Feature("right_bright", "probability"),
         Feature("left", "quantity"),
         Feature("noise", "quantity"),
@@ -42,7 +42,7 @@ class Judge:
 def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A workspace, judged. Its slider `noise` is weak, so two are left."""
     workspace = halves_workspace(tmp_path_factory.mktemp("evaluated") / "ws")
-    evaluate_workspaces([workspace], Judge(), faces=8)
+    evaluate_workspaces(workspace, judges=[Judge()], faces=8)
     return workspace.refreshed()
 
 
@@ -109,13 +109,15 @@ def test_an_evaluation_of_other_axes_is_not_shown(evaluated: Workspace) -> None:
 
 def test_what_found_the_axes_can_not_judge_them(evaluated: Workspace) -> None:
     with pytest.raises(TlganError, match="can't judge"):
-        evaluate_workspaces([evaluated], "halves")
+        evaluate_workspaces(evaluated, judges=["halves"])
 
 
 def test_two_workspaces_side_by_side(evaluated: Workspace, tmp_path: Path) -> None:
     other = halves_workspace(tmp_path / "other", seed=5)
     said: list[str] = []
-    found = evaluate_workspaces([other, evaluated], Judge(), methods=["plain", "exact"], faces=4, progress=said.append)
+    found = evaluate_workspaces(
+        [other, evaluated], judges=[Judge()], methods=["plain", "exact"], faces=4, progress=said.append
+    )
     assert [len(evaluation.methods) for evaluation in found] == [2, 2]
     assert found[0].features == found[1].features
     assert any(str(other.path) in words for words in said)

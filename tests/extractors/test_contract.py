@@ -27,7 +27,7 @@ def pictures():
 @pytest.fixture
 def module(monkeypatch):
     made = types.ModuleType("my_extractors")
-    made.mean_red = mean_red
+    monkeypatch.setattr(made, "mean_red", mean_red, raising=False)
     monkeypatch.setitem(sys.modules, "my_extractors", made)
     return made
 

@@ -168,5 +168,5 @@ def test_a_folded_network_says_the_same_and_has_the_same_gradients(architecture:
         pictures = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1)).requires_grad_()
         values = each(pictures)
         (gradient,) = torch.autograd.grad(values.square().sum(), pictures)
-        found.append((values.detach(), gradient, each.embed(pictures).detach()))  # type: ignore[operator]
+        found.append((values.detach(), gradient, each.embed(pictures).detach()))
     torch.testing.assert_close(found[0], found[1], rtol=1e-3, atol=1e-4)

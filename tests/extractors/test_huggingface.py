@@ -138,7 +138,7 @@ def test_a_classifier_from_the_hub(hub, tmp_path: Path, monkeypatch: pytest.Monk
         wanted = model(pixel_values=expected_pixels(pictures())).logits.softmax(dim=1)
     torch.testing.assert_close(extractor.extract(pictures()), wanted, atol=1e-4, rtol=1e-3)
     torch.testing.assert_close(extractor.logits(pictures()).sigmoid(), wanted, atol=1e-4, rtol=1e-3)
-    assert extractor.embedding(pictures()).shape == (3, 16)  # type: ignore[attr-defined]
+    assert extractor.embedding(pictures()).shape == (3, 16)
     assert not any("evil" in path and "resolve" in path for path in asked)
     monkeypatch.setenv("TLGAN_OFFLINE", "1")
     assert load_extractor("hf:someone/moods").features == extractor.features
@@ -157,7 +157,7 @@ def test_a_damaged_snapshot_is_noticed_and_fetched_again(
     asked.clear()
     again = load_extractor("hf:someone/moods")
     assert file.read_bytes() == whole
-    assert again.fingerprint == first.fingerprint  # type: ignore[attr-defined]
+    assert again.fingerprint == first.fingerprint
     assert [record.getMessage() for record in caplog.records] == [f"{file} was damaged: it is thrown away"]
     assert any(path.endswith(name) and "resolve" in path for path in asked)
     file.write_bytes(whole[:-10] + bytes(10))

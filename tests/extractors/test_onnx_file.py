@@ -299,7 +299,7 @@ def test_inputs_that_are_no_pictures(tmp_path: Path, changes: dict[str, object],
             helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), tmp_path / "m.onnx"
         )
     else:
-        write_model(tmp_path / "m.onnx", **changes)  # type: ignore[arg-type]
+        write_model(tmp_path / "m.onnx", **changes)
     with pytest.raises(TlganError, match=expected):
         load_extractor(str(tmp_path / "m.onnx"), kind="numbers")
 
@@ -338,11 +338,11 @@ def test_numbers_beside_the_model_count_and_come_along(tmp_path: Path) -> None:
     numbers[:4] = np.float32(5).tobytes()
     (tmp_path / "m.data").write_bytes(numbers)
     second = load_extractor(str(path))
-    assert second.fingerprint != first.fingerprint  # type: ignore[attr-defined]
+    assert second.fingerprint != first.fingerprint
     assert second.name != first.name
     (tmp_path / "m.data").unlink()  # the workspace needs neither file
     again = load_extractor(str(tmp_path / "w" / stored))
-    assert again.fingerprint == imported.fingerprint  # type: ignore[attr-defined]
+    assert again.fingerprint == imported.fingerprint
     assert torch.equal(again.extract(red()), first.extract(red()))
 
 
@@ -362,7 +362,7 @@ def test_a_pin_covers_the_numbers_beside_the_model(tmp_path: Path) -> None:
 def test_what_the_numbers_mean_is_part_of_what_an_extractor_is(tmp_path: Path) -> None:
     path = str(write_model(tmp_path / "m.onnx", end="Sigmoid"))
     one, other = load_extractor(path, labels=["a", "b", "c"]), load_extractor(path, labels=["b", "a", "c"])
-    assert one.fingerprint != other.fingerprint  # type: ignore[attr-defined]
+    assert one.fingerprint != other.fingerprint
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model", b"\x08\x07" + bytes(50)])

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import sys
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -13,11 +11,8 @@ import pytest
 import torch
 from PIL import Image
 
-from tlgan.extractors.attributes import CELEBA_ATTRIBUTES
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "recipes"))
-
 from celeba40 import augment, data, export, measure, teaching, training
+from tlgan.extractors.attributes import CELEBA_ATTRIBUTES
 
 RNG = np.random.default_rng(0)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import quoteattr
 
 import numpy as np
@@ -29,7 +30,7 @@ class Network:
     def __init__(self, seed: int = 0, version: int = 10, dtype=np.float32) -> None:
         self.rng = np.random.default_rng(seed)
         self.version, self.dtype = version, dtype
-        self.layers: list[dict] = []
+        self.layers: list[dict[str, Any]] = []
         self.edges: list[tuple[int, int, int, int]] = []
         self.weights = bytearray()
 
@@ -232,7 +233,7 @@ def evaluate(net: Network, latents: Tensor) -> Tensor:
     raise AssertionError("no result")
 
 
-def _compute(net: Network, layer: dict, x: list[Tensor], latents: Tensor):
+def _compute(net: Network, layer: dict[str, Any], x: list[Tensor], latents: Tensor):
     data, shape = layer["data"], layer["shapes"][0]
     match layer["kind"]:
         case "Parameter":

@@ -60,7 +60,8 @@ def export(painter: Painter, path: Path) -> Path:
     z = torch.randn(2, painter.start.in_features)
     rows = {0: "n"}
     axes: dict[str, Any] = {"z": {0: "n", 1: "d"} if painter.kind == "open" else rows, "x": rows, "w": rows}
-    names, outputs, given = ["z"], ["x"], (z,)
+    given: tuple[Any, ...] = (z,)
+    names, outputs = ["z"], ["x"]
     if painter.kind == "numbers":
         names, given, axes = ["z", "y"], (z, torch.tensor([0, 1])), axes | {"y": rows}
     elif painter.kind == "one-hot":

@@ -39,7 +39,7 @@ def state_of(family: str) -> dict[str, Tensor]:
         elif leaf == "sv0":
             values = np.ones(shape, dtype=np.float32)
         elif "var" in leaf:
-            values = 0.5 + np.abs(values)
+            values = np.float32(0.5) + np.abs(values)
         elif leaf in ("weight_u", "weight_v"):
             values = np.abs(values) / np.linalg.norm(values)
             values = values * (1e7 if "rgb" in name and leaf == "weight_u" else 1)  # so that tanh is not saturated
@@ -100,7 +100,7 @@ def test_truncation_of_biggan_deep_chooses_its_statistics(tmp_path: Path) -> Non
     generator = load_generator(tmp_path / "network.pth")
     made = generator.synthesize(latents(12) / 0.43, label=4, truncation=0.43)  # the official code is given z as it is
     np.testing.assert_allclose(made, golden("biggan-deep.at043"), atol=1e-4)
-    generator.statistics_at = 0.43  # type: ignore[attr-defined]
+    generator.statistics_at = 0.43
     np.testing.assert_allclose(generator.synthesize(latents(12), label=4), golden("biggan-deep.at043"), atol=1e-4)
 
 

@@ -1,10 +1,10 @@
 """`upfirdn` by matrices and by convolutions against its definition."""
 
 import numpy as np
-import official
 import pytest
 import torch
 
+from tests.generators import official
 from tlgan.generators.nets.filtering import Filter
 
 

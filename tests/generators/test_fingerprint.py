@@ -6,12 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import official
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from test_other_formats import dcgan
 
+from tests.generators import official
+from tests.generators.test_other_formats import dcgan
 from tlgan.errors import TlganError
 from tlgan.extractors import Feature, load_extractor
 from tlgan.extractors.networks import ARCHITECTURES

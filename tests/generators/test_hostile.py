@@ -4,12 +4,13 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import official
 import pytest
 import torch
 
+from tests.generators import official
 from tlgan.errors import TlganError
 from tlgan.generators import inspect_checkpoint, load_generator
 
@@ -97,7 +98,7 @@ def doubled(times):
 
 
 def endless():
-    value = []
+    value: list[Any] = []
     value.append(value)
     return value
 

@@ -214,7 +214,7 @@ def functional(outputs: Any = (("paint", 0, 0),), **options: Any) -> dict[str, A
 
     def node(kind: str, name: str, *sources: str, **config: Any) -> dict[str, Any]:
         args = [[tensor(source) for source in sources]] if len(sources) > 1 else [tensor(source) for source in sources]
-        calls = [{"args": args, "kwargs": {}}] if sources else []
+        calls: list[Any] = [{"args": args, "kwargs": {}}] if sources else []
         return layer(kind, name, **config) | {"name": name, "inbound_nodes": calls}
 
     layers = [

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 import numpy as np
-import openvino_writer as writer
 import pytest
 import torch
 
+from tests.generators import openvino_writer as writer
 from tlgan.errors import TlganError
 from tlgan.generators import convert_checkpoint, inspect_checkpoint, load_generator
 from tlgan.generators.interrupt import PaintingCalledOff, calling_off

@@ -10,13 +10,13 @@ import json
 import zipfile
 
 import numpy as np
-import official
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from test_hub import cache, site  # noqa: F401  the fixtures
+from tests.generators import official
+from tests.test_hub import cache, site  # noqa: F401  the fixtures
 from tlgan.errors import TlganError
 from tlgan.generators import inspect_checkpoint, load_generator, wrap_generator
 

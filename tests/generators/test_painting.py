@@ -1,10 +1,10 @@
 """Smaller pictures, batches that fit, and half the batch where memory ends."""
 
 import numpy as np
-import official
 import pytest
 import torch
 
+from tests.generators import official
 from tlgan.errors import TlganError
 from tlgan.generators import batch_size, load_generator, synthesize_batches, wrap_generator
 from tlgan.samples.source import Source

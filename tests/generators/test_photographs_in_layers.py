@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from openvino_writer import write_pair
 
+from tests.generators.openvino_writer import write_pair
 from tlgan import load_generator
 from tlgan.axes.metric import Metric
 from tlgan.photographs import Inverter, Plan

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from openvino_writer import write_pair
 
+from tests.generators.openvino_writer import write_pair
 from tlgan import TlganError, load_generator
 from tlgan.extractors import load_extractor
 from tlgan.generators import LatentGenerator

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from openvino_writer import write_pair
 
+from tests.generators.openvino_writer import write_pair
 from tlgan import TlganError, open_workspace
 from tlgan.axes import Axes
 from tlgan.progress import Progress
@@ -38,7 +38,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Path, li
 
 def test_samples_are_painted_by_the_head(found: tuple[Workspace, Path, list[str]]) -> None:
     workspace, _, stages = found
-    head = workspace.generator.head  # type: ignore[attr-defined]
+    head = workspace.generator.head
     assert workspace.settings.resolution == head.resolution == 16
     assert workspace.samples.recipe.head == head.fingerprint
     assert any("whole pictures to correct" in words for words in stages)
@@ -48,7 +48,7 @@ def test_samples_are_painted_by_the_head(found: tuple[Workspace, Path, list[str]
 def test_the_workspace_opens_with_its_head(found: tuple[Workspace, Path, list[str]]) -> None:
     workspace, _, _ = found
     again = open_workspace(workspace.path)
-    assert again.generator.head.fingerprint == workspace.generator.head.fingerprint  # type: ignore[attr-defined]
+    assert again.generator.head.fingerprint == workspace.generator.head.fingerprint
     assert again.samples.rows() > 0
     face = again.face(seed=3).set(**{again.axes.names[0]: 1.0})
     assert face.picture().shape[0] == 32  # edited faces are painted whole

@@ -3,10 +3,10 @@
 import argparse
 
 import numpy as np
-import official
 import pytest
 import torch
 
+from tests.generators import official
 from tlgan.errors import TlganError
 from tlgan.generators import convert_checkpoint, inspect_checkpoint, load_generator
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
+from tests.worlds import halves_networks, halves_settings, reopen
 from tlgan.workspace import Workspace
 from tlgan.workspace.discover import discover
-from worlds import halves_networks, halves_settings, reopen
 
 
 @pytest.fixture(scope="session")

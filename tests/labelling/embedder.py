@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from worlds import HalvesExtractor
+from tests.worlds import HalvesExtractor
 
 
 class HalvesEmbedder(HalvesExtractor):

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from test_session import brighter_right
 
-from axe import looked_at, violations
+from tests.axe import looked_at, violations
+from tests.labelling.test_session import brighter_right
 from tlgan.web.label import LabelSession, running
 from tlgan.workspace import Workspace
 
@@ -32,7 +32,7 @@ def counted(page: Any) -> int:
 
 @pytest.mark.parametrize("phone", [False, True])
 def test_from_zero_to_a_slider(workspace: Workspace, browser: Any, phone: bool) -> None:
-    session = LabelSession(workspace, "brighter on the right", extractor="embedder:made")
+    session = LabelSession(workspace, "brighter on the right", extractor="tests.labelling.embedder:made")
     size = {"width": 390, "height": 844} if phone else {"width": 1200, "height": 860}
     page = browser.new_page(viewport=size, has_touch=phone, color_scheme="dark" if phone else "light")
     errors: list[str] = []
@@ -51,7 +51,7 @@ def test_from_zero_to_a_slider(workspace: Workspace, browser: Any, phone: bool) 
                 page.locator("#yes" if yes else "#no").tap()
             else:
                 page.keyboard.press("y" if yes else "n")
-            until(lambda done=done: counted(page) == done + 1)  # type: ignore[misc]
+            until(lambda done=done: counted(page) == done + 1)
         assert "which is which" in page.locator("#estimate").inner_text()
         assert page.locator("#surest-yes img").count() == 6
         page.keyboard.press("u")
@@ -75,7 +75,7 @@ def test_from_zero_to_a_slider(workspace: Workspace, browser: Any, phone: bool) 
 
 
 def test_axe_finds_nothing(workspace: Workspace, browser: Any) -> None:
-    session = LabelSession(workspace, "brighter on the left", extractor="embedder:made")
+    session = LabelSession(workspace, "brighter on the left", extractor="tests.labelling.embedder:made")
     with running(session) as address, looked_at(browser, address) as page:
         until(lambda: page.locator("#question").inner_text() == "Brighter on the left?")
         assert violations(page) == []

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from embedder import made
 from starlette.testclient import TestClient
 
+from tests.labelling.embedder import made
+from tests.worlds import DIM, HalvesModule, halves_generator, reopen
 from tlgan.errors import TlganError
 from tlgan.extractors import load_extractor
 from tlgan.io.step import PENDING
 from tlgan.web.label import LabelSession, create_app
 from tlgan.workspace import SETTINGS_FILE, Workspace
-from worlds import DIM, HalvesModule, halves_generator, reopen
 
 ADDRESS = "http://127.0.0.1:8000"
 
@@ -35,7 +35,7 @@ def click_through(session: LabelSession, clicks: int) -> None:
 
 @pytest.fixture
 def session(workspace: Workspace) -> LabelSession:
-    session = LabelSession(workspace, "brighter on the right", extractor="embedder:made")
+    session = LabelSession(workspace, "brighter on the right", extractor="tests.labelling.embedder:made")
     session.look()
     return session
 
@@ -64,13 +64,13 @@ def test_from_clicks_to_a_slider(session: LabelSession, workspace: Workspace) ->
 
 def test_clicks_outlive_the_page(session: LabelSession, workspace: Workspace) -> None:
     click_through(session, 10)
-    again = LabelSession(reopen(workspace.path), "brighter on the right", extractor="embedder:made")
+    again = LabelSession(reopen(workspace.path), "brighter on the right", extractor="tests.labelling.embedder:made")
     assert again.learner.answers == session.learner.answers
     assert again.learner.probes == session.learner.probes
     assert again.order == session.order
     again.file.write_text('{"clicks": [[1]]}')
     with pytest.raises(TlganError, match="can't be read"):
-        LabelSession(reopen(workspace.path), "brighter on the right", extractor="embedder:made")
+        LabelSession(reopen(workspace.path), "brighter on the right", extractor="tests.labelling.embedder:made")
 
 
 @pytest.mark.parametrize(("call", "at", "done"), [("rename", PENDING, False), ("replace", SETTINGS_FILE, True)])
@@ -99,9 +99,9 @@ def test_a_slider_cut_off_at_its_end_is_there_or_can_be_made_again(
     assert (again.settings.extractors[-1] == "extractors/brighter_on_the_right.safetensors") is done
     if done:
         with pytest.raises(TlganError, match="already"):
-            LabelSession(again, "brighter on the right", extractor="embedder:made")
+            LabelSession(again, "brighter on the right", extractor="tests.labelling.embedder:made")
         return
-    once_more = LabelSession(again, "brighter on the right", extractor="embedder:made")
+    once_more = LabelSession(again, "brighter on the right", extractor="tests.labelling.embedder:made")
     once_more.look()
     once_more.finish()
     assert reopen(workspace.path).axes.names[-1] == "brighter_on_the_right"
@@ -141,7 +141,7 @@ def test_a_head_on_another_network_is_refused(
     path = str(workspace.path / session.workspace.settings.extractors[-1])
     was = made.embedding
     monkeypatch.setattr(made, "embedding", lambda images: was(images).flip(1))
-    with pytest.raises(TlganError, match=r"another version of 'embedder:made'.*label` again"):
+    with pytest.raises(TlganError, match=r"another version of 'tests.labelling.embedder:made'.*label` again"):
         load_extractor(path)
 
 
@@ -159,7 +159,7 @@ def test_questions_that_can_not_be_asked(
     workspace: Workspace, question: str, options: dict[str, object], expected: str
 ) -> None:
     with pytest.raises(TlganError, match=expected):
-        LabelSession(workspace, question, **{"extractor": "embedder:made", **options})  # type: ignore[arg-type]
+        LabelSession(workspace, question, **{"extractor": "tests.labelling.embedder:made", **options})
 
 
 def test_the_server_takes_no_nonsense(session: LabelSession) -> None:
@@ -177,7 +177,7 @@ def test_the_server_takes_no_nonsense(session: LabelSession) -> None:
 
 
 def test_the_pool_is_used_while_it_is_still_looked_at(workspace: Workspace) -> None:
-    session = LabelSession(workspace, "brighter on the right", extractor="embedder:made")
+    session = LabelSession(workspace, "brighter on the right", extractor="tests.labelling.embedder:made")
     state = session.state()
     assert (state["looked"], state["pool"]) == (0, 2000)
     session.answer(state["row"], True)

@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.worlds import SIDE, HalvesExtractor, halves_generator
 from tlgan import TlganError, cli
 from tlgan.extractors.combined import CombinedExtractor
 from tlgan.photographs import Inverter, Plan, load_inversion, read_photograph, write_photograph
@@ -20,7 +21,6 @@ from tlgan.photographs.pasting import change_of, paste, paste_mask
 from tlgan.photographs.warping import similarity, unwarp
 from tlgan.provenance import Claim, verify_file
 from tlgan.workspace import Workspace
-from worlds import SIDE, HalvesExtractor, halves_generator
 
 QUICK = Plan(small=40, rate=0.2)
 
@@ -151,7 +151,7 @@ class Exported:
 def test_black_boxes_are_searched(halves: Workspace) -> None:
     black = Exported(halves.generator)
     target = halves.generator.synthesize(halves.generator.sample(1, seed=4))
-    found = list(Inverter(black, "z", halves.axes.metric).run(target, torch.ones(1, 1, SIDE, SIDE), QUICK))  # type: ignore[arg-type]
+    found = list(Inverter(black, "z", halves.axes.metric).run(target, torch.ones(1, 1, SIDE, SIDE), QUICK))
     painted = halves.generator.synthesize(torch.from_numpy(found[-1].latent)[None])
     assert len(found) == QUICK.small
     assert float((painted - target).abs().max()) < 0.1
@@ -164,7 +164,7 @@ def test_the_search_says_what_it_needs(halves: Workspace, monkeypatch: pytest.Mo
             Inverter(Exported(halves.generator), "z", halves.axes.metric).run(
                 torch.zeros(1, 3, 16, 16), torch.ones(1, 1, 16, 16)
             )
-        )  # type: ignore[arg-type]
+        )
 
 
 def test_pasting_fades_out_and_replaces_fine_lines_only_where_changed() -> None:
@@ -204,7 +204,8 @@ def test_a_jpeg_keeps_its_tables_and_only_a_change_is_claimed(tmp_path: Path) ->
     changed = photograph.picture.copy()
     changed[:8] = 0
     write_photograph(tmp_path / "new.jpg", photograph, changed, claim)
-    assert Image.open(tmp_path / "new.jpg").quantization == Image.open(tmp_path / "a.jpg").quantization
+    new, old = (vars(Image.open(tmp_path / name))["quantization"] for name in ("new.jpg", "a.jpg"))
+    assert new == old
     report, _ = verify_file(tmp_path / "new.jpg")
     assert report.holds
     assert b"compositeWithTrainedAlgorithmicMedia" in (tmp_path / "new.jpg").read_bytes()
@@ -230,7 +231,7 @@ def test_an_encoder_is_kept(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def run(halves: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path):  # type: ignore[no-untyped-def]
+def run(halves: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path):
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("TLGAN_CACHE", str(tmp_path / "cache"))
     networks = halves_generator(), CombinedExtractor([HalvesExtractor()])
@@ -246,7 +247,7 @@ def run(halves: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     return call
 
 
-def test_verbs(run, halves: Workspace, photo: Path, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_verbs(run, halves: Workspace, photo: Path, tmp_path: Path) -> None:
     folder = tmp_path / "many"
     folder.mkdir()
     for name in ("a.png", "b.png"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,22 +11,19 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.generators.openvino_writer import write_pair
 from tlgan import TlganError, photographs
 from tlgan.hooks import INVERTERS
 from tlgan.photographs import Plan, load_inversion
 from tlgan.workspace import Settings, Workspace
 from tlgan.workspace.discover import discover
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "generators"))
-
-from openvino_writer import write_pair
-
 QUICK = Plan(small=25, rate=0.2, tune=15, tune_rate=0.02)
 
 
 def _workspace(folder: Path, **changes: object) -> Workspace:
     settings = Settings(str(write_pair(folder)), extractors=("colour",), max_samples=300, base=())
-    return discover(folder / "ws", replace(settings, **changes))  # type: ignore[arg-type]
+    return discover(folder / "ws", replace(settings, **changes))
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from independent import EXIFTOOL, by_exiftool
+from tests.independent import EXIFTOOL, by_exiftool
 from tlgan.cli import main
 from tlgan.editing.film import write_film
 from tlgan.editing.picture_file import write_picture

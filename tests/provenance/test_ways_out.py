@@ -6,18 +6,15 @@ What the pages save in the browser is looked at in the same way in `tests/studio
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "dataset"))
-
 import tlgan.workspace
-from independent import EXIFTOOL, MADE, by_c2pa, by_exiftool
-from second_judge import Judge
+from tests.dataset.second_judge import Judge
+from tests.independent import EXIFTOOL, MADE, by_c2pa, by_exiftool
 from tlgan.cli import main
 from tlgan.dataset import Request, make_dataset
 from tlgan.provenance import signing, verify
@@ -54,7 +51,7 @@ def by_dataset(workspace: Workspace, folder: Path) -> bytes:
 @pytest.fixture(params=[by_python, by_command, by_studio, by_dataset], ids=lambda way: way.__name__)
 def way(request: pytest.FixtureRequest, halves: Workspace, monkeypatch: pytest.MonkeyPatch) -> Way:
     monkeypatch.setattr(tlgan.workspace, "open_workspace", lambda *_, **__: halves)
-    return request.param  # type: ignore[no-any-return]
+    return request.param
 
 
 def flipped(data: bytes) -> list[bytes]:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from world import make_workspace
 
+from tests.publish.world import make_workspace
 from tlgan.errors import TlganError
 from tlgan.web.publish import Published, publish
 from tlgan.web.publish.runtime import FILES, runtime_file

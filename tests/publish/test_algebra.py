@@ -34,7 +34,7 @@ def random_axes(space: str, dim: int, count: int = 9) -> Axes:
     """Axes of random features; in w with a covariance that spans five orders of magnitude."""
     rng = np.random.default_rng(dim)
     kinds = ["probability" if row % 3 == 0 else "quantity" for row in range(count)]
-    features = [Feature(f"feature_{row}", kind, high="more") for row, kind in enumerate(kinds)]  # type: ignore[arg-type]
+    features = [Feature(f"feature_{row}", kind, high="more") for row, kind in enumerate(kinds)]
     latents = rng.normal(size=(6 * dim, dim))
     if space == "w":
         mixing = np.linalg.qr(rng.normal(size=(dim, dim)))[0] * np.geomspace(1, 3e-3, dim)

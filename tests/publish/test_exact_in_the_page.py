@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_algebra import OPEN, given_axes, given_edit
 
+from tests.publish.test_algebra import OPEN, given_axes, given_edit
 from tlgan.editing import QUALITIES, Edit, resolve
 from tlgan.workspace import Workspace
 

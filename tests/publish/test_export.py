@@ -12,9 +12,9 @@ import onnx
 import pytest
 import torch
 from onnx import numpy_helper
-from world import write_generator
 
 import tlgan
+from tests.publish.world import write_generator
 from tlgan.extractors import Feature, load_extractor
 from tlgan.extractors.colour import ColourExtractor
 from tlgan.web.publish import checks, export

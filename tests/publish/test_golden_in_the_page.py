@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_algebra import OPEN, given_axes, given_edit
 
-import golden
+from tests import golden
+from tests.publish.test_algebra import OPEN, given_axes, given_edit
 
 pytestmark = pytest.mark.browser
 JavaScript = Callable[..., Any]

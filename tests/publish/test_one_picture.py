@@ -14,9 +14,9 @@ import pytest
 import torch
 from PIL import Image
 from starlette.testclient import TestClient
-from test_site_in_browser import Visit, saved, until
 from torch import Tensor
 
+from tests.publish.test_site_in_browser import Visit, saved, until
 from tlgan.cli.app import main
 from tlgan.editing import Edit, Face, Reached
 from tlgan.editing.state import from_json, read_png, to_json
@@ -56,7 +56,11 @@ class BandReader:
     """Measures the bands; differentiable, with an embedding."""
 
     name, input_size = "bands", SIDE
-    features = (Feature("top", "quantity"), Feature("middle", "probability"), Feature("bottom", "quantity"))
+    features: tuple[Feature, ...] = (
+        Feature("top", "quantity"),
+        Feature("middle", "probability"),
+        Feature("bottom", "quantity"),
+    )
 
     def embedding(self, images: Tensor) -> Tensor:
         return images.mean((1, 3)).unflatten(1, (LAYERS, -1)).mean(2)
@@ -101,6 +105,7 @@ def drawn(workspace: Workspace, kind: str, number: int) -> Edit:
     if kind == "identity":  # no extractor of the other world has an embedding: the state comes from where there was one
         edit = replace(edit, identity=True)
     if kind == "live":
+        assert edit.reached is not None
         edit = replace(edit, reached=replace(edit.reached, quality="live"))
     return edit
 

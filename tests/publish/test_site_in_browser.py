@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from axe import looked_at, violations
-from chance import repeatable
-from independent import EXIFTOOL, MADE, by_exiftool
+from tests.axe import looked_at, violations
+from tests.chance import repeatable
+from tests.independent import EXIFTOOL, MADE, by_exiftool
 from tlgan.editing.state import read_png
 from tlgan.provenance import verify
 from tlgan.web.publish import Published
@@ -243,7 +243,7 @@ def test_the_gallery_finds_faces_and_a_walk_becomes_a_film(visit: Visit) -> None
     with page.expect_download() as download:
         page.locator("dialog button", has_text="GIF").click()
     with Image.open(download.value.path()) as film:
-        assert film.n_frames > 20
+        assert film.n_frames > 20  # type: ignore[attr-defined]
     assert verify(Path(download.value.path()).read_bytes()).verdict == "intact"
 
 

@@ -6,7 +6,6 @@ import base64
 import io
 import json
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,11 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "generators"))
-
-from openvino_writer import write_pair
-from test_site_in_browser import Visit, saved, settled, until
-
+from tests.generators.openvino_writer import write_pair
+from tests.publish.test_site_in_browser import Visit, saved, settled, until
 from tlgan.training.picture_head import HeadRecipe
 from tlgan.web.publish import Published, publish
 from tlgan.workspace import Settings, Workspace
@@ -45,7 +41,7 @@ def test_whole_pictures_are_told_and_checked(site_of_large: Published) -> None:
     first = re.search(r'id="first-picture"[^>]*src="data:image/webp;base64,([^"]+)"', html)
     assert first is not None
     assert Image.open(io.BytesIO(base64.b64decode(first[1]))).size == (32, 32)
-    manifest = json.loads(re.search(r'id="site">(.*?)</script>', html, re.DOTALL)[1])  # type: ignore[index]
+    manifest = json.loads(re.search(r'id="site">(.*?)</script>', html, re.DOTALL)[1])
     picture = manifest["facts"]["picture"]
     assert (picture["resolution"], picture["whole"]) == (16, [32, 32])
     carried = (site_of_large.path / "embed.html").read_text("utf-8")

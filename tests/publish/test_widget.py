@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_site_in_browser import Visit, strong, until
 
 import tlgan
+from tests.publish.test_site_in_browser import Visit, strong, until
 from tlgan import TlganError
 from tlgan.workspace import Workspace
 

@@ -18,7 +18,7 @@ DIM, SIDE = 16, 32
 class Shades(nn.Module):
     """How bright the upper and the lower half are, as probabilities."""
 
-    features = (
+    features: tuple[Feature, ...] = (
         Feature("bright_above", "probability", label="Bright above", low="dark", high="bright", group="Shades"),
         Feature("bright_below", "probability", label="Bright below", low="dark", high="bright", group="Shades"),
     )
@@ -55,6 +55,8 @@ def write_generator(path: Path) -> Path:
 def make_workspace(folder: Path) -> Workspace:
     """A finished workspace in `folder`."""
     generator = write_generator(folder / "generator.pt")
-    settings = Settings(str(generator), extractors=("colour", "world:shades"), base=("warmth",), max_samples=2000)
+    settings = Settings(
+        str(generator), extractors=("colour", "tests.publish.world:shades"), base=("warmth",), max_samples=2000
+    )
     discover(folder / "world", settings)
     return open_workspace(folder / "world")

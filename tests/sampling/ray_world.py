@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from tests.worlds import HalvesExtractor
 from tlgan.errors import TlganError
 from tlgan.samples.cluster import import_ray, start_ray
-from worlds import HalvesExtractor
 
 TRIES = 3
 

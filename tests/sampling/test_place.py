@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-import worlds
+from tests import worlds
 from tlgan.errors import TlganError
 from tlgan.io.place import Bucket, address_in, place_of
 from tlgan.samples import SampleStore
 from tlgan.workspace import Workspace, open_workspace
+from tlgan.workspace.discover import discover
 
 fsspec = pytest.importorskip("fsspec", reason="fsspec is not installed (pip install 'tlgan[ray]')")
 
@@ -32,7 +33,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def made(where: Any, **changes: Any) -> Workspace:
-    return worlds.discover(where, worlds.halves_settings(**changes), sure=1.0, **worlds.halves_networks())
+    return discover(where, worlds.halves_settings(**changes), sure=1.0, **worlds.halves_networks())
 
 
 def test_addresses_are_told_from_folders_also_where_a_path_has_lost_a_slash() -> None:

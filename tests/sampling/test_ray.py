@@ -15,7 +15,7 @@ import pytest
 import torch
 
 import tlgan
-import worlds
+from tests import worlds
 from tlgan.errors import TlganError
 from tlgan.extractors.combined import CombinedExtractor
 from tlgan.samples import SampleStore
@@ -27,7 +27,7 @@ from tlgan.workspace import Workspace
 from tlgan.workspace.discover import discover
 
 pytest.importorskip("ray", reason="Ray is not installed (pip install 'tlgan[ray]')")
-from ray_world import Deadly, small_ray
+from tests.sampling.ray_world import Deadly, small_ray
 
 
 @pytest.fixture(scope="module")

@@ -56,7 +56,8 @@ class Simulated:
         self._at(end, fault(worker, number) if fault else Done(worker, number))
 
     def events(self, seconds: float) -> list[Event]:
-        until, found = self.now + seconds, []
+        found: list[Event] = []
+        until = self.now + seconds
         while self._heap and (self._heap[0][0] <= self.now or (not found and self._heap[0][0] <= until)):
             when, _, event = heapq.heappop(self._heap)
             self.now = max(self.now, when)

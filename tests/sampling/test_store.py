@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.worlds import HalvesExtractor, halves_generator
 from tlgan.errors import TlganError
 from tlgan.extractors.combined import CombinedExtractor
-from tlgan.samples import Recipe, SampleStore, draw, nearest, paint_rows
+from tlgan.samples import Recipe, SampleStore, draw, paint_rows
 from tlgan.samples.store import part_name, to_table
-from worlds import HalvesExtractor, halves_generator
 
 
 def recipe(**changes: object) -> Recipe:
@@ -30,7 +30,7 @@ def recipe(**changes: object) -> Recipe:
         thumbnail=16,
         part_rows=100,
     )
-    return replace(plain, **changes)  # type: ignore[arg-type]
+    return replace(plain, **changes)
 
 
 def run(store: SampleStore, stop: int) -> int:
@@ -82,7 +82,7 @@ class Counting(HalvesExtractor):
     def __init__(self, interrupted_after: int = 10**9) -> None:
         self.seen, self.left = 0, interrupted_after
 
-    def extract(self, images):  # type: ignore[no-untyped-def]
+    def extract(self, images):
         if self.seen >= self.left:
             raise KeyboardInterrupt
         self.seen += len(images)
@@ -127,12 +127,12 @@ def test_a_part_that_takes_long_is_written_on_the_way(tmp_path: Path, monkeypatc
         return False
 
     options = {"stop": 100, "enough": enough, "piece": 20}
-    draw(halves_generator(), CombinedExtractor([Counting()]), store, **options)  # type: ignore[arg-type]
+    draw(halves_generator(), CombinedExtractor([Counting()]), store, **options)
     assert set(held) <= {0, 100}
     (tmp_path / part_name(0)).unlink()
     held.clear()
     monkeypatch.setattr(sys.modules["tlgan.samples.draw"], "KEEP_SECONDS", 0.0)
-    draw(halves_generator(), CombinedExtractor([Counting()]), store, **options)  # type: ignore[arg-type]
+    draw(halves_generator(), CombinedExtractor([Counting()]), store, **options)
     assert max(held) >= 60  # all but what is being written
 
 
@@ -204,7 +204,7 @@ def test_leftovers_of_a_killed_writer_are_cleared(tmp_path: Path) -> None:
 
 def test_nan_from_an_extractor_is_named(tmp_path: Path) -> None:
     class Broken(HalvesExtractor):
-        def extract(self, images):  # type: ignore[no-untyped-def]
+        def extract(self, images):
             values = super().extract(images)
             values[3, 2] = float("nan")
             return values
@@ -217,7 +217,7 @@ def test_nearest_finds_the_rows_it_is_asked_for(tmp_path: Path) -> None:
     store = SampleStore(tmp_path, recipe())
     run(store, 300)
     latents, features = arrays(store)
-    found = nearest(store, lambda values: np.abs(values[:, 0] - 0.5), 5)
+    found = store.nearest(lambda values: np.abs(values[:, 0] - 0.5), 5)
     expected = np.argsort(np.abs(features[:, 0] - 0.5), kind="stable")[:5]
     assert [index for index, _ in found] == list(expected)
     np.testing.assert_array_equal(found[0][1], latents[expected[0]])

@@ -53,7 +53,7 @@ class CartoonExtractor:
 
     name = "cartoon"
     input_size = SIDE
-    features = (
+    features: tuple[Feature, ...] = (
         Feature("smiling", "probability", label="Smile", low="neutral", high="smiling", group="Expression"),
         Feature("mouth_open", "probability", label="Mouth", low="closed", high="open", group="Expression"),
         Feature("age", "quantity", "years", label="Age", low="younger", high="older", group="Age and gender"),

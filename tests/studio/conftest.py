@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from cartoon import cartoon_workspace
-from watched import Watched
-
+from tests.studio.cartoon import cartoon_workspace
+from tests.studio.watched import Watched
 from tlgan.web.server import create_app, running
 from tlgan.workspace import Workspace
 

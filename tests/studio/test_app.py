@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from tlgan.editing import solve
-from tlgan.editing.state import read_png
+from tlgan.editing.state import decode_latent, read_png
 from tlgan.web.server import openapi, wire
 from tlgan.web.server.describe import positions
 from tlgan.workspace import Workspace
@@ -92,7 +93,7 @@ def test_a_rendered_png_is_the_library_s_and_opens_again(client: TestClient, car
 
 def test_solve_is_the_library_s(client: TestClient, cartoons: Workspace) -> None:
     answer = client.post("/api/solve", json={"face": FACE}).json()
-    latent = wire.decode_latent(answer["latent"], cartoons.axes.latent_dim)
+    latent = decode_latent(answer["latent"], cartoons.axes.latent_dim)
     assert np.array_equal(latent, cartoons.face(seed=7).set(smiling=1.5).lock("age").latent)
 
 
@@ -112,11 +113,11 @@ def test_the_ends_of_a_mix_are_its_faces(client: TestClient, cartoons: Workspace
     other = {"seed": 8}
     for at, seed in ((0, 7), (1, 8)):
         answer = client.post("/api/solve", json={"mix": {"a": {"seed": 7}, "b": other, "at": at}}).json()
-        latent = wire.decode_latent(answer["latent"], cartoons.axes.latent_dim)
+        latent = decode_latent(answer["latent"], cartoons.axes.latent_dim)
         assert np.allclose(latent, cartoons.canvas.start(seed), atol=1e-5)
     middle = client.post("/api/solve", json={"mix": {"a": {"seed": 7}, "b": other, "at": 0.5}}).json()
     norms = [np.linalg.norm(cartoons.canvas.start(seed)) for seed in (7, 8)]
-    latent = wire.decode_latent(middle["latent"], cartoons.axes.latent_dim)
+    latent = decode_latent(middle["latent"], cartoons.axes.latent_dim)
     assert np.linalg.norm(latent) == pytest.approx(np.mean(norms), rel=1e-4)
 
 
@@ -137,11 +138,11 @@ def test_the_gallery_paints_seeds(client: TestClient, cartoons: Workspace) -> No
 
 
 def test_the_gallery_finds_what_is_wished_for(client: TestClient, cartoons: Workspace) -> None:
-    wish = {"wanted": {"smiling": 1.2, "skin": 1.0}, "count": 6}
+    wish: dict[str, Any] = {"wanted": {"smiling": 1.2, "skin": 1.0}, "count": 6}
     faces = client.post("/api/gallery", json=wish).json()["faces"]
     assert len(faces) == 6
     rows = [cartoons.axes.index(name) for name in wish["wanted"]]
-    latents = np.stack([wire.decode_latent(face["face"]["latent"], cartoons.axes.latent_dim) for face in faces])
+    latents = np.stack([decode_latent(face["face"]["latent"], cartoons.axes.latent_dim) for face in faces])
     found = cartoons.canvas.measure(latents)[:, rows]
     others = cartoons.canvas.measure(cartoons.canvas.sample(100, seed=1))[:, rows]
     target = np.array([1.2, 1.0])
@@ -238,7 +239,7 @@ def test_bodies_are_bounded(client: TestClient) -> None:
 
 def test_the_openapi_page_names_every_verb_and_nothing_from_elsewhere(client: TestClient) -> None:
     document = client.get("/api/openapi.json").json()
-    served = {route.path for route in client.app.routes if getattr(route, "path", "").startswith("/api/")}
+    served = {route.path for route in client.app.routes if getattr(route, "path", "").startswith("/api/")}  # type: ignore[attr-defined]
     assert set(document["paths"]) == served - {"/api/", "/api/openapi.json"}
     for path, verbs in document["paths"].items():
         (method,) = verbs

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
-from watched import Watched
 
+from tests.studio.watched import Watched
 from tlgan.cli import main
 from tlgan.dataset import Request
 from tlgan.workspace import Workspace

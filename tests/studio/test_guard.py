@@ -79,6 +79,6 @@ def test_elsewhere_a_token_is_asked_for(cartoons: Workspace) -> None:
         assert "httponly" in cookie
         assert "samesite=strict" in cookie
         assert client.get("/").status_code == 200  # the cookie is enough from now on
-        cookie = {"cookie": opened.headers["set-cookie"].partition(";")[0]}
-        with client.websocket_connect("/live", headers=headers | cookie) as socket:
+        given = {"cookie": opened.headers["set-cookie"].partition(";")[0]}
+        with client.websocket_connect("/live", headers=headers | given) as socket:
             assert socket.receive_json()["version"] == 1

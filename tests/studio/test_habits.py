@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from test_page import _asked, _pixels, _settled, _slider, _until
-from watched import Watched
+
+from tests.studio.test_page import _asked, _pixels, _settled, _slider, _until
+from tests.studio.watched import Watched
 
 pytestmark = pytest.mark.browser
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "generators"))
-
-from openvino_writer import write_pair
-
+from tests.generators.openvino_writer import write_pair
 from tlgan.editing import Canvas, Edit, solve
 from tlgan.generators.interrupt import PaintingCalledOff, calling_off
 from tlgan.training.picture_head import HeadRecipe

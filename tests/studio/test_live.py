@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from tlgan.editing.state import decode_latent
 from tlgan.web.server import create_app, wire
 from tlgan.workspace import Workspace
 
@@ -70,7 +71,7 @@ def test_a_mix_comes_with_its_latent(socket: Any, cartoons: Workspace) -> None:
     socket.send_json({"id": 1, "mix": {"a": {"seed": 1}, "b": {"seed": 2}, "at": 0.3}})
     _, picture = _picture(socket)
     words = _words(socket)
-    latent = wire.decode_latent(words["latent"], cartoons.axes.latent_dim)
+    latent = decode_latent(words["latent"], cartoons.axes.latent_dim)
     assert np.array_equal(cartoons.canvas.paint(latent[None])[0], picture)
 
 

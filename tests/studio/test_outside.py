@@ -8,11 +8,11 @@ from urllib.parse import urljoin
 
 import httpx
 import pytest
-from proxy import proxied
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
-from watched import Watched
 
+from tests.studio.proxy import proxied
+from tests.studio.watched import Watched
 from tlgan import TlganError
 from tlgan.web.label import create_app as label_app
 from tlgan.web.server import Outside, create_app, running

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from watched import Watched
 
-from axe import looked_at, violations
+from tests.axe import looked_at, violations
+from tests.studio.watched import Watched
 from tlgan.editing.state import read_png
 from tlgan.web.server import running
 from tlgan.web.server.describe import describe
@@ -405,7 +405,7 @@ def test_a_walk_is_saved_as_a_film(page: Any) -> None:
         page.locator("dialog button", has_text="GIF").click()
     assert download.value.suggested_filename == "cartoons-walk.gif"
     with Image.open(download.value.path()) as film:
-        assert film.n_frames > 20
+        assert film.n_frames > 20  # type: ignore[attr-defined]
 
 
 def test_the_gallery_offers_faces_and_finds_wishes(page: Any) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
-from tlgan.editing import Canvas, Edit
+from tlgan.editing import Edit
 from tlgan.web.server.painter import Painter
 from tlgan.workspace import Workspace
 
@@ -19,10 +20,13 @@ def test_an_exact_frame_tells_what_is_measured_on_it_and_does_not_measure_again(
     start = painter.latent_of(3)
     edit = Edit(start, {name: 1.0}, exact=True)
     measured: list[int] = []
-    measure = Canvas._positions
-    monkeypatch.setattr(
-        Canvas, "_positions", lambda self, images: measured.append(len(images)) or measure(self, images)
-    )
+    extract = painter.canvas.extractor.extract
+
+    def counted(images: torch.Tensor) -> torch.Tensor:
+        measured.append(len(images))
+        return extract(images)
+
+    monkeypatch.setattr(painter.canvas.extractor, "extract", counted)
     frame = painter.refined(edit)
     assert sum(measured) == 2  # by the loop: the face without edits and the face it found
     both = painter.canvas.measure(np.stack([start, frame.latent]))

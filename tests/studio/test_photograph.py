@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 from starlette.testclient import TestClient
-from watched import Watched
 
+from tests.studio.watched import Watched
 from tlgan import photographs
 from tlgan.photographs import Plan
 from tlgan.provenance import verify_file

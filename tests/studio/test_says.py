@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from independent import EXIFTOOL, MADE, by_exiftool
+from tests.independent import EXIFTOOL, MADE, by_exiftool
 from tlgan.editing.state import find_state
 from tlgan.errors import TlganError
 from tlgan.provenance import signing, verify
@@ -49,7 +49,7 @@ def test_a_saved_picture_says_what_it_is_and_what_was_asked(page: Any, cartoons:
         assert report.claim["Iptc4xmpExt:AISystemVersionUsed"] == cartoons.axes.generator
         assert report.claim["tlgan:Asked"] == "skin=-0.7 smiling=+1.3 --lock age"
         assert verify(data[:300] + bytes([data[300] ^ 1]) + data[301:]).verdict == "broken"
-    assert find_state(whole)["asked"] == {"skin": -0.7, "smiling": 1.3}  # type: ignore[index]
+    assert find_state(whole)["asked"] == {"skin": -0.7, "smiling": 1.3}
     assert find_state(without) is None
     pixels = [np.asarray(Image.open(io.BytesIO(data)).convert("RGB")) for data in (whole, without)]
     assert np.array_equal(*pixels)

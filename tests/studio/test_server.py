@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
+import os
 import socket
 import urllib.error
 import urllib.request
 
+import psutil
 import pytest
 
 from tlgan import TlganError
@@ -33,18 +34,13 @@ def test_a_place_that_cannot_be_served_on_is_said(host: str, port: int) -> None:
 def test_small_messages_are_not_held_back(cartoons: Workspace) -> None:
     with running(cartoons) as address:
         port = int(address.rsplit(":", 1)[1].strip("/"))
-        accepted = []
-        plain = asyncio.base_events._set_nodelay  # type: ignore[attr-defined]
-
-        def watched(sock: socket.socket) -> None:
-            plain(sock)
-            accepted.append(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(asyncio.base_events, "_set_nodelay", watched)
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10).close()
-    assert accepted
-    assert all(accepted)
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as ours:
+            ours.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            assert ours.recv(1)
+            connections = psutil.Process().net_connections("tcp")
+            (theirs,) = (each.fd for each in connections if each.raddr and each.raddr.port == ours.getsockname()[1])
+            with socket.socket(fileno=os.dup(theirs)) as accepted:
+                assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_it_runs_and_stops(cartoons: Workspace) -> None:

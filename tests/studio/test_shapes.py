@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from cartoon import DIM, Cartoon
 from PIL import Image
 from torch import Tensor, nn
-from watched import Watched
 
+from tests.studio.cartoon import DIM, Cartoon
+from tests.studio.watched import Watched
 from tlgan.generators import wrap_generator
 from tlgan.web.server import running
 from tlgan.workspace import Settings
@@ -70,7 +70,7 @@ def disc_of(picture: np.ndarray) -> tuple[float, float]:
     """Height and width of the red disc, as shares of the picture's larger side."""
     red = (picture[..., 0] > 170) & (picture[..., 1] < 90) & (picture[..., 2] < 90) & (picture[..., 3] > 200)
     rows, columns = np.flatnonzero(red.any(1)), np.flatnonzero(red.any(0))
-    return tuple((span[-1] - span[0] + 1) / max(picture.shape[:2]) for span in (rows, columns))  # type: ignore[return-value]
+    return tuple((span[-1] - span[0] + 1) / max(picture.shape[:2]) for span in (rows, columns))
 
 
 def settled(page: Any) -> None:
@@ -81,7 +81,7 @@ def settled(page: Any) -> None:
     raise AssertionError("no picture came")
 
 
-def test_the_picture_and_its_thumbnail_keep_their_shape(page: tuple[Any, bool]) -> None:
+def test_the_picture_and_its_thumbnail_keep_their_shape(page: Any) -> None:
     page, alpha = page
     settled(page)
     shown = pixels(page, "#now")
@@ -94,7 +94,7 @@ def test_the_picture_and_its_thumbnail_keep_their_shape(page: tuple[Any, bool]) 
 
 
 @pytest.mark.parametrize(("key", "selector"), [("t", "ol.strip img"), ("g", ".grid img")])
-def test_strips_and_galleries_keep_it_too(page: tuple[Any, bool], key: str, selector: str) -> None:
+def test_strips_and_galleries_keep_it_too(page: Any, key: str, selector: str) -> None:
     page, _ = page
     settled(page)
     page.keyboard.press(key)
@@ -105,7 +105,7 @@ def test_strips_and_galleries_keep_it_too(page: tuple[Any, bool], key: str, sele
     page.wait_for_selector(selector, state="detached")
 
 
-def test_what_is_saved_has_the_size_of_the_generator(page: tuple[Any, bool]) -> None:
+def test_what_is_saved_has_the_size_of_the_generator(page: Any) -> None:
     page, _ = page
     settled(page)
     with page.expect_download() as coming:

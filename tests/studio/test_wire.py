@@ -11,6 +11,7 @@ from PIL import Image
 
 from tlgan import TlganError
 from tlgan.editing import Edit
+from tlgan.editing.state import decode_latent, encode_latent
 from tlgan.web.server import wire
 from tlgan.workspace import Workspace
 
@@ -38,12 +39,12 @@ def test_numbers_are_finite_and_in_range(value: object) -> None:
 
 def test_latents_survive_the_way_and_forged_ones_do_not() -> None:
     latent = np.random.default_rng(0).normal(size=12).astype(np.float32)
-    assert np.array_equal(wire.decode_latent(wire.encode_latent(latent), 12), latent)
+    assert np.array_equal(decode_latent(encode_latent(latent), 12), latent)
     not_finite = latent.copy()
     not_finite[3] = np.nan
-    for forged in (wire.encode_latent(latent[:11]), wire.encode_latent(not_finite), "!!!!", 7, None, "A" * 10_000):
+    for forged in (encode_latent(latent[:11]), encode_latent(not_finite), "!!!!", 7, None, "A" * 10_000):
         with pytest.raises(TlganError, match="latent"):
-            wire.decode_latent(forged, 12)
+            decode_latent(forged, 12)
 
 
 def test_a_face_says_its_start_once_and_comes_back(cartoons: Workspace) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from watched import Watched
 
+from tests.studio.watched import Watched
 from tlgan import languages
 from tlgan.extractors import load_extractor
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chance import repeatable
+from tests.chance import repeatable
 
 
 class Watched:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import sys
 from itertools import product
 from pathlib import Path
 
@@ -13,14 +12,12 @@ import pytest
 import torch
 from PIL import Image, features
 
+from tests.training.shapes import draw_folder
 from tlgan.errors import TlganError
 from tlgan.training.objective import loss
 from tlgan.training.pictures import decode, square
 from tlgan.training.readers import from_dataset, read_labelled
 from tlgan.training.targets import read_targets
-
-sys.path.insert(0, str(Path(__file__).parent))
-from shapes import draw_folder
 
 
 @pytest.fixture
@@ -30,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def kinds(columns: dict[str, list[object]], **options: object) -> dict[str, tuple[str, list[float]]]:
-    return {t.name: (t.kind, t.values.tolist()) for t in read_targets(columns, **options)}  # type: ignore[arg-type]
+    return {t.name: (t.kind, t.values.tolist()) for t in read_targets(columns, **options)}
 
 
 def test_celebas_list(folder: Path, tmp_path: Path) -> None:
@@ -453,7 +450,9 @@ def test_metadata_in_the_parts_of_a_data_set(tmp_path: Path) -> None:
         (tmp_path / part / "metadata.jsonl").write_text(f'{{"file_name": "0.png", "hat": {number}}}\n')
     found = read_labelled(tmp_path, None)
     assert dict(zip(found.names, found.columns["hat"], strict=True)) == {"train/0.png": 0, "test/0.png": 1}
-    assert sorted(found.read(0)) == sorted((tmp_path / part / "0.png").read_bytes() for part in ("train", "test"))
+    assert sorted(map(bytes, found.read(0))) == sorted(
+        (tmp_path / part / "0.png").read_bytes() for part in ("train", "test")
+    )
 
 
 @pytest.mark.parametrize("first", [0, 1])

@@ -13,15 +13,13 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.training.shapes import draw_folder, draw_shape, write_csv
 from tlgan.errors import TlganError
 from tlgan.extractors import load_extractor
 from tlgan.training import Trained, train_extractor
 from tlgan.training.network import start_from, taken_over
 from tlgan.training.split import split_rows
 from tlgan.training.targets import read_targets
-
-sys.path.insert(0, str(Path(__file__).parent))
-from shapes import draw_folder, draw_shape, write_csv
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
@@ -72,7 +70,7 @@ def test_safetensors_and_onnx_say_the_same(trained: Trained) -> None:
     assert by_torch.features == by_onnx.features
     pictures = torch.rand(4, 3, 64, 64) * 2 - 1
     torch.testing.assert_close(by_torch.extract(pictures), by_onnx.extract(pictures), atol=5e-3, rtol=1e-2)
-    embeddings = [extractor.embedding(pictures) for extractor in (by_torch, by_onnx)]  # type: ignore[attr-defined]
+    embeddings = [extractor.embedding(pictures) for extractor in (by_torch, by_onnx)]
     torch.testing.assert_close(*embeddings, atol=1e-2, rtol=1e-2)
 
 
@@ -94,8 +92,7 @@ def test_a_trained_extractor_is_a_start_for_another(
 
 def test_a_head_on_a_frozen_hugging_face_model(shapes: tuple[Path, Path], tmp_path: Path) -> None:
     pytest.importorskip("transformers")
-    sys.path.insert(0, str(Path(__file__).parent.parent / "extractors"))
-    from test_huggingface import save_classifier
+    from tests.extractors.test_huggingface import save_classifier
 
     save_classifier(tmp_path / "backbone", ["a", "b", "c"])
     made = train_extractor(*shapes, tmp_path / "w.onnx", only=["warm"], steps=20, backbone=str(tmp_path / "backbone"))

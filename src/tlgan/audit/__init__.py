@@ -1,4 +1,4 @@
-"""What a generator shows, and what a classifier does when one thing in a picture changes."""
+"""Audits of a generator (which features its pictures have) and of a classifier (how one changed feature moves its output)."""
 
 from .classifier import ClassifierAudit, audit_classifier
 from .population import GeneratorAudit, audit_generator

@@ -1,4 +1,4 @@
-"""What a classifier does when one thing changes: every slider moved with everything else held.
+"""Audit of a classifier: how its output changes when each slider is moved and all others are held.
 
 An edit that is asked for one feature changes others a little. A judge that had no part in it measures all of them, and
 what the classifier does is shared out among them. With M [k, k] the mean change, along the ask, that the judge saw of feature
@@ -39,7 +39,7 @@ RESAMPLES = 500
 GOT, DRIFT = 0.25, 0.6
 #: A slider of which fewer edits count than this share tells nothing.
 VERIFIED = 0.25
-#: Effects smaller than this are none that anybody need care about: sd of the output a sd of the slider.
+#: Effects smaller than this do not matter in practice: sd of the output a sd of the slider.
 LEAST = 0.1
 #: Chance with which an effect of `LEAST` above it is to be found (power analysis), as a normal quantile: 80 %.
 POWER = 0.841621

@@ -35,14 +35,10 @@ def run_classifier(
 ) -> ClassifierAudit:
     """`audit_classifier` of the classifier that `model` names, with its page. Raises TlganError where the judge is one of the
     workspace's own extractors."""
-    from tlgan.editing import Canvas
     from tlgan.extractors import load_extractor
 
-    if judge in workspace.settings.extractors:
-        raise TlganError(
-            f"{judge} found the axes of {workspace.path}, so it can't judge the edits: give another as --judge"
-        )
-    canvas = Canvas(workspace.generator, workspace.extractor, workspace.axes, resolution=workspace.settings.resolution)
+    workspace.check_judge(judge)
+    canvas = workspace.canvas_as_sampled()
     found, moved = audit_classifier(canvas, load_extractor(model), load_extractor(judge), says=says, **options)
     _write(
         out, found.to_json(), title=f"What {found.classifier} looks at", audit=found, pairs=_pairs(canvas, found, moved)

@@ -1,4 +1,4 @@
-"""What a generator shows, and what it leaves out: shares, pairs and intersections of features, beside a reference.
+"""Audit of a generator: shares, pairs and intersections of features in its pictures, compared with a reference.
 
 Both are measured by the same extractor, so what it errs on both alike cancels. Where the reference carries labels, its error
 rates are told by group, and shares are also told as they would be without those errors (Rogan and Gladen 1978).

@@ -1,4 +1,4 @@
-"""Step 4, Correlate: from rows to axes, and how sure we are of each."""
+"""Step 4, correlate: axes fitted to sample rows, with the uncertainty of each."""
 
 from .axes import Axes
 from .learner import SURE, WEAK_R2, AxisLearner, Learned

@@ -7,7 +7,6 @@ An axis is worth nothing without its generator, its space and its scale, so they
 from __future__ import annotations
 
 import difflib
-import json
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -20,8 +19,8 @@ import numpy as np
 from tlgan.errors import BadFile, UnknownFeature
 from tlgan.extractors import Feature
 from tlgan.extractors.attributes import CELEBA_ATTRIBUTES
-from tlgan.io.files import replacing
 from tlgan.io.foreign import json_of
+from tlgan.io.tensors import read_tensors, write_tensors
 
 from .metric import Metric
 from .response import from_response, to_response
@@ -50,7 +49,7 @@ class Axes:
     None where files of an earlier version or added sliders have none; ``strength`` [f] of the ridge penalty, in rows,
     and the name of its ``prior``, None and "" for least squares; ``effects`` [f, f], mean change of every
     feature (column) in sd when a slider (row) is asked for one sd more, measured on pictures by ``effects_by``; NaN
-    where nobody has looked, None where nobody has looked at anything.
+    where a feature was not measured, None where none was.
     ``groups``: in w+ the first layer of each group that has a w of its own, a latent being these w side by side;
     ``found_by``: the axis method of each feature's direction, none where all are regression's.
     "Response" is the logit of a probability, or the quantity itself.
@@ -151,7 +150,7 @@ class Axes:
         return float((response - self.mean[row]) / self.sd[row])
 
     def predict(self, latents: np.ndarray) -> np.ndarray:
-        """What the axes say of latents [n, d]: positions float32 [n, f] in population standard deviations."""
+        """Predictions of the axes for latents [n, d]: positions float32 [n, f] in population standard deviations."""
         response = latents @ self.directions.T + self.intercepts
         place: np.ndarray = (response - self.mean) / self.sd
         return place.astype(np.float32)
@@ -178,29 +177,22 @@ class Axes:
 
     def save(self, path: str | Path) -> None:
         """Write `axes.safetensors`, atomically."""
-        from safetensors.numpy import save
-
         metadata = {key: getattr(self, key) for key in _PLAIN}
         metadata |= {"format": FORMAT, "features": [asdict(feature) for feature in self.features]}
         metadata |= {key: getattr(self, key) for key in _LATER}
-        arrays = {key: np.ascontiguousarray(getattr(self, key)) for key in _ARRAYS}
-        optional = {key: getattr(self, key) for key in _OPTIONAL}
-        arrays |= {key: np.ascontiguousarray(array) for key, array in optional.items() if array is not None}
-        with replacing(path) as temporary:
-            temporary.write_bytes(save(arrays, metadata={"tlgan": json.dumps(metadata)}))
+        arrays = {key: getattr(self, key) for key in (*_ARRAYS, *_OPTIONAL)}
+        given = {key: np.asarray(array) for key, array in arrays.items() if array is not None}
+        write_tensors(Path(path), given, {"tlgan": metadata})
 
     @classmethod
     def load(cls, path: str | Path) -> Axes:
         """Read what `save` wrote; any other file raises TlganError."""
-        from safetensors import SafetensorError, safe_open
-
         path = Path(path)
         if not path.exists():
             raise BadFile(f"no axes at {path}: run `tlgan discover` first")
         try:
-            with safe_open(path, framework="numpy") as file:
-                metadata = json_of((file.metadata() or {})["tlgan"])
-                arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
+            arrays, words = read_tensors(path, "numpy")
+            metadata = json_of(words["tlgan"])
             if metadata["format"] not in READ:
                 raise BadFile(
                     f"{path} has axes of format {metadata['format']}, this tlgan reads {' and '.join(map(str, READ))}: discover again"
@@ -215,7 +207,7 @@ class Axes:
                 plain["mean_r2"] = float(value), float(low), float(high)
             plain |= {key: arrays.get(key) for key in _OPTIONAL} | {key: arrays[key] for key in _ARRAYS}
             axes = cls(features=features, **plain)
-        except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise BadFile(f"{path} is not an axes file of tlgan ({error}): run `tlgan discover` again") from error
         if axes.directions.ndim != 2 or len(axes.directions) != len(features):
             raise BadFile(

@@ -1,4 +1,4 @@
-"""What a fit says: the axes of all rows so far, and how good they are on rows that they were not made from."""
+"""Estimates from a fit: the axes of all rows so far, and their quality on held-out rows."""
 
 from __future__ import annotations
 

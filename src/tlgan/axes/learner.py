@@ -1,4 +1,4 @@
-"""Learn axes from a stream of rows, and know at any moment how sure they are.
+"""Fits axes to a stream of rows, and estimates their uncertainty at any moment.
 
 Rows go in turn into folds. Each fold is predicted by a fit that has not seen it (R² on rows not seen), the fits of two
 halves are compared (the correlation of what they predict over the population), and the axes kept are those of all rows
@@ -34,7 +34,7 @@ SURE = 0.95
 SMALL = 256
 #: Rows after which shrunk axes are first asked whether they are known.
 FIRST = 200
-#: Rows kept for what moments can't tell: quantiles, AUC and intervals. Rows are independent, so the first are as good
+#: Rows kept for what moments do not determine: quantiles, AUC and intervals. Rows are independent, so the first are as good
 #: as any.
 SURVEY_ROWS = 10_000
 #: Moments of more bytes than this stay where they were made: rows are fewer.
@@ -55,7 +55,7 @@ class Learned:
 
     @property
     def learnable(self) -> np.ndarray:
-        """Which axes [f] the generator supports, as far as one can tell."""
+        """Which axes [f] seem to be learnable on this generator."""
         return self.r2 >= WEAK_R2
 
 

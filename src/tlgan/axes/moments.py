@@ -1,4 +1,4 @@
-"""All that a linear model needs to know of any number of rows: their count, mean and scatter.
+"""Sufficient statistics of a linear model over any number of rows: count, mean and scatter.
 
 Moments add up over parts, workers and interrupted runs, so that slopes, held-out R² and split-half agreement of
 millions of rows cost the memory of one (d + f)² matrix.

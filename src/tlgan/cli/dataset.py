@@ -10,27 +10,12 @@ import typer
 
 from tlgan.errors import TlganError
 
-from .evaluate import DEFAULT_JUDGE
-from .options import (
-    AddressOption,
-    EngineOption,
-    GpusOption,
-    JsonOption,
-    TrustOption,
-    WorkersOption,
-    WorkspaceArgument,
-    YesOption,
-    engine_of,
-)
-
-
-def register(app: typer.Typer) -> None:
-    """Give `app` this verb."""
-    app.command()(dataset)
+from .options import DEFAULT_JUDGE, Consent, Engine, JsonOption, WorkspaceArgument, listed
 
 
 def dataset(
     workspace: WorkspaceArgument,
+    *,
     out: Annotated[
         Path, typer.Option("-o", "--out", help="Folder to write: new, empty, or begun by the same command.")
     ],
@@ -68,34 +53,29 @@ def dataset(
     ] = "folder",
     resolution: Annotated[int, typer.Option(help="Side of the pictures in pixels; 0 as the generator paints.")] = 0,
     seed: Annotated[int, typer.Option(help="Row i depends on this seed, i and the request alone.")] = 0,
-    engine: EngineOption = "local",
-    address: AddressOption = "",
-    workers: WorkersOption = 0,
-    gpus_per_worker: GpusOption = 0.0,
-    trust: TrustOption = False,
-    yes: YesOption = False,
+    engine: Engine,
+    consent: Consent,
     json: JsonOption = False,
 ) -> None:
     """A data set on demand: balanced, like another, or with conditions; every picture checked by two networks."""
     from tlgan.dataset import Request, make_dataset, read_like
     from tlgan.editing.resolve import quality_named
     from tlgan.io.streams import write
-    from tlgan.workspace import open_workspace
 
-    from .terminal import print_dataset, print_json, rows_display
+    from .terminal import print_dataset, print_json, working
 
     quality_named(quality)
-    at = engine_of(engine, address, workers, gpus_per_worker)
-    opened = open_workspace(workspace, trust=trust)
+    at = engine.make()
+    opened = consent.open(workspace)
     axes = opened.axes
-    edges = tuple(_bins(word, axes) for word in _listed(bins))
-    table: Any = ((), ()) if like is None else read_like(like, axes, dict(edges), _listed(features))
+    edges = tuple(_bins(word, axes) for word in listed(bins))
+    table: Any = ((), ()) if like is None else read_like(like, axes, dict(edges), listed(features))
     if features and like is None:
         raise TlganError("--features chooses columns of --like: give that too, or name the features with --balance")
     request = Request(
         n=n,
-        balance=tuple(_listed(balance)),
-        marginals=tuple(_marginal(word) for word in _listed(marginal)),
+        balance=tuple(listed(balance)),
+        marginals=tuple(_marginal(word) for word in listed(marginal)),
         where=where,
         like=table,
         bins=edges,
@@ -107,17 +87,13 @@ def dataset(
         resolution=resolution or None,
         judge=judge,
     )
-    with rows_display() as display:
-        result = make_dataset(opened, out, request, form=form, listener=display, engine=at)
+    with working() as display:
+        result = make_dataset(opened, out, request, form=form, progress=display, engine=at)
     if json:
         print_json(result.to_json())
     else:
         print_dataset(result)
         write(f"{out}: {result.pictures:,} pictures; {out / 'README.md'} says how they were made")
-
-
-def _listed(given: list[str] | None) -> list[str]:
-    return [name.strip() for words in given or () for name in words.split(",") if name.strip()]
 
 
 def _named(word: str, example: str) -> tuple[str, list[str]]:

@@ -1,4 +1,4 @@
-"""The whole of the mission in one call: default generator, default extractors, axes, studio."""
+"""Runs the whole pipeline with the default generator and extractors."""
 
 from __future__ import annotations
 

@@ -11,67 +11,35 @@ import typer
 
 from tlgan.errors import TlganError
 
-from .options import (
-    AddressOption,
-    AllowedHostOption,
-    AllowFrameOption,
-    EngineOption,
-    GpusOption,
-    JsonOption,
-    RootPathOption,
-    WorkersOption,
-    WorkspaceArgument,
-    YesOption,
-    engine_of,
-    outside,
-)
-
-TrustOption = Annotated[
-    bool, typer.Option("--trust", help="What the workspace names may be code (TorchScript, Python functions); run it.")
-]
-
-
-def register(app: typer.Typer) -> None:
-    """Give `app` these verbs."""
-    app.command()(add)
-    app.command("train-extractor")(train_extractor)
-    app.command()(label)
+from .options import Consent, Engine, JsonOption, Naming, Pages, WorkspaceArgument
 
 
 def add(
     workspace: WorkspaceArgument,
+    *,
     extractor: Annotated[
         str, typer.Option("--extractor", "-e", help="A name, model.onnx, model.toml, hf:owner/repo, module:function.")
     ] = "",
-    text: Annotated[list[str] | None, typer.Option(help='"smiling", or "smiling | frowning"; may be repeated.')] = None,
-    model: Annotated[str, typer.Option(help="Text-image model for --text: hf:owner/repo or a folder.")] = "",
-    labels: Annotated[Path | None, typer.Option(help="Names of an ONNX file's outputs, one a line.")] = None,
-    kind: Annotated[str, typer.Option(help="What an ONNX file gives: multi-label, classes or numbers.")] = "",
-    size: Annotated[int, typer.Option(min=0, help="Side of an ONNX file's input, where it is open.")] = 0,
+    naming: Naming,
     method: Annotated[str, typer.Option(help="samples, gradients, or auto for the cheaper one.")] = "auto",
     directions: Annotated[
         str,
         typer.Option(help="Directions found without labels, pca or sefa (pca:20 for 20), in place of an extractor."),
     ] = "",
-    engine: EngineOption = "local",
-    address: AddressOption = "",
-    workers: WorkersOption = 0,
-    gpus_per_worker: GpusOption = 0.0,
-    trust: TrustOption = False,
-    yes: YesOption = False,
+    engine: Engine,
+    consent: Consent,
     json: JsonOption = False,
 ) -> None:
     """New sliders from the samples that are there already."""
-    from tlgan.workspace import open_workspace
     from tlgan.workspace.add import add_extractor
 
     from .terminal import note, print_fields, print_json, working
 
     if method not in ("auto", "samples", "gradients"):
         raise TlganError(f"--method {method!r} is unknown: expected auto, samples or gradients")
-    at = engine_of(engine, address, workers, gpus_per_worker)
-    opened = open_workspace(workspace, trust=trust)
-    if directions and (extractor or text):
+    at = engine.make()
+    opened = consent.open(workspace)
+    if directions and (extractor or naming.text):
         raise TlganError("name either an extractor (--extractor, --text) or --directions, and not both")
     with working(opened.axes.samples) as display:
         if directions:
@@ -82,11 +50,7 @@ def add(
             added = add_extractor(
                 opened,
                 extractor,
-                texts=text or (),
-                model=model,
-                labels=labels,
-                kind=kind,
-                size=size,
+                **naming.options(),
                 method=method,  # type: ignore[arg-type]
                 progress=display,
                 engine=at,
@@ -160,31 +124,20 @@ def train_extractor(
 def label(
     workspace: WorkspaceArgument,
     question: Annotated[str, typer.Argument(metavar="QUESTION", help='What a yes means, like "curly hair".')],
+    *,
     name: Annotated[str, typer.Option(help="Name of the feature; made from the question where empty.")] = "",
     extractor: Annotated[
         str, typer.Option("--extractor", "-e", help="Whose embedding is read; the workspace's own where empty.")
     ] = "",
-    host: Annotated[
-        str, typer.Option(help="Address to listen on; beyond this machine a token is asked for.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8000,
-    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in the browser.")] = True,
-    allowed_host: AllowedHostOption = None,
-    root_path: RootPathOption = "",
-    allow_frame: AllowFrameOption = None,
-    trust: TrustOption = False,
-    yes: YesOption = False,
+    pages: Pages,
+    consent: Consent,
 ) -> None:
     """A new slider from a few clicks, yes or no, on generated pictures. The clicks are kept."""
     from tlgan.io.streams import write
     from tlgan.web.label import label as run
-    from tlgan.workspace import open_workspace
 
-    way = outside(allowed_host, root_path, allow_frame)
-    opened = open_workspace(workspace, trust=trust)
-    result = run(
-        opened, question, name=name, extractor=extractor, host=host, port=port, open_browser=browser, outside=way
-    )
+    served = pages.options()
+    result = run(consent.open(workspace), question, name=name, extractor=extractor, **served)
     if result is None:
         write("no slider yet; the clicks are kept, and the same command goes on with them")
     else:

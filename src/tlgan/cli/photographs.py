@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,36 +11,70 @@ import typer
 
 from tlgan.errors import TlganError
 
-from .options import JsonOption, TrustOption, WorkspaceArgument, YesOption
+from .options import Consent, JsonOption, WorkspaceArgument
 
 if TYPE_CHECKING:
     from tlgan.photographs import Found, PhotographEditor
     from tlgan.workspace import Workspace
 
-FaceOption = Annotated[
-    int | None, typer.Option("--face", min=1, help="Which face of a photograph, from left to right.")
-]
-BoxOption = Annotated[
-    str, typer.Option("--box", metavar="LEFT,TOP,SIDE", help="The square to invert, in pixels, where it is no face.")
-]
-AlignOption = Annotated[
-    str | None, typer.Option("--align", help="How the generator's pictures were cropped around a face: ffhq, celeba.")
-]
-StepsOption = Annotated[
-    int | None, typer.Option("--steps-small", min=0, help="Steps of the inversion on small pictures.")
-]
-WholeOption = Annotated[int | None, typer.Option("--steps-whole", min=0, help="Steps on whole pictures.")]
-TuneOption = Annotated[
-    bool, typer.Option("--tune", help="Tune the generator around each photograph, and keep that in the workspace.")
-]
-InverterOption = Annotated[
-    str, typer.Option("--inverter", help="How a latent is found: both, encoder, optimisation, or one of a package.")
-]
 
+@dataclass(frozen=True)
+class Inverting:
+    """How the latent of a photograph is found."""
 
-def register(app: typer.Typer) -> None:
-    """Give `app` this verb."""
-    app.command()(invert)
+    face: Annotated[
+        int | None, typer.Option("--face", min=1, help="Which face of a photograph, from left to right.")
+    ] = None
+    box: Annotated[
+        str,
+        typer.Option("--box", metavar="LEFT,TOP,SIDE", help="The square to invert, in pixels, where it is no face."),
+    ] = ""
+    align: Annotated[
+        str | None,
+        typer.Option("--align", help="How the generator's pictures were cropped around a face: ffhq, celeba."),
+    ] = None
+    steps_small: Annotated[
+        int | None, typer.Option("--steps-small", min=0, help="Steps of the inversion on small pictures.")
+    ] = None
+    steps_whole: Annotated[int | None, typer.Option("--steps-whole", min=0, help="Steps on whole pictures.")] = None
+    tune: Annotated[
+        bool,
+        typer.Option("--tune", help="Tune the generator around each photograph, and keep that in the workspace."),
+    ] = False
+    inverter: Annotated[
+        str,
+        typer.Option("--inverter", help="How a latent is found: both, encoder, optimisation, or one of a package."),
+    ] = "both"
+
+    def invert(self, opened: Workspace, source: Path, inversion: Path | None = None) -> PhotographEditor:
+        """The photograph as a face to edit; `inversion` is what was found for it before. Raises TlganError."""
+        from tlgan.photographs import TUNED, Plan
+        from tlgan.photographs.consent import first_use
+
+        from .terminal import note, say, working
+
+        if words := first_use():
+            note("photographs", words)
+        steps = {"small": self.steps_small, "whole": self.steps_whole}
+        given = {name: count for name, count in steps.items() if count is not None}
+        with working() as display:
+
+            def watch(found: Found) -> None:
+                words = "" if found.stage == "encoder" else f"{found.stage}, distance {found.loss:.3f}"
+                display.step(f"inverting {source.name}", found.step, found.steps, words)
+
+            return opened.invert(
+                source,
+                face=self.face,
+                box=_box(self.box),
+                alignment=self.align,
+                plan=replace(TUNED if self.tune else Plan(), **given),
+                tune=self.tune,
+                inversion=inversion,
+                inverter=self.inverter,
+                watch=watch,
+                note=say,
+            )
 
 
 def invert(
@@ -51,27 +85,18 @@ def invert(
     out: Annotated[
         Path, typer.Option("-o", "--out", help="File to write, .safetensors or .npz; a folder for several.")
     ],
-    face: FaceOption = None,
-    box: BoxOption = "",
-    align: AlignOption = None,
-    steps_small: StepsOption = None,
-    steps_whole: WholeOption = None,
-    tune: TuneOption = False,
-    inverter: InverterOption = "both",
-    trust: TrustOption = False,
-    yes: YesOption = False,
+    *,
+    inverting: Inverting,
+    consent: Consent,
     json: JsonOption = False,
 ) -> None:
     """Find the latent of a photograph, so that `edit --photo` need not. Ctrl-C ends it with the best so far."""
-    from tlgan.workspace import open_workspace
-
     from .terminal import print_fields, print_json
 
-    opened = open_workspace(workspace, trust=trust)
+    opened = consent.open(workspace)
     results = []
     for source, target in _pairs(photographs, out, ".safetensors"):
-        editor = _inverted(opened, source, face, box, align, steps_small, steps_whole, None, tune, inverter)
-        editor.save_inversion(target)
+        inverting.invert(opened, source).save_inversion(target)
         results.append({"photograph": str(source), "out": str(target)})
     if json:
         print_json(results)
@@ -83,16 +108,8 @@ def edit_photographs(
     opened: Workspace,
     photographs: list[Path],
     out: Path,
+    invert: Callable[[Workspace, Path], PhotographEditor],
     prepare: Callable[[PhotographEditor], PhotographEditor],
-    *,
-    inversion: Path | None,
-    face: int | None,
-    box: str,
-    align: str | None,
-    steps_small: int | None,
-    steps_whole: int | None,
-    tune: bool,
-    inverter: str,
     write: Callable[[PhotographEditor, Path], None],
 ) -> list[dict[str, Any]]:
     """Edit photographs as `prepare` says and write them; what became of each. One that fails does not end the others."""
@@ -104,8 +121,7 @@ def edit_photographs(
     pairs, failed = list(_pairs(photographs, out, "")), 0
     for source, target in pairs:
         try:
-            way = steps_small, steps_whole, inversion, tune, inverter
-            editor = prepare(_inverted(opened, source, face, box, align, *way))
+            editor = prepare(invert(opened, source))
             write(editor, target)
         except TlganError as error:
             if len(pairs) == 1:
@@ -117,61 +133,6 @@ def edit_photographs(
     if failed:
         raise TlganError(f"{failed} of {len(pairs)} photographs could not be edited, see above; the others are written")
     return results
-
-
-def _inverted(
-    opened: Workspace,
-    source: Path,
-    face: int | None,
-    box: str,
-    align: str | None,
-    small: int | None,
-    whole: int | None,
-    inversion: Path | None,
-    tune: bool,
-    inverter: str,
-) -> PhotographEditor:
-    from dataclasses import replace
-
-    from tlgan.photographs import TUNED, Plan
-    from tlgan.photographs.consent import first_use
-
-    from .terminal import note, say
-
-    if words := first_use():
-        note("photographs", words)
-    given = {name: steps for name, steps in (("small", small), ("whole", whole)) if steps is not None}
-    with _watching(source.name) as watch:
-        return opened.invert(
-            source,
-            face=face,
-            box=_box(box),
-            alignment=align,
-            plan=replace(TUNED if tune else Plan(), **given),
-            tune=tune,
-            inversion=inversion,
-            inverter=inverter,
-            watch=watch,
-            note=say,
-        )
-
-
-@contextmanager
-def _watching(name: str) -> Iterator[Callable[[Found], None]]:
-    """A bar of the inversion's steps."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
-    from .terminal import console
-
-    columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[loss]}"), TimeElapsedColumn()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(name, loss="", total=None)
-
-        def watch(found: Found) -> None:
-            told = "" if found.stage == "encoder" else f"{found.stage}, distance {found.loss:.3f}"
-            bar.update(task, completed=found.step, total=found.steps, loss=told)
-
-        yield watch
 
 
 def _pairs(sources: list[Path], out: Path, ending: str) -> Iterator[tuple[Path, Path]]:

@@ -1,4 +1,4 @@
-"""The verbs about what pictures say of themselves: `verify` and `make-key`. Parses, calls one function, prints."""
+"""The verbs about provenance: `verify` and `make-key`. Parses, calls one function, prints."""
 
 from __future__ import annotations
 
@@ -9,20 +9,15 @@ import typer
 
 from tlgan.errors import TlganError
 
-from .options import JsonOption, TrustOption, YesOption
+from .options import Consent, JsonOption
 
 if TYPE_CHECKING:
     from tlgan.workspace import Workspace
 
 
-def register(app: typer.Typer) -> None:
-    """Give `app` these verbs."""
-    app.command()(verify)
-    app.command("make-key")(make_key)
-
-
 def verify(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Pictures and films, of anyone.")],
+    *,
     authority: Annotated[
         Path | None, typer.Option(help="Certificates (PEM) of authorities whose signatures you trust.")
     ] = None,
@@ -32,8 +27,7 @@ def verify(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Where to write that face; one FILE, and needs --workspace.")
     ] = None,
-    trust: TrustOption = False,
-    yes: YesOption = False,
+    consent: Consent,
     json: JsonOption = False,
 ) -> int:
     """What pictures claim of themselves, and whether it holds. Fails where one claims nothing, or it does not hold."""
@@ -44,11 +38,7 @@ def verify(
     if out is not None and (workspace is None or len(files) > 1):
         raise TlganError("-o writes the face inside one FILE, painted by a workspace: give one FILE and --workspace")
     anchors = _text(authority) if authority is not None else None
-    opened = None
-    if workspace is not None:
-        from tlgan.workspace import open_workspace
-
-        opened = open_workspace(workspace, trust=trust)
+    opened = None if workspace is None else consent.open(workspace)
     results = [_verified(file, anchors, opened, out) for file in files]
     if json:
         print_json([{key: value for key, value in result.items() if key != "lines"} for result in results])

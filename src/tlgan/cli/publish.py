@@ -8,16 +8,12 @@ from typing import Annotated
 
 import typer
 
-from .options import JsonOption, TrustOption, WorkspaceArgument, YesOption
-
-
-def register(app: typer.Typer) -> None:
-    """Give `app` this verb."""
-    app.command()(publish)
+from .options import Consent, JsonOption, WorkspaceArgument
 
 
 def publish(
     workspace: WorkspaceArgument,
+    *,
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder of the site: new, empty, or an earlier site.")],
     title: Annotated[str, typer.Option(help="Title of the page; by default the workspace's name.")] = "",
     base_url: Annotated[
@@ -28,19 +24,17 @@ def publish(
     workflow: Annotated[
         bool, typer.Option("--workflow", help="A GitHub Actions workflow that deploys the folder to GitHub Pages.")
     ] = False,
-    trust: TrustOption = False,
-    yes: YesOption = False,
+    consent: Consent,
     json: JsonOption = False,
 ) -> None:
     """The studio as a static site that computes in the visitor's browser."""
     from tlgan.io.streams import write
     from tlgan.web.publish import publish as run
-    from tlgan.workspace import open_workspace
 
     from .terminal import print_json, say
 
     result = run(
-        open_workspace(workspace, trust=trust),
+        consent.open(workspace),
         out,
         resolution=resolution or None,
         embed=embed,

@@ -9,31 +9,25 @@ import typer
 
 from tlgan.errors import TlganError
 
-from .options import TrustOption, WorkspaceArgument, YesOption
-
-
-def register(app: typer.Typer) -> None:
-    """Give `app` this verb."""
-    app.command()(report)
+from .options import Consent, WorkspaceArgument
 
 
 def report(
     workspace: WorkspaceArgument,
+    *,
     seed: Annotated[int | None, typer.Option(help="Mark where this random face stands.")] = None,
     picture: Annotated[Path | None, typer.Option("--from", help="Mark where the face of a saved PNG stands.")] = None,
     language: Annotated[str, typer.Option(help="Language of the report: en, or a code such as zh.")] = "en",
-    trust: TrustOption = False,
-    yes: YesOption = False,
+    consent: Consent,
 ) -> None:
     """Write report.html anew: every axis, what it explains, what it changes besides, what goes together."""
     from tlgan.io.streams import write
-    from tlgan.workspace import open_workspace
     from tlgan.workspace.report import report as run
 
     from .terminal import say
 
     if seed is not None and picture is not None:
         raise TlganError("both --seed and --from were given: one face is marked")
-    opened = open_workspace(workspace, trust=trust)
+    opened = consent.open(workspace)
     face = None if seed is None and picture is None else opened.face(seed, png=picture)
     write(f"written: {run(opened, face=face, language=language, progress=say)}")

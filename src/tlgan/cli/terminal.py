@@ -10,9 +10,8 @@ import json
 import logging
 import math
 import sys
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -23,11 +22,10 @@ from rich.progress import (
     Progress,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
     TransferSpeedColumn,
 )
 from rich.segment import Segment
-from rich.table import Column
+from rich.table import Column, Table
 from rich.text import Text
 
 from tlgan.io.streams import abandon, printable, put, write
@@ -56,6 +54,8 @@ class PlainConsole(Console):
 class _ErrorStream:
     """Standard error as it is now. Where it can't be written (closed, full), words are lost and the work goes on."""
 
+    name, number = "stderr", 2
+
     def write(self, text: str) -> int:
         try:
             if sys.stderr is not None:
@@ -69,32 +69,25 @@ class _ErrorStream:
         pass
 
     def isatty(self) -> bool:
-        return sys.stderr is not None and sys.stderr.isatty()
+        stream = getattr(sys, self.name)
+        return stream is not None and bool(stream.isatty())
 
     def fileno(self) -> int:
-        return 2
+        return self.number
 
     @property
     def encoding(self) -> str:
-        return getattr(sys.stderr, "encoding", None) or "utf-8"
+        return getattr(getattr(sys, self.name), "encoding", None) or "utf-8"
 
 
 class _ResultStream(_ErrorStream):
     """Standard output as it is now; where it can't be written, that is an error."""
 
+    name, number = "stdout", 1
+
     def write(self, text: str) -> int:
         put(text)
         return len(text)
-
-    def isatty(self) -> bool:
-        return sys.stdout is not None and sys.stdout.isatty()
-
-    def fileno(self) -> int:
-        return 1
-
-    @property
-    def encoding(self) -> str:
-        return getattr(sys.stdout, "encoding", None) or "utf-8"
 
 
 #: Words for people go to the error stream, so that what a verb prints with --json can be piped.
@@ -113,7 +106,7 @@ def note(heading: str, words: str) -> None:
 
 
 def ask(what: str) -> bool:
-    """Ask a person yes or no; no where nobody sits at a terminal."""
+    """Ask a person yes or no; no where there is no terminal."""
     if sys.stdin is None or not sys.stdin.isatty() or not console.is_terminal:
         return False
     console.print(
@@ -201,70 +194,23 @@ class Display(Work):
             self._download.stop()
 
 
-@contextmanager
-def working(samples: int = 0, sure: float | None = None) -> Iterator[Display]:
+def working(samples: int = 0, sure: float | None = None) -> closing[Display]:
     """A `Display` that is closed whatever happens."""
-    display = Display(samples, sure)
-    try:
-        yield display
-    finally:
-        display.close()
+    return closing(Display(samples, sure))
 
 
-class RowsDisplay:
-    """Shows a data set as it is made: rows, pictures a second, the share thrown away, and the time to go."""
-
-    def __init__(self) -> None:
-        self._bar = Progress(
-            TextColumn("  rows"),
-            BarColumn(bar_width=32),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[words]}"),
-            TimeElapsedColumn(),
-            TextColumn("to go"),
-            TimeRemainingColumn(elapsed_when_finished=False),
-            console=console,
-        )
-        self._task: Any = None
-        self._began = 0.0
-
-    def stage(self, words: str) -> None:
-        """A new stage has begun."""
-        say(words)
-
-    def rows(self, done: int, of: int, painted: int, thrown: int) -> None:
-        """So many rows of all are settled."""
-        if self._task is None:
-            self._task = self._bar.add_task("rows", total=of, words="")
-            self._bar.start()
-            self._began = time.monotonic()
-        pace = painted / max(time.monotonic() - self._began, 1e-6)
-        words = f"{pace:.1f} pictures/s, {thrown / painted:.0%} thrown away" if painted else ""
-        self._bar.update(self._task, completed=done, words=words)
-
-    def close(self) -> None:
-        """Leave the terminal as it was."""
-        if self._task is not None:
-            self._bar.stop()
-
-
-@contextmanager
-def rows_display() -> Iterator[RowsDisplay]:
-    """A `RowsDisplay` that is closed whatever happens."""
-    display = RowsDisplay()
-    try:
-        yield display
-    finally:
-        display.close()
+def _table(*headings: str, title: str | None = None, no_wrap: bool = False) -> Table:
+    """A table without lines; a column whose heading ends in ">" stands to the right."""
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="dim")
+    for heading in headings:
+        justify: Any = "right" if heading.endswith(">") else "left"
+        table.add_column(heading.removesuffix(">"), justify=justify, no_wrap=no_wrap)
+    return table
 
 
 def print_dataset(result: DatasetResult) -> None:
     """The cells of a data set, asked and made, on standard output."""
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("cell", "asked", "made", "edited", "diversity", ""):
-        table.add_column(heading, justify="left" if heading in ("cell", "") else "right")
+    table = _table("cell", "asked>", "made>", "edited>", "diversity>", "")
     for cell in result.cells:
         missing = Text(cell.reason, style="yellow")
         table.add_row(
@@ -279,14 +225,10 @@ def print_dataset(result: DatasetResult) -> None:
 
 def print_audit(audit: ClassifierAudit | GeneratorAudit) -> None:
     """What an audit found, on standard output: a classifier's effects, or a generator's shares and missing cells."""
-    from rich.table import Table
-
     from tlgan.audit import ClassifierAudit
 
-    table = Table(box=None, pad_edge=False, header_style="dim")
     if isinstance(audit, ClassifierAudit):
-        for heading in ("slider", "output", "effect, sd", "flips", "p", "verified", ""):
-            table.add_column(heading, justify="left" if heading in ("slider", "output", "") else "right")
+        table = _table("slider", "output", "effect, sd>", "flips>", "p>", "verified>", "")
         for e in audit.effects:
             words = ", as expected" if e.verdict == "found" and e.slider in audit.expected else ""
             words += f", {e.faces} faces would tell" if e.verdict == "open" and e.faces else ""
@@ -297,8 +239,7 @@ def print_audit(audit: ClassifierAudit | GeneratorAudit) -> None:
         for i in audit.interactions:
             results.print(f"{i.sliders[0]} with {i.sliders[1]} on {i.output}: {i.effect}")
         return
-    for heading in ("feature", "generator", "reference", "p"):
-        table.add_column(heading, justify="left" if heading == "feature" else "right")
+    table = _table("feature", "generator>", "reference>", "p>")
     for share in (*audit.shares, *audit.intersections):
         reference = Text("") if share.reference is None else _bounded(share.reference)
         table.add_row(share.name, _bounded(share.generator), reference, "" if share.p is None else f"{share.p:.2g}")
@@ -338,11 +279,7 @@ def print_candidates(tried: Sequence[Mapping[str, Any]]) -> None:
 
 def print_axes(axes: Axes) -> None:
     """A table of all sliders: how well each is supported."""
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for heading in ("slider", "held-out R²", "AUC", "agreement", ""):
-        table.add_column(heading, justify="left" if heading in ("slider", "") else "right")
+    table = _table("slider", "held-out R²>", "AUC>", "agreement>", "")
     for row in sorted(range(len(axes.features)), key=lambda r: -axes.r2[r]):
         auc = "" if axes.auc[row] != axes.auc[row] else f"{axes.auc[row]:.2f}"
         weak = Text("weak on this generator" if axes.weak[row] else "", style="yellow")
@@ -361,24 +298,18 @@ def _r2(axes: Axes, row: int) -> Text:
 
 def print_evaluations(found: Sequence[tuple[str, Evaluation]]) -> None:
     """Methods beside each other, a block a workspace, on standard output; then every slider."""
-    from rich.table import Table
-
     for workspace, evaluation in found:
         title = f"{workspace}: {evaluation.faces} faces, ±{evaluation.amount:g} sd, judged by {evaluation.judge}"
-        table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="dim")
-        for heading in ("method", "got", "off target", "drift", "drift/got", "identity", "Fréchet", "norm", "ms"):
-            table.add_column(heading, justify="left" if heading == "method" else "right", no_wrap=True)
+        headings = "got>", "off target>", "drift>", "drift/got>", "identity>", "Fréchet>", "norm>", "ms>"
+        table = _table("method", *headings, title=title, no_wrap=True)
         for score in evaluation.methods:
             numbers = (score.got, score.error, score.drift, score.leak, score.identity)
             rest = f"{score.frechet:.2f}", f"{score.norm:.2f}", f"{1000 * score.seconds:.0f}"
             table.add_row(score.method, *(_bounded(number) for number in numbers), *rest)
         results.print(table)
         results.print(f"two sets of plain pictures are {evaluation.frechet_floor:.2f} apart (Fréchet)\n", style="dim")
-        sliders = Table(box=None, pad_edge=False, header_style="dim")
-        sliders.add_column("slider")
-        sliders.add_column("judge agrees", justify="right")
-        for score in evaluation.methods:
-            sliders.add_column(f"{score.method}: got, drift/got", justify="right")
+        methods = [f"{score.method}: got, drift/got>" for score in evaluation.methods]
+        sliders = _table("slider", "judge agrees>", *methods)
         for k, name in enumerate(evaluation.features):
             cells = [
                 f"{s.got.value:.2f}, {s.leak.value:.2f}" for s in (score.sliders[k] for score in evaluation.methods)

@@ -1,4 +1,4 @@
-"""Pictures on demand: data sets whose composition is asked for, each row seen by two networks as asked."""
+"""Data sets of a requested composition; two networks check every row."""
 
 from .request import Plan, Request, read_like
 from .run import Result, make_dataset

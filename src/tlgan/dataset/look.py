@@ -1,4 +1,4 @@
-"""Extractor and judge look at the same pictures, and say whether they are what was asked."""
+"""Measures pictures with extractor and judge, and checks both against what was asked."""
 
 from __future__ import annotations
 

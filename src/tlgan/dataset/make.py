@@ -1,4 +1,4 @@
-"""Rows of a data set: draw, score, move, paint, look, and keep what two networks see as asked.
+"""Rows of a data set: draw, score, edit, paint, measure, and keep what extractor and judge both accept.
 
 Rows are made `ROWS` at a time, each in tries. Latents are drawn for all of them and scored by the axes; each try takes one that
 surely lies in the row's cell, as far as the axes can tell. Where extractor and judge do not see it there, it is moved by the

@@ -1,4 +1,4 @@
-"""Finished rows on their way: Parquet parts in a working folder, each there whole or not at all.
+"""Finished rows of an unfinished data set: Parquet parts in a working folder, each written atomically.
 
 What is handed over in the end is written from them. A part carries the request's digest, and what became of its cells.
 """

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from tlgan.evaluation.statistics import Estimate, wilson
 from tlgan.io.files import replacing, sweep, to_read, to_write
 from tlgan.io.lock import LOCK, locked
 from tlgan.io.step import PENDING, Step, finish, is_ours
+from tlgan.progress import Progress, ProgressLike, as_progress
 from tlgan.samples.engines import mapped
 
 from .card import write_card
@@ -38,26 +40,6 @@ if TYPE_CHECKING:
 WORK = ".tlgan-dataset"
 RESULT_FILE = "dataset.json"
 ENDING = "png"
-
-
-class Listener(Protocol):
-    """Callbacks of a run that makes a data set."""
-
-    def stage(self, words: str) -> None:
-        """A new stage has begun."""
-
-    def rows(self, done: int, of: int, painted: int, thrown: int) -> None:
-        """So many rows of all are settled; in this run so many pictures were painted, and so many of them not kept."""
-
-
-class Silent(Listener):
-    """Does nothing; a base for callers that need some of the callbacks."""
-
-    def stage(self, words: str) -> None:
-        pass
-
-    def rows(self, done: int, of: int, painted: int, thrown: int) -> None:
-        pass
 
 
 @dataclass(frozen=True)
@@ -103,24 +85,22 @@ def make_dataset(
     *,
     form: str = "folder",
     judge: Extractor | Evaluator | None = None,
-    listener: Listener | None = None,
+    progress: ProgressLike = None,
     engine: SamplingEngine | None = None,
 ) -> Result:
     """Make the rows of `request` and write them into the folder `out`, in a form that `FORMATS` names.
 
-    ``judge``: in place of the one that the request names; ``engine``: where rows are made, None for this process. Cut off at any moment, the same call goes on, and ends with the
+    ``judge``: in place of the one that the request names; ``progress`` counts "rows"; ``engine``: where rows are made, None
+    for this process. Cut off at any moment, the same call goes on, and ends with the
     same bytes. Raises TlganError where the request can't be met at all, or the folder holds something else.
     """
     from tlgan.extractors import load_extractor
 
-    out, listener = Path(out), listener or Silent()
+    out, progress = Path(out), as_progress(progress)
     write = format_named(form)
     if out.exists() and not out.is_dir():
         raise TlganError(f"{out} is a file: name a folder with -o, a new or an empty one")
-    if request.judge in workspace.settings.extractors:
-        raise TlganError(
-            f"{request.judge} found the axes of {workspace.path}, so it can't judge the pictures: give another as --judge"
-        )
+    workspace.check_judge(request.judge)
     plan = Plan(request, workspace.axes)
     evaluator = as_evaluator(judge if judge is not None else load_extractor(request.judge))
     weak = [name for name in plan.asked if workspace.axes.weak[workspace.axes.index(name)]]
@@ -131,22 +111,22 @@ def make_dataset(
                          f"{workspace.generator.resolution} px")  # fmt: skip
     canvas = Canvas(workspace.generator, workspace.extractor, workspace.axes, resolution=request.resolution)
     digest = request.digest(workspace.axes.generator, _axes_digest(workspace), evaluator.name)
-    with locked(out / LOCK, listener.stage):
+    with locked(out / LOCK, progress.stage):
         finish(out)
         sweep(out)
         done = _finished(out, digest, form)
         if done is not None:
             shutil.rmtree(out / WORK, ignore_errors=True)
-            listener.stage(f"{out} holds this data set already")
+            progress.stage(f"{out} holds this data set already")
             return done
         work = to_write(out, WORK)
-        listener.stage(f"{evaluator.name} looks at plain pictures, to know the scale")
+        progress.stage(f"{evaluator.name} looks at plain pictures, to know the scale")
         looker = Looker(canvas, evaluator, plan)
         parts = Parts(work, digest, _columns(plan, looker))
         maker = Maker(canvas, looker, plan)
-        history = _made(parts, maker, listener, engine)
+        history = _made(parts, maker, progress, engine)
         result = _result(parts, plan, history, evaluator.name, looker)
-        listener.stage(f"writing {out}")
+        progress.stage(f"writing {out}")
         with Step(out) as step:
             write(parts, step.path, ENDING)
             write_card(step.path("README.md"), workspace, result, parts, form)
@@ -157,19 +137,20 @@ def make_dataset(
     return result
 
 
-def _made(parts: Parts, maker: Maker, listener: Listener, engine: SamplingEngine | None) -> History:
+def _made(parts: Parts, maker: Maker, progress: Progress, engine: SamplingEngine | None) -> History:
     """All parts, those that are there read and the others made."""
     history, n = History(), maker.request.n
     for number in range(parts.count()):
         history.add(*parts.left(number))
     painted = thrown = 0
-    rows = min(parts.count() * ROWS, n)
-    listener.rows(rows, n, 0, 0)
+    before = rows = min(parts.count() * ROWS, n)
+    began = time.monotonic()
+    progress.step("rows", rows, n)
     if parts.folder.is_dir():
         sweep(parts.folder)
     task = _Written(maker, parts)
     asked = ((number, len(history.codes)) for number in range(parts.count(), maker.parts()))
-    for number, (known, code, tally) in enumerate(mapped(engine, task, asked, listener.stage), parts.count()):
+    for number, (known, code, tally) in enumerate(mapped(engine, task, asked, progress.stage), parts.count()):
         if not maker.stands(code, tally, history, known):
             _, code, tally = task((number, number))
         parts.take_in(number)
@@ -177,7 +158,9 @@ def _made(parts: Parts, maker: Maker, listener: Listener, engine: SamplingEngine
         painted += sum(counted.painted for counted in tally.values())
         thrown += sum(sum(counted.refused.values()) for counted in tally.values())
         rows = min(rows + ROWS, n)
-        listener.rows(rows, n, painted, thrown)
+        seconds = max(time.monotonic() - began, 1e-6)
+        words = f"{painted / seconds:.1f} pictures/s, {thrown / max(painted, 1):.0%} thrown away"
+        progress.step("rows", rows, n, f"{words}, {(n - rows) / max(rows - before, 1) * seconds / 60:.0f} min to go")
     return history
 
 

@@ -1,4 +1,4 @@
-"""Step 5, Explore: move one latent so that features do what was asked."""
+"""Step 5, explore: move one latent so that features change as asked."""
 
 import warnings
 from typing import Any
@@ -8,8 +8,7 @@ from .canvas import Canvas
 from .edit import Edit, Reached
 from .effects import side_effects
 from .exact import refine
-from .face import Face
-from .outcome import outcome
+from .face import Face, outcome
 from .resolve import QUALITIES, path, resolve, resolve_all, resolved
 from .solve import Solution, solve
 

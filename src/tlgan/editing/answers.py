@@ -1,4 +1,4 @@
-"""How features answer a move, measured on pictures: what gives a direction of unknown scale and meaning both."""
+"""Measures how features respond to a move along a direction: this gives an imported direction its scale and its name."""
 
 from __future__ import annotations
 

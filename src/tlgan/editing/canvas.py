@@ -1,4 +1,4 @@
-"""Paint latents and measure what was painted: the only place in this room where networks run."""
+"""Renders latents and measures the pictures: all networks of this room run here."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SYMMETRIC = 0.5
 
 
 class Canvas:
-    """A generator, what looks at its pictures, and the population that measurements are placed in.
+    """A generator, an extractor for its pictures, and the population whose standard deviations are the unit.
 
     ``resolution``: side of the pictures, None for what the generator paints. Raises TlganError where the axes were found
     on another generator.
@@ -119,8 +119,8 @@ class Canvas:
         return (place - mean.to(place.device)) / sd.to(place.device)
 
     def _clipped(self, responses: torch.Tensor, rows: np.ndarray) -> torch.Tensor:
-        """Responses [n, r] with logits that say no more than `LIMIT`; the gradient goes on beyond it, or a saturated
-        feature could never be moved back."""
+        """Responses [n, r] with logits clipped to ±`LIMIT`. The gradient is not clipped, or a saturated feature could never
+        be moved back."""
         import torch
 
         kinds = [self.axes.features[row].kind for row in rows]
@@ -144,7 +144,7 @@ class Canvas:
 
     @cached_property
     def symmetric(self) -> np.ndarray:
-        """Which features bool [f] say the same of a picture and of its mirror image: all but those of left and right."""
+        """Which features bool [f] have the same value on a picture and its mirror image: all but those of left and right."""
         straight, mirrored = [], []
         for images in self._batches(self.sample(2 * STRANGERS, seed=0)):
             straight.append(self._positions(images))

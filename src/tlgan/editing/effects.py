@@ -1,4 +1,4 @@
-"""What each slider really changes: the table of measured side effects.
+"""The measured side effects of each slider.
 
 An axis is fitted to one feature; what else it moves shows only on pictures. So every slider is moved on a few faces
 and all features are looked at, before and after.

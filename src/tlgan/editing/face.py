@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -19,10 +19,10 @@ from tlgan.provenance import Claim
 from .canvas import Canvas
 from .claims import claim_of, in_words
 from .edit import Edit
-from .film import enlarge, there_and_back, tile, write_film
+from .film import enlarge, looped, tile, write_film
 from .picture_file import write_picture
 from .resolve import path, resolve, resolved
-from .solve import Solution
+from .solve import Solution, share_of
 from .state import MAX_ASKED, to_json
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Face:
         return self._with(self.edit.changed(exact=on))
 
     def keep_identity(self, on: bool = True) -> Self:
-        """Whether exact edits keep who it is, as far as the extractor's embedding can tell."""
+        """Whether exact edits keep the identity, as the extractor's embedding measures it."""
         return self._with(self.edit.changed(identity=on))
 
     def reset(self) -> Self:
@@ -164,7 +164,7 @@ class Face:
     def save_film(self, path: str | Path, name: str, *, span: float = 3.0, seconds: float = 3.0, fps: int = 25) -> Path:
         """Write a looping GIF or MP4 of one feature asked from -span to +span sd."""
         frames = self.strip(name, max(2, round(seconds * fps / 2)), span)
-        write_film(path, there_and_back(enlarge(frames, 256)), fps, self._claim([name], span))
+        write_film(path, looped(enlarge(frames, 256)), fps, self._claim([name], span))
         return Path(path)
 
     def _claim(self, names: Sequence[str], span: float) -> Claim:
@@ -183,3 +183,20 @@ class Face:
             else:
                 expanded.append(name)
         return expanded
+
+
+def outcome(face: Face) -> dict[str, Any]:
+    """Asked beside measured for what was moved, the drift of what was locked, and every feature's natural value.
+
+    Changes are in population sd, counted from the unedited face.
+    """
+    changed, edit = face.changed(), face.edit
+    share = share_of(face.canvas.axes, edit, np.array(list(changed.values()))) if edit.exact else face.solution.share
+    asked = edit.asked
+    return {
+        "seed": edit.seed,
+        "moved": {name: {"asked": float(ask), "measured": changed[name]} for name, ask in sorted(asked.items())},
+        "locked": {name: changed[name] for name in sorted(edit.locks) if name not in asked},
+        "granted": share,
+        "values": face.measured(),
+    }

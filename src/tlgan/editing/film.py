@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,8 +13,8 @@ from tlgan.io.files import replacing
 from tlgan.io.pixels import scaled
 from tlgan.provenance import Claim, mark
 
-#: Smaller pictures are enlarged to this side in strips and films, where nobody wants to look for them.
-MIN_SIDE = 128
+#: Sides to which smaller pictures are enlarged: in strips, and in the film of a walk between two faces.
+MIN_SIDE, WALK_SIDE = 128, 384
 
 
 def enlarge(pictures: np.ndarray, side: int = MIN_SIDE) -> np.ndarray:
@@ -35,9 +36,23 @@ def tile(rows: Sequence[np.ndarray], *, gap: int = 2) -> np.ndarray:
     return sheet
 
 
-def there_and_back(pictures: np.ndarray) -> np.ndarray:
+def looped(pictures: np.ndarray) -> np.ndarray:
     """A loop: the frames, then all but the ends in reverse."""
     return np.concatenate([pictures, pictures[-2:0:-1]])
+
+
+def walk_places(count: int) -> list[float]:
+    """`count` places in [0, 1] that go from 0 to 1 and back, slow at both ends, so that the film loops."""
+    turn = np.arange(count) / count
+    return list((0.5 - 0.5 * np.cos(2 * np.pi * turn)).tolist())
+
+
+def walk_film(pictures: np.ndarray, kind: str, fps: int, claim: Claim | None = None) -> bytes:
+    """Frames uint8 [n, H, W, 3] of a walk, enlarged, as the bytes of a GIF or MP4 that carries `claim`."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"walk.{kind}"
+        write_film(path, enlarge(pictures, WALK_SIDE), fps, claim)
+        return path.read_bytes()
 
 
 def write_film(path: str | Path, pictures: np.ndarray, fps: int = 25, claim: Claim | None = None) -> None:

@@ -1,4 +1,4 @@
-"""One picture as a file: whole or not at all, in the format that its name asks for, with what it says of itself."""
+"""Writes one picture, atomically, in the format that its name asks for, with its claim inside."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From wishes to a latent: one linear solve, whatever the number and order of wishes.
+"""From an edit to a latent: one linear solve, whatever the number and order of wishes.
 
 Let B [r, d] be the slopes of the features that an edit speaks of, in standard deviations per whitened latent unit, and
 t [r] their wanted changes: the request for a moved feature, 0 for a locked or base one. The move is
@@ -89,7 +89,7 @@ class Wishes:
 
 
 def solve(axes: Axes, edit: Edit) -> Solution:
-    """The latent that an edit asks for, by the axes alone. Microseconds; no picture is looked at.
+    """The latent that an edit asks for, by the axes alone. Takes microseconds and renders nothing.
 
     Raises TlganError where a feature is unknown.
     """

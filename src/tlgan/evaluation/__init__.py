@@ -1,4 +1,4 @@
-"""Is an axis true, is an edit clean: numbers, and a report with pictures."""
+"""Quality of axes and edits, measured by independent extractors."""
 
 from .evaluate import evaluate
 from .judging import Evaluator, Truth

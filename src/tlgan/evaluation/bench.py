@@ -1,4 +1,4 @@
-"""Fresh faces on which methods are tried, and the figures of what a judge saw.
+"""Fresh faces on which methods are tried, and the figures of what a judge measured.
 
 Edits are made once; any number of judges can look at them.
 """
@@ -71,7 +71,7 @@ class _Trial:
 
 @dataclass(frozen=True, eq=False)
 class Measurements:
-    """What a judge saw of it: changes along the ask, ``changes`` [n, k, k] in its sd and ``rescored`` [n, k, k] in
+    """A judge's measurements of it: changes along the ask, ``changes`` [n, k, k] in its sd and ``rescored`` [n, k, k] in
     natural units; ``identity`` [n, k]; ``embedding`` [n, k, e]."""
 
     changes: np.ndarray
@@ -81,7 +81,7 @@ class Measurements:
 
 
 class OwnEvaluator:
-    """What the extractor of a canvas itself says of pictures: responses, one view, no embedding."""
+    """Measurements by the extractor of a canvas itself: responses, one view, no embedding."""
 
     def __init__(self, canvas: Canvas) -> None:
         self.extractor, self.name, self.features = canvas.extractor, canvas.extractor.name, canvas.axes.features

@@ -1,4 +1,4 @@
-"""What was painted and measured is kept by the digest of all that it depends on, so that nobody waits for it twice.
+"""Cache of painted and measured edits, keyed by a digest of everything that they depend on.
 
 An edit depends on canvas, method, start and ask; a measurement on generator, evaluator and latents. What depends on code
 that is not this package's has no digest, and is kept in memory only.
@@ -7,7 +7,7 @@ that is not this package's has no digest, and is kept in memory only.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,8 @@ import numpy as np
 
 import tlgan
 from tlgan.errors import TlganError
-from tlgan.io.files import replacing, to_read, to_write, writing
+from tlgan.io.files import to_read, to_write, writing
+from tlgan.io.tensors import read_tensors, write_tensors
 
 from .judging import VIEWS, ExtractorEvaluator
 
@@ -38,32 +39,18 @@ class Cache:
     folder: Path | None = None
     _held: dict[str, Arrays] = field(default_factory=dict)
 
-    def once(self, key: str, make: Callable[[], Arrays]) -> Arrays:
-        """What is kept under `key`; where there is nothing, what `make` gives, kept from now on. "" is never kept on
-        disk, nor in memory."""
-        found = self.find(key)
-        if found is None:
-            found = make()
-            self.keep(key, found)
-        return found
-
     def find(self, key: str) -> Arrays | None:
         """What is kept under `key`. A file that can't be read counts as none."""
-        from safetensors import SafetensorError
-        from safetensors.numpy import load
-
         if key in self._held or self.folder is None or not key:
             return self._held.get(key)
         try:
-            self._held[key] = load(to_read(self.folder, f"{key}.safetensors").read_bytes())
-        except (OSError, SafetensorError, TlganError, ValueError, KeyError):
+            self._held[key], _ = read_tensors(to_read(self.folder, f"{key}.safetensors"), "numpy")
+        except (TlganError, ValueError):
             return None
         return self._held[key]
 
     def keep(self, key: str, arrays: Mapping[str, np.ndarray], *, on_disk: bool = True) -> None:
         """Keep arrays under `key`."""
-        from safetensors.numpy import save
-
         if not key:
             return
         self._held[key] = dict(arrays)
@@ -72,12 +59,11 @@ class Cache:
         path = to_write(self.folder, f"{key}.safetensors")
         with writing(path):
             self.folder.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as temporary:
-            temporary.write_bytes(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
+        write_tensors(path, arrays, {})
 
 
 class Panel:
-    """Evaluators that look at the same pictures of a canvas: each is painted once, and what each says is kept."""
+    """Evaluators of the same pictures of a canvas: each picture is painted once, and each measurement is kept."""
 
     def __init__(self, canvas: Canvas, evaluators: Sequence[Evaluator], cache: Cache | None = None) -> None:
         self.canvas = canvas
@@ -92,7 +78,7 @@ class Panel:
         self._ready = set[int]()
 
     def measure(self, evaluator: Evaluator, latents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Responses [n, f] and embedding [n, e] of the pictures of latents; the others look at the same time."""
+        """Responses [n, f] and embedding [n, e] of the pictures of latents; the other evaluators measure them too."""
         which = next(k for k, other in enumerate(self.evaluators) if other is evaluator)
         parts = [self._look(which, latents[at : at + PIECE]) for at in range(0, len(latents), PIECE)]
         return tuple(np.concatenate([part[k] for part in parts]) for k in (0, 1))  # type: ignore[return-value]
@@ -117,8 +103,8 @@ class Panel:
         return found["responses"], found["embedding"].astype(np.float64)
 
     def _prepare(self, missing: Sequence[int], latents: np.ndarray) -> None:
-        """An evaluator learns from the first pictures that it sees which features a mirror leaves; these are the same
-        whether what it said of them was kept or not."""
+        """An evaluator finds out on its first pictures which features are the same in a mirror image: these are the same
+        pictures whether its measurements of them were kept or not."""
         new = [k for k in missing if k not in self._ready]
         if new and self._first is not None and not np.array_equal(self._first, latents):
             self._measured(new, self._first)

@@ -1,4 +1,4 @@
-"""Are the edits clean? Fresh faces, every slider, every method, and a judge that had no part in finding the axes.
+"""Evaluates edits: every method on every slider and fresh faces, measured by a judge that was not used to fit the axes.
 
 Each face is asked to change in one feature by `amount` standard deviations, half of them upwards and half downwards, and
 the judge says what changed: the feature itself, and everything that should not have.
@@ -81,8 +81,8 @@ def evaluate_by(
     progress: ProgressLike = None,
     engine: SamplingEngine | None = None,
 ) -> tuple[list[Evaluation], dict[str, Noise], dict[str, np.ndarray]]:
-    """`evaluate` by several judges, who see the same pictures: one `Evaluation` each and, of several, one by what they say
-    on average; and by method's name, how far their words on the same edits are apart, and the edited latents
+    """`evaluate` by several judges of the same pictures: one `Evaluation` each and, of several, one by what they say
+    on average; and by method's name, how far their measurements of the same edits are apart, and the edited latents
     [len(SHOWN), k, ...] of the faces `SHOWN`, to show.
 
     ``faces``: a number by method's name where they differ (the first faces are the same, "" gives the number of all

@@ -1,4 +1,4 @@
-"""The figures of an evaluation, each a function of what a judge saw. One of a package's own joins them by `tlgan.hooks`."""
+"""The figures of an evaluation, each a function of what a judge measured. One of a package's own joins them by `tlgan.hooks`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an evaluation says, as plain values that travel: into `evaluation.json`, the report, the studio.
+"""The scores of an evaluation, as plain values that are written into `evaluation.json`, the report, the studio.
 
 Changes are in standard deviations of the judge over plain pictures, counted along what was asked.
 """

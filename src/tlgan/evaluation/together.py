@@ -1,4 +1,4 @@
-"""Several judges who saw the same edits: what they say on average, and how far apart they are.
+"""Several judges of the same edits: the mean of their scores, and how far apart these lie.
 
 Each errs in ways of its own, so their mean errs less than either; what they differ by on one and the same edit is the noise
 over which any figure is known.
@@ -35,7 +35,7 @@ class Together:
 @dataclass(frozen=True)
 class Noise:
     """Mean |difference| in sd of two judges' words on the same edits: of the ``target`` and of the ``others``; and the
-    ``correlation`` of their words over all edits, of the target."""
+    ``correlation`` of their measurements over all edits, of the target."""
 
     target: float
     others: float

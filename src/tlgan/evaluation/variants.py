@@ -1,4 +1,4 @@
-"""Axes of other methods as methods of evaluation, so that one run and one judge see them all on the same faces."""
+"""Axes of other methods as methods of evaluation, so that one run and one judge measure them all on the same faces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Step 2, Classify: pictures in, named features out.
+"""Step 2, classify: pictures in, named features out.
 
 Any extractor trained on any data will do: one that ships with the package, a package's entry point, or a user's own
 function or network.

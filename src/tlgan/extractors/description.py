@@ -1,4 +1,4 @@
-"""A small TOML that says what a stranger's model wants and what its numbers mean.
+"""Descriptions of models, as TOML: how a model's input is prepared, and what its outputs mean.
 
 One text in three places: beside a model (`model.toml` for `model.onnx`), inside an ONNX file that `train-extractor`
 wrote (its metadata), and in a workspace (`extractors/*.toml`), where everything that was found or given is written
@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from tlgan.errors import TlganError
-from tlgan.io.foreign import toml_of
+from tlgan.io.foreign import misfit, toml_of
 
 from .base import Feature
 
@@ -43,20 +43,23 @@ class InputPlan:
     crop: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
 
     def check(self, where: str) -> None:
-        """Raise TlganError for an entry that can't be meant."""
+        """Raise TlganError for an entry out of its range."""
         left, top, right, bottom = self.crop
         wrong = {
-            "size": not 0 <= self.size <= 4096,
-            "layout": self.layout not in ("NCHW", "NHWC"),
-            "colour": self.colour not in ("RGB", "BGR"),
-            "range": not self.range[0] < self.range[1],
-            "mean": len(self.mean) not in (1, 3),
-            "sd": len(self.sd) not in (1, 3) or min(self.sd) <= 0,
-            "crop": not (-1 <= left < right <= 2 and -1 <= top < bottom <= 2),
+            "size": (not 0 <= self.size <= 4096, "0 to 4096 pixels"),
+            "layout": (self.layout not in ("NCHW", "NHWC"), "NCHW or NHWC"),
+            "colour": (self.colour not in ("RGB", "BGR"), "RGB or BGR"),
+            "range": (not self.range[0] < self.range[1], "the lower end before the higher one"),
+            "mean": (len(self.mean) not in (1, 3), "1 or 3 numbers"),
+            "sd": (len(self.sd) not in (1, 3) or min(self.sd) <= 0, "1 or 3 numbers over 0"),
+            "crop": (
+                not (-1 <= left < right <= 2 and -1 <= top < bottom <= 2),
+                "left, top, right and bottom, from -1 to 2",
+            ),
         }
-        for name, is_wrong in wrong.items():
+        for name, (is_wrong, expected) in wrong.items():
             if is_wrong:
-                raise TlganError(f"{where}: input.{name} is {getattr(self, name)!r}, which is not what belongs there")
+                raise TlganError(f"{where}: input.{name} is {getattr(self, name)!r}: expected {expected}")
 
 
 @dataclass(frozen=True)
@@ -245,8 +248,8 @@ def _get(table: Mapping[str, Any], key: str, kind: Any, default: Any, where: str
     value = table.get(key, default)
     if value is ...:
         raise TlganError(f"{where}: an entry has no {key!r}")
-    if value is not default and (not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)):
-        raise TlganError(f"{where}: {key} is {value!r}, which is not what belongs there")
+    if value is not default and (expected := misfit(value, kind)):
+        raise TlganError(f"{where}: {key} is {value!r}: expected {expected}")
     return value
 
 

@@ -1,4 +1,4 @@
-"""A linear head on another extractor's embedding: what some dozens of clicks become.
+"""A linear head on another extractor's embedding: what `label` trains on some dozens of clicks.
 
 The file holds the head's numbers and the reference of the extractor it reads. Since numbers fitted to one embedding
 mean nothing on another, it also holds what that extractor made of one fixed picture, and is refused where that has
@@ -7,21 +7,18 @@ changed.
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from tlgan.errors import TlganError
 from tlgan.io import hub
 from tlgan.io.consent import named_by
-from tlgan.io.files import replacing
 from tlgan.io.foreign import json_of
+from tlgan.io.tensors import read_tensors, write_tensors
 
 from .base import Extractor, Feature, identity
 from .registry import load_stored
@@ -64,35 +61,29 @@ def save_head(
         "bias": torch.tensor(float(bias)),
         "probe": _probe(backbone),
     }
-    described = json.dumps({"backbone": backbone_ref, "feature": asdict(feature)})
-    with replacing(path) as temporary:
-        temporary.write_bytes(save(tensors, metadata={METADATA_KEY: described}))
+    write_tensors(path, tensors, {METADATA_KEY: {"backbone": backbone_ref, "feature": asdict(feature)}})
 
 
 def load_head(ref: str | Path) -> LinearHead:
     """Read what `save_head` wrote. Raises TlganError for another file, or where the backbone is another by now."""
     path = Path(ref)
     try:
-        with safe_open(path, framework="pt") as file:
-            described = json_of((file.metadata() or {})[METADATA_KEY])
-            tensors = {key: file.get_tensor(key) for key in ("weight", "bias", "probe")}
+        tensors, words = read_tensors(path)
+        described = json_of(words[METADATA_KEY])
         feature = Feature(**described["feature"])
         backbone_ref = str(described["backbone"])
-    except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+        weight, bias, probe = (tensors[name] for name in ("weight", "bias", "probe"))
+    except (KeyError, ValueError, TypeError) as error:
         raise TlganError(f"{path} is not a head made by `tlgan label` ({error})") from error
     with named_by(path):
         backbone = load_stored(backbone_ref)
     now = _probe(backbone)
-    if (
-        now.shape != tensors["probe"].shape
-        or tensors["weight"].shape != now.shape
-        or _cosine(now, tensors["probe"]) < _SAME
-    ):
+    if now.shape != probe.shape or weight.shape != now.shape or _cosine(now, probe) < _SAME:
         raise TlganError(
             f"{path.name} was fitted on another version of {backbone_ref!r}: run `tlgan label` again (the clicks are kept)"
         )
     known = identity(hub.sha256_of(path), backbone.fingerprint)
-    return LinearHead(backbone, feature, tensors["weight"], tensors["bias"], f"{path.stem}-{known[:8]}", known)
+    return LinearHead(backbone, feature, weight, bias, f"{path.stem}-{known[:8]}", known)
 
 
 def _probe(backbone: Extractor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Whether pictures are like those that an extractor was trained on, so that its words mean something there.
+"""Whether pictures are like those that an extractor was trained on: elsewhere its outputs mean little.
 
 Beside the weights lie the mean of the extractor's embedding over photographs, and the map that makes their covariance
 the identity. Pictures of the same kind have nearly the same mean: `distance` is the squared shift of the mean, a dimension,

@@ -1,4 +1,4 @@
-"""The networks that ship as extractors, and those that teach them.
+"""The networks of the extractors that ship, and of the teachers that they were distilled from.
 
 All take float pictures [n, 3, 64, 64] in [-1, 1] and give raw outputs [n, f]: a logit for each probability, a
 standardised value for each quantity. `embed` gives the pooled penultimate layer.

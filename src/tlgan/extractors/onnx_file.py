@@ -1,4 +1,4 @@
-"""Any ONNX model that names what is in a picture: the extractor behind `model.onnx`.
+"""ONNX models as extractors: the reference `model.onnx`.
 
 What the model wants (size, layout, scale) and what its numbers mean is taken, in this order, from what the caller
 says, the TOML beside the file, the description inside it, and the graph itself; what had to be assumed is listed in
@@ -289,7 +289,7 @@ def _labels(labels: str | Path | Sequence[str] | None, title: str) -> list[str] 
 def _heads(
     probe: OnnxExtractor, facts: GraphFacts, labels: list[str] | None, kind: str, stem: str, assumed: list[str]
 ) -> tuple[Head, ...]:
-    """Features for a model that nobody described: from its labels and from what its numbers look like."""
+    """Features for a model without a description: from its labels and from what its numbers look like."""
     file = probe.title
     outputs = [entry.name for entry in probe._session.get_outputs() if entry.name != EMBEDDING]
     if len(outputs) != 1:

@@ -1,4 +1,4 @@
-"""What an ONNX file says of itself: how its input is laid out and scaled, and what kind of numbers come out.
+"""What an ONNX file states: layout and scale of its input, and the kind of its outputs.
 
 Read from the graph, without running it. A graph that subtracts and divides at its very beginning normalises its
 pictures itself; one that ends in a sigmoid or softmax gives probabilities.

@@ -1,4 +1,4 @@
-"""A linear reading of small pictures: what measures a direction that was found without labels.
+"""A linear function of small pictures: it measures directions that were found without labels.
 
 Such a direction has no name, so no extractor knows it; but where a picture lies along it can be read off the picture, by a
 ridge regression of that place on the pixels of a small copy. How well it can is the slider's R².
@@ -6,21 +6,18 @@ ridge regression of that place on the pixels of a small copy. How well it can is
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from tlgan.errors import TlganError
 from tlgan.io import hub
-from tlgan.io.files import replacing
 from tlgan.io.foreign import json_of
+from tlgan.io.tensors import read_tensors, write_tensors
 
 from .base import Extractor, Feature, identity
 from .images import prepare
@@ -62,22 +59,19 @@ def fit_reader(images: Tensor, places: np.ndarray) -> tuple[np.ndarray, np.ndarr
 def save_reader(path: Path, features: Sequence[Feature], weight: np.ndarray, bias: np.ndarray) -> None:
     """Write a reader as safetensors, whole or not at all."""
     tensors = {"weight": torch.from_numpy(weight).float().contiguous(), "bias": torch.from_numpy(bias).float()}
-    described = json.dumps({"features": [asdict(feature) for feature in features]})
-    with replacing(path) as temporary:
-        temporary.write_bytes(save(tensors, metadata={METADATA_KEY: described}))
+    write_tensors(path, tensors, {METADATA_KEY: {"features": [asdict(feature) for feature in features]}})
 
 
 def load_reader(ref: str | Path) -> PixelReader:
     """Read what `save_reader` wrote. Raises TlganError for anything else."""
     path = Path(ref)
     try:
-        with safe_open(path, framework="pt") as file:
-            described = (file.metadata() or {})[METADATA_KEY]
-            weight, bias = file.get_tensor("weight"), file.get_tensor("bias")
+        tensors, words = read_tensors(path)
+        described, weight, bias = words[METADATA_KEY], tensors["weight"], tensors["bias"]
         features = [Feature(**feature) for feature in json_of(described)["features"]]
         if weight.shape != (len(features), 3 * SIDE * SIDE) or bias.shape != (len(features),):
             raise ValueError(f"weights of shape {list(weight.shape)} for {len(features)} features")
-    except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError) as error:
         raise TlganError(f"{path} is not a reader made by `tlgan add --directions` ({error})") from error
     known = identity(described, hub.sha256_of(path))
     return PixelReader(features, weight, bias, f"{path.stem}-{known[:8]}", known)

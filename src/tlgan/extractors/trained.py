@@ -6,21 +6,18 @@ architectures the numbers belong to; nothing else in the file is looked at.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
 
 from tlgan.errors import BadFile
 from tlgan.io import hub
-from tlgan.io.files import replacing
 from tlgan.io.foreign import json_of
+from tlgan.io.tensors import read_tensors, write_tensors
 
 from . import head, reader
 from .attributes import AGE, CELEBA_ATTRIBUTES
@@ -104,15 +101,15 @@ def save_trained(
         "groups": [list(group) for group in groups],
         "input_size": input_size,
     }
-    state = {name: value.detach().clone().contiguous() for name, value in module.state_dict().items()}
-    with replacing(path) as temporary:
-        temporary.write_bytes(save(state, metadata={METADATA_KEY: json.dumps(described)}))
+    write_tensors(
+        path, {name: value.detach().clone() for name, value in module.state_dict().items()}, {METADATA_KEY: described}
+    )
 
 
 def load_safetensors(ref: str | Path) -> Extractor:
     """An extractor from a safetensors file: a trained network, a head made by clicks, or a reader of directions. TlganError for any other."""
     path = Path(ref)
-    metadata = _metadata(path)
+    _, metadata = _read(path)
     if head.METADATA_KEY in metadata:
         return head.load_head(path)
     if reader.METADATA_KEY in metadata:
@@ -125,15 +122,13 @@ def load_network(path: Path, name: str = "") -> TrainedNetwork:
 
     Features are described in the file, or named as in `attributes`. Raises BadFile for any other file.
     """
-    metadata = _metadata(path)
+    tensors, metadata = _read(path)
     try:
         text = metadata.get(METADATA_KEY) or metadata[PACKAGED_KEY]
         description = json_of(text)
         features = [_KNOWN[f] if isinstance(f, str) else Feature(**f) for f in description["features"]]
         network = ARCHITECTURES[description["architecture"]](len(features))
-        with safe_open(path, framework="pt") as file:
-            state = {key: file.get_tensor(key).float() for key in file.keys()}  # noqa: SIM118 - not a mapping
-        network.load_state_dict(state, strict=True)
+        network.load_state_dict({key: tensor.float() for key, tensor in tensors.items()}, strict=True)
         groups = [(int(first), int(stop)) for first, stop in description.get("groups", ())]
         size = int(description["input_size"])
     except (ArithmeticError, ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
@@ -143,9 +138,8 @@ def load_network(path: Path, name: str = "") -> TrainedNetwork:
     return TrainedNetwork(network, features, groups, size, name or f"{path.stem}-{known[:8]}", known)
 
 
-def _metadata(path: Path) -> dict[str, str]:
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
-        with safe_open(path, framework="pt") as file:
-            return dict(file.metadata() or {})
-    except (OSError, SafetensorError) as error:
+        return read_tensors(path)
+    except ValueError as error:
         raise BadFile(f"{path} can't be read as safetensors ({error}): {_EXPECTED}") from error

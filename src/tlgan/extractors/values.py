@@ -1,4 +1,4 @@
-"""What comes out of an extractor, checked before anybody fits anything to it."""
+"""Checks of an extractor's output before anything is fitted to it."""
 
 from __future__ import annotations
 

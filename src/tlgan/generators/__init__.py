@@ -1,4 +1,4 @@
-"""Room 1, Learn: a trained generator, whatever file it comes in, behind one small interface."""
+"""Step 1, learn: a trained generator of any file format behind one small interface."""
 
 from __future__ import annotations
 
@@ -15,19 +15,13 @@ if TYPE_CHECKING:
     from .loading import load_generator
 
 _HOMES = {
-    "Generator": ".base",
-    "Inspection": ".formats.inspection",
-    "KnownModel": ".catalogue",
-    "LatentGenerator": ".base",
-    "batch_size": ".batching",
-    "convert_checkpoint": ".formats.inspection",
-    "inspect_checkpoint": ".formats.inspection",
-    "known_model": ".catalogue",
-    "known_models": ".catalogue",
-    "load_generator": ".loading",
-    "sample_latents": ".latents",
-    "synthesize_batches": ".batching",
-    "wrap_generator": ".formats.wrapped",
+    ".base": "Generator LatentGenerator",
+    ".formats.inspection": "Inspection convert_checkpoint inspect_checkpoint",
+    ".catalogue": "KnownModel known_model known_models",
+    ".batching": "batch_size synthesize_batches",
+    ".loading": "load_generator",
+    ".latents": "sample_latents",
+    ".formats.wrapped": "wrap_generator",
 }
 __all__ = [
     "Generator",
@@ -48,6 +42,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     # torch comes in with the first name that needs it, so that `import tlgan.generators` stays fast
-    if name not in _HOMES:
-        raise AttributeError(f"module 'tlgan.generators' has no attribute '{name}'")
-    return getattr(importlib.import_module(_HOMES[name], __name__), name)
+    for home, names in _HOMES.items():
+        if name in names.split():
+            return getattr(importlib.import_module(home, __name__), name)
+    raise AttributeError(f"module 'tlgan.generators' has no attribute '{name}'")

@@ -1,7 +1,7 @@
-"""What a generator is to the rest of the house, and what all of our own generators share.
+"""The contract of a generator, and what all generators of this package share.
 
 `Generator` is the contract: latents in, pictures out. `LatentGenerator` carries the parts that don't depend on the
-architecture (drawing latents, checking shapes, labels, truncation, stopping gradients where nobody asked for them,
+architecture (drawing latents, checking shapes, labels, truncation, stopping gradients where the latents need none,
 painting smaller pictures), so that an architecture only says how it maps and how it paints.
 """
 

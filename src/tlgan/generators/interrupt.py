@@ -1,4 +1,4 @@
-"""Painting that can be called off: between its blocks a large generator asks whether its picture is still wanted.
+"""Painting that can be cancelled: a large generator checks between its blocks whether its picture is still wanted.
 
 A context rather than an argument, so that it reaches the generator through everything that paints with it:
 

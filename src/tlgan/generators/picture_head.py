@@ -1,4 +1,4 @@
-"""A small network that paints small pictures from the features that a large generator has on the way.
+"""A small network that paints small pictures from the intermediate features of a large generator.
 
 A generator of 1024 pixels spends nine tenths of its time on the last three doublings. Its features at 32 pixels already
 hold the face: a head of some hundred thousand parameters reads them as a picture of four times their side, so that a
@@ -12,7 +12,6 @@ import json
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,8 +19,8 @@ from torch.nn import functional as F
 
 from tlgan import __version__
 from tlgan.errors import TlganError
-from tlgan.io.files import replacing
 from tlgan.io.foreign import json_of
+from tlgan.io.tensors import read_tensors, write_tensors
 
 FORMAT = "tlgan.picture-head"
 SCALE = 4  # pixels of the picture a pixel of the features
@@ -123,18 +122,14 @@ class TrainedHead:
 
     def save(self, path: Path) -> None:
         """Write the head as safetensors in half precision, whole or not at all."""
-        from safetensors.torch import save_file
-
         metadata = {
             "format": FORMAT,
             "version": "1",
             "written_by": f"tlgan {__version__}",
             "generator": self.generator,
-            "sizes": json.dumps(self.network.sizes),
+            "sizes": self.network.sizes,
         }
-        tensors = {name: value.half().contiguous() for name, value in self.network.state_dict().items()}
-        with replacing(path) as temporary:
-            save_file(tensors, temporary, metadata)
+        write_tensors(path, {name: value.half() for name, value in self.network.state_dict().items()}, metadata)
 
 
 @cache
@@ -146,12 +141,8 @@ def bfloat16_is_quick() -> bool:
 
 def load_head(path: Path) -> TrainedHead:
     """Read what `TrainedHead.save` wrote. Raises TlganError for anything else."""
-    from safetensors import SafetensorError, safe_open
-
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors: dict[str, Any] = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+        tensors, metadata = read_tensors(path)
         if metadata.get("format") != FORMAT:
             raise TlganError(f"{path} is no picture head: expected a file that `tlgan discover --preview` wrote")
         sizes = json_of(metadata["sizes"])
@@ -160,8 +151,8 @@ def load_head(path: Path) -> TrainedHead:
             raise ValueError("sizes out of range")
         with torch.device("meta"):
             network = HeadNetwork(**sizes)
-        network.load_state_dict(tensors, assign=True)
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        network.load_state_dict({name: value.float() for name, value in tensors.items()}, assign=True)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         line = str(error).partition("\n")[0][:120]
         raise TlganError(f"{path} can't be read as a picture head: {line}; train it again with --preview") from error
     return TrainedHead(network, str(metadata.get("generator", "")))

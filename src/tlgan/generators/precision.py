@@ -1,4 +1,4 @@
-"""Half precision for painting, where nobody would see it in the pictures."""
+"""Half precision for painting, where it does not change the pictures visibly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Smaller pictures, antialiased: what a generator does that can't stop painting at a smaller size."""
+"""Antialiased downsampling, for generators that can't paint at a smaller size."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every export of a network to ONNX needs: an exporter that keeps still, and a file that says nothing of where it was made."""
+"""What every export of a network to ONNX needs: an exporter without messages, and a file without paths of the machine that made it."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def temporary_beside(path: Path) -> Path:
-    """A name in the folder of `path` that nobody can guess, with the same ending; nothing is made."""
+    """An unguessable name in the folder of `path`, with the same ending; nothing is created."""
     return path.with_name(f".{path.stem[:_STEM]}.{secrets.token_hex(8)}.tmp{path.suffix}")
 
 
@@ -96,7 +96,7 @@ def appearing(folder: Path) -> Iterator[Path]:
 
 
 def discard(folder: Path) -> None:
-    """Remove a folder: in one moment it is whole, in the next it has no name that anybody looks for."""
+    """Remove a folder atomically: it is renamed to an unguessable name first."""
     aside = temporary_beside(folder)
     with writing(folder):
         os.rename(folder, aside)

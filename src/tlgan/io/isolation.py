@@ -1,4 +1,4 @@
-"""Programs and modules from where they are installed, never from the folder one happens to stand in.
+"""Runs programs and imports modules from where they are installed, never from the working folder.
 
 That folder may come from a stranger: a `pip.py`, an `npm` or a package's metadata in it must not be run or believed.
 Every child process, and every search for a program, a module or an entry point, goes through here.

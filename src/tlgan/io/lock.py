@@ -1,4 +1,4 @@
-"""One writer at a time, and the next one is told who it is waiting for.
+"""A lock for one writer at a time; a waiting one learns who holds it.
 
 The lock is the operating system's (`filelock`), so that it ends with its process, however that ends. Beside it lies a
 note of whose it is.
@@ -70,7 +70,7 @@ def _myself() -> dict[str, str | int]:
 
 
 def _owner(file: Path) -> str:
-    """Whose lock it is, in words; the note may come from anybody."""
+    """Who holds the lock, in words; the note in it is untrusted."""
     try:
         note = json_of(file.with_suffix(NOTE).read_text("utf-8"))
         command, pid, host, since = (str(note[key]) for key in ("command", "pid", "host", "since"))

@@ -1,4 +1,4 @@
-"""Pictures from anybody: opened here alone, as one of few formats.
+"""Opens untrusted pictures, in few formats; nothing else opens one.
 
 Pillow knows formats that run a program (Ghostscript, for PostScript under any name), and prints what it thinks of
 damaged metadata. Neither happens here.

@@ -1,4 +1,4 @@
-"""Several files of one folder that change in one moment.
+"""Changes several files of a folder atomically.
 
 They are written into a folder aside. One rename gives that its final name, `.tlgan-step`, and from then on it counts:
 who reads a file of the folder looks there first (`held`). Then the files move to their places, one by one. Killed

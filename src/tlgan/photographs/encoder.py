@@ -8,7 +8,6 @@ thousand pictures that the generator makes itself. `recipes/encoder.py` fits it.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,7 +15,7 @@ from torch.nn import functional as F
 
 from tlgan import __version__
 from tlgan.errors import TlganError
-from tlgan.io.files import replacing
+from tlgan.io.tensors import read_tensors, write_tensors
 
 FORMAT = "tlgan.photograph-encoder"
 #: Side of the pictures that are described, and of their pixels that count; pixels.
@@ -57,8 +56,6 @@ class Encoder:
 
     def save(self, path: Path) -> None:
         """Write it as safetensors: the large map in 8 bits with a scale a column, whole or not at all."""
-        from safetensors.torch import save_file
-
         scale = self.inner.abs().amax(dim=0).clamp_min(1e-12) / 127
         tensors = {
             "inner": (self.inner / scale).round().to(torch.int8),
@@ -71,21 +68,17 @@ class Encoder:
             "written_by": f"tlgan {__version__}",
             "generator": self.generator,
         }
-        with replacing(path) as temporary:
-            save_file({name: value.contiguous() for name, value in tensors.items()}, temporary, metadata)
+        write_tensors(path, tensors, metadata)
 
 
 def load_encoder(path: Path) -> Encoder:
     """Read what `Encoder.save` wrote. Raises TlganError for anything else."""
-    from safetensors import SafetensorError, safe_open
-
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors: dict[str, Any] = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+        tensors, metadata = read_tensors(path)
         if metadata.get("format") != FORMAT:
             raise TlganError(f"{path} is no encoder of photographs: expected a file that recipes/encoder.py wrote")
-        return Encoder(tensors["inner"], tensors["outer"], tensors["offset"], metadata["generator"])
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        inner, outer, offset = (tensors[name].float() for name in ("inner", "outer", "offset"))
+        return Encoder(inner, outer, offset, metadata["generator"])
+    except (KeyError, TypeError, ValueError) as error:
         line = str(error).partition("\n")[0][:120]
         raise TlganError(f"{path} can't be read as an encoder of photographs: {line}") from error

@@ -21,8 +21,6 @@ _PACKAGE = "npm:@vladmandic/face-api@1.7.15/model/face_recognition_model"
 _ARCHIVE = "0d77fffeef362ef9c0939cf6c567f3a2e8e177f114fa257a3270cbd2e509b031"
 _WEIGHTS = "b413e420d6840b2775fba32008db6f3cddb07d485967fb42cfcf379c16a8c589"
 _MANIFEST = "cbaffa501b0b9275a12b63357a6843e7e30c054e1c9151e1a5f879b26e32986b"
-#: The same person below this distance, as its author says for photographs.
-SAME = 0.6
 _SIDE = 150
 _MEAN = (122.782, 117.001, 104.298)
 #: What it looks at of FFHQ's square: left, top, side, as shares.

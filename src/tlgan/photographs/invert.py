@@ -85,7 +85,7 @@ class Networks:
 
 
 def networks_of(canvas: Canvas, alignment: str, note: Callable[[str], None] = lambda words: None) -> Networks:
-    """The networks for pictures of an alignment ("" for no faces); `note` hears of those that can't be had."""
+    """The networks for pictures of an alignment ("" for no faces); `note` is called for each that is not available."""
     found: list[Any] = []
     for wanted, what, load in (
         (alignment == "ffhq", "keeps who it is", load_identity),

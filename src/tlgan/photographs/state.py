@@ -19,6 +19,7 @@ from tlgan import __version__
 from tlgan.errors import TlganError
 from tlgan.io.files import replacing
 from tlgan.io.foreign import arrays_of, json_of
+from tlgan.io.tensors import read_tensors, write_tensors
 
 FORMAT = "tlgan.photograph"
 _LARGEST, _MOST_BYTES = 1e4, 2**26
@@ -62,14 +63,11 @@ class Inversion:
         }
         if path.suffix not in (".safetensors", ".npz"):
             raise TlganError(f"an inversion can't be written as {path.name!r}: end the name in .safetensors or .npz")
-        with replacing(path) as temporary:
-            if path.suffix == ".npz":
-                with temporary.open("wb") as file:
-                    np.savez(file, about=np.frombuffer(json.dumps(about).encode(), np.uint8), **tensors)
-            else:
-                from safetensors.numpy import save_file
-
-                save_file(tensors, temporary, {FORMAT: json.dumps(about)})
+        if path.suffix == ".safetensors":
+            write_tensors(path, tensors, {FORMAT: about})
+            return path
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, about=np.frombuffer(json.dumps(about).encode(), np.uint8), **tensors)
         return path
 
 
@@ -116,8 +114,5 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     if path.suffix == ".npz":
         tensors = arrays_of(path, _MOST_BYTES)
         return json_of(tensors.pop("about").tobytes()), tensors
-    from safetensors import safe_open
-
-    with safe_open(path, framework="numpy") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-        return json_of((file.metadata() or {})[FORMAT]), tensors
+    tensors, words = read_tensors(path, "numpy")
+    return json_of(words[FORMAT]), tensors

@@ -1,9 +1,8 @@
-"""Step 3, Generate: many (latent, features, thumbnail) rows, resumable, in constant memory."""
+"""Step 3, generate: many (latent, features, thumbnail) rows, resumable, in constant memory."""
 
 from .draw import draw, paint_rows, thumbnails
 from .measure import first_pictures, measure_part, measured
 from .memory import Samples, sample
-from .nearest import nearest
 from .recipe import Recipe
 from .source import Source
 from .store import SampleStore, features_of, latents_of
@@ -19,7 +18,6 @@ __all__ = [
     "latents_of",
     "measure_part",
     "measured",
-    "nearest",
     "paint_rows",
     "sample",
     "thumbnails",

@@ -68,7 +68,7 @@ class Ray:
     def map(
         self, task: Callable[[Any], Any], items: Iterator[Any], says: Callable[[str], None] = lambda words: None
     ) -> Steps[Any, None, None]:
-        """`task(item)` of each item, in order, whatever happens to workers; `says` gets a line about that."""
+        """`task(item)` of each item, in order, whatever happens to workers; `says` is called with a line about that."""
         if self._actors is None:
             self._actors = self._connected()
         actors = self._actors

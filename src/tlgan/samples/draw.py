@@ -67,7 +67,7 @@ def draw(
 
     An engine whose workers write parts where the store lies (`writes`) paints pieces of a part together, up to rows `cut`
     at which `enough` must be asked. Of a whole part only `digest(start, latents, features)` comes back, and `taken` sees
-    that in place of `enough`. ``says`` hears of what went wrong and was mended.
+    that in place of `enough`. ``says`` is called with a line about each fault that was mended.
     """
     from .engines import Job, Local
 

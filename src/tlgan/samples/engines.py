@@ -32,7 +32,7 @@ MOST_PROCESSES = 256
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """What is drawn: by which networks, by which recipe; ``on_rows(n)`` hears of n more rows."""
+    """What is drawn: by which networks, by which recipe; ``on_rows(n)`` is called for n more rows."""
 
     generator: Generator
     extractor: Extractor
@@ -49,7 +49,7 @@ class Job:
 
 
 def painted_elsewhere(engine: Any, job: Job, pieces: Iterator[tuple[int, int]]) -> Steps[Painted, None, None]:
-    """The pieces of a job by an engine's `map`, where nobody hears of rows before they are there."""
+    """The pieces of a job by an engine's `map`, which reports no rows before they are there."""
     with_rows = engine.map(replace(job, on_rows=None), pieces)
     try:
         for painted in with_rows:

@@ -1,4 +1,4 @@
-"""A worker of `cluster.Ray`, in a process of its own somewhere: holds networks by their hash, and does items with them."""
+"""A worker of `cluster.Ray`, a process of its own: caches networks by their hash and runs items with them."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Hand:
 
 
 def unfit(error: BaseException | None) -> bool:
-    """Whether an error says of this place that nothing can be done here."""
+    """Whether an error is this worker's and not the item's: nothing can be done here."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in _UNFIT:
             return True

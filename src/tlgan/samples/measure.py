@@ -91,7 +91,7 @@ def first_pictures(store: SampleStore, n: int) -> torch.Tensor:
 
 
 def thumbnails_serve(generator: Generator, store: SampleStore, extractors: list[Extractor]) -> bool:
-    """Whether the kept pictures are as large as every extractor looks at (or as the pictures were painted)."""
+    """Whether the kept pictures are as large as the input of every extractor (or as the pictures were painted)."""
     painted = store.recipe.resolution or generator.resolution
     wanted = max(part.input_size or painted for part in extractors)
     return store.recipe.thumbnail >= min(wanted, painted)
@@ -101,7 +101,7 @@ def _kept(store: SampleStore, number: int) -> Iterator[torch.Tensor]:
     for table in _part(store, number, ["thumbnail"]):
         encoded = table["thumbnail"].to_pylist()
         batches = [encoded[first : first + _BATCH] for first in range(0, len(encoded), _BATCH)]
-        with ThreadPoolExecutor(1) as ahead:  # the next ones are decoded while the extractor looks at these
+        with ThreadPoolExecutor(1) as ahead:  # the next ones are decoded while these are measured
             waiting = ahead.submit(_decoded, batches[0])
             for batch in batches[1:]:
                 images = waiting.result()

@@ -102,7 +102,7 @@ class _Unit:
 
 
 class Schedule:
-    """`run` hands `items` to the workers of a pool; `says` gets a line about each that was lost."""
+    """`run` hands `items` to the workers of a pool; `says` is called with a line about each that was lost."""
 
     def __init__(
         self, pool: Pool, says: Callable[[str], None] = lambda words: None, clock: Callable[[], float] = time.monotonic

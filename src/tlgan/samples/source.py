@@ -1,4 +1,4 @@
-"""Where samples and edited faces alike come from: a generator in one latent space, under one truncation and class.
+"""Draws latents and renders them with fixed settings: latent space, truncation, class.
 
 Truncation acts on w where there is one, and on the length of z where there is none; what follows from that is said
 here and nowhere else. In w+ the layers of a generator are taken in groups, each with a w of its own, and a latent is

@@ -8,7 +8,8 @@ order.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import heapq
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -175,6 +176,24 @@ class SampleStore:
             except (*_DAMAGE, AttributeError) as error:
                 raise _unreadable(self.place, error) from error
             yield arrays
+
+    def nearest(self, distance: Callable[[np.ndarray], np.ndarray], n: int) -> list[tuple[int, np.ndarray]]:
+        """The `n` rows with the smallest `distance(features float32 [rows, f]) -> [rows]`, nearest first.
+
+        Returns (index, latent float32 [d]) pairs; memory is that of one part and n latents.
+        """
+        best: list[tuple[float, int, np.ndarray]] = []
+        start = 0
+        for latents, features in self.read_arrays():
+            far = distance(features)
+            candidates = np.argsort(far, kind="stable")[:n]
+            best = heapq.nsmallest(
+                n,
+                [*best, *((float(far[row]), start + int(row), latents[row].copy()) for row in candidates)],
+                key=lambda b: b[:2],
+            )
+            start += len(latents)
+        return [(index, latent) for _, index, latent in best]
 
     def _table(self, name: str, columns: Sequence[str] | None) -> pa.Table:
         import pyarrow.parquet as pq

@@ -1,4 +1,4 @@
-"""The other end of `engines.Processes`: does the items that it is asked for, in a process of its own."""
+"""The worker process of `engines.Processes`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a picture may look like and still be the same thing: random views for training.
+"""Data augmentation: random views of a picture that keep its labels.
 
 Flip, zoom, shift and turn in one resampling from a picture kept somewhat larger than the network's input; then light,
 colour, and now and then a blur. Mild, since nobody knows what the labels are about.

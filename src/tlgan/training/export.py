@@ -53,7 +53,7 @@ class Finished(nn.Module):
 
 
 def check_onnx() -> None:
-    """Raise TlganError where ONNX can't be written, so that nobody learns it after an hour of training."""
+    """Raise TlganError where ONNX can't be written, before an hour of training, not after it."""
     try:
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401

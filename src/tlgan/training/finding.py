@@ -1,4 +1,4 @@
-"""Which picture on disk a label means, where it was written on another system: by the tail of its path, other cases, other endings."""
+"""Finds the picture on disk that a label names, where the table was written on another system: by the tail of its path, other cases, other endings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What training lowers and what is reported: one loss for labels of every kind, and figures by label."""
+"""The loss of training, for labels of every kind, and the figures that are reported by label."""
 
 from __future__ import annotations
 

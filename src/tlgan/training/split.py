@@ -1,4 +1,4 @@
-"""Which pictures are learned from, which say when to stop, and which are only measured on."""
+"""The split of pictures into training, validation (early stopping) and test."""
 
 from __future__ import annotations
 

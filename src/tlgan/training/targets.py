@@ -106,7 +106,7 @@ def read_targets(
     skip: Sequence[str] = (),
     kinds: Mapping[str, str] | None = None,
 ) -> tuple[Target, ...]:
-    """Targets from raw columns of labels (text, numbers, booleans, None where nobody said).
+    """Targets from raw columns of labels (text, numbers, booleans, None where there is none).
 
     ``only`` and ``skip`` choose columns; ``kinds`` says what a column is where its values mislead. Raises TlganError
     for a column that is the same throughout, or that nothing can be made of.

@@ -21,7 +21,7 @@ from tlgan.axes import SURE, AxisLearner, priors
 from tlgan.axes.extend import extended, with_slopes
 from tlgan.axes.gradients import differentiable, mean_gradients
 from tlgan.axes.learner import FIRST
-from tlgan.editing import Canvas, side_effects
+from tlgan.editing import side_effects
 from tlgan.errors import TlganError
 from tlgan.extractors import load_extractor
 from tlgan.extractors.combined import CombinedExtractor
@@ -127,7 +127,7 @@ def add_extractor(
             axes = along(grown, axes, directions)
         if axes.effects is not None:
             progress.stage("moving the new sliders to see what else changes")
-            canvas = Canvas(grown.generator, grown.extractor, axes, resolution=grown.settings.resolution)
+            canvas = grown.canvas_as_sampled(axes)
             effects = side_effects(canvas, axes.names[len(old.features) :])
             axes = replace(axes, effects=np.concatenate([axes.effects[: len(old.features)], effects]))
         grown = grown.changed(axes=axes)

@@ -1,4 +1,4 @@
-"""`tlgan compare`: axis methods of the field beside each other, on the same faces, before the same judges.
+"""`tlgan compare`: axis methods of the field on the same faces, measured by the same judges.
 
 Every method sees the workspace's own samples. What it finds is moved as the workspace's sliders are, so that the directions
 alone differ; exact mode, and the axes of other workspaces of the same generator (by layers, say), stand beside them.

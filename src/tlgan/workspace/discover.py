@@ -151,14 +151,13 @@ def _fitted(workspace: Workspace, progress: Progress, sure: float, engine: Sampl
         progress.stage(f"finding directions by {chosen.method}")
         axes = axes_by(AXIS_METHODS.make(chosen.method), labelled(workspace, axes))
 
-    def sampled() -> Canvas:
-        return Canvas(workspace.generator, workspace.extractor, axes, resolution=chosen.resolution)
-
     if _painted_by_head(workspace):
         progress.stage(f"painting {WHOLE} whole pictures to correct what small ones miss")
-        axes = corrected(axes, sampled(), Canvas(workspace.generator, workspace.extractor, axes), progress)
+        axes = corrected(
+            axes, workspace.canvas_as_sampled(axes), Canvas(workspace.generator, workspace.extractor, axes), progress
+        )
     progress.stage("moving every slider to see what else changes")
-    return replace(axes, effects=side_effects(sampled()), effects_by=workspace.extractor.name)
+    return replace(axes, effects=side_effects(workspace.canvas_as_sampled(axes)), effects_by=workspace.extractor.name)
 
 
 def _distances(workspace: Workspace) -> tuple[tuple[str, float], ...]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tlgan.axes.directions import Directions, measured, turned
-from tlgan.editing import Canvas, side_effects
+from tlgan.editing import side_effects
 from tlgan.editing.answers import answers
 from tlgan.errors import TlganError
 from tlgan.io.foreign import arrays_of
@@ -132,7 +132,7 @@ def import_axis(
         row = axes.index(name)
         move = _in_space(direction, workspace, Path(path))
         directions = Directions((name,), move[None], f"imported from {Path(path).name}")
-        canvas = Canvas(workspace.generator, workspace.extractor, axes, resolution=workspace.settings.resolution)
+        canvas = workspace.canvas_as_sampled(axes)
         own = axes.whitened_slopes[row] / max(float(np.linalg.norm(axes.whitened_slopes[row])), 1e-30)
         unit = directions.whitened(axes)[0]
         says(f"measuring what {Path(path).name} changes")
@@ -146,7 +146,7 @@ def import_axis(
         changed = measured(changed, labelled(workspace, axes), (name,))
         if axes.effects is not None:
             says("moving the slider to see what else changes")
-            canvas = Canvas(workspace.generator, workspace.extractor, changed, resolution=workspace.settings.resolution)
+            canvas = workspace.canvas_as_sampled(changed)
             effects = axes.effects.copy()
             effects[row] = side_effects(canvas, (name,))[0]
             changed = replace(changed, effects=effects, effects_by=axes.effects_by)

@@ -146,7 +146,7 @@ class _Pupil:
 
 
 def _hint(workspace: Workspace) -> str:
-    """Pictures that are painted far larger than anybody looks at them: a faster way is named."""
+    """Names a faster way where pictures are painted far larger than they are measured."""
     side, seen = workspace.generator.resolution, workspace.extractor.input_size
     if workspace.settings.resolution is not None or seen is None or side < 4 * seen:
         return ""

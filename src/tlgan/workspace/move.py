@@ -1,4 +1,4 @@
-"""A generator's file lies somewhere else by now: the workspace is told where."""
+"""Records in a workspace where its generator's file lies now."""
 
 from __future__ import annotations
 

@@ -101,12 +101,11 @@ def write_report(
     say: Language = ENGLISH,
 ) -> None:
     """Paint and write `report.html`, as a part of `step`; `evaluation`: a new one, in place of that which is kept."""
-    from tlgan.editing import Canvas
 
     axes = workspace.axes
     order = np.argsort(-axes.r2, kind="stable")
     # as small as the samples were: who asked for small samples can't wait for hundreds of large pictures
-    canvas = Canvas(workspace.generator, workspace.extractor, axes, resolution=workspace.settings.resolution)
+    canvas = workspace.canvas_as_sampled()
     faces = _typical_faces(workspace)
     strips = _strips(canvas, [axes.names[row] for row in order], faces)
     spread = _distributions(workspace, face, say)

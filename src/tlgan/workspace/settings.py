@@ -10,7 +10,7 @@ from typing import Any
 
 from tlgan.errors import BadFile
 from tlgan.generators.options import checked_options
-from tlgan.io.foreign import toml_of
+from tlgan.io.foreign import misfit, toml_of
 from tlgan.io.step import held
 
 SETTINGS_FILE = "tlgan.toml"
@@ -141,10 +141,12 @@ class Settings:
             resolution=table.get("samples", "resolution", int, None),
             groups=layer_groups(table.get("generator", "groups", list, [], each=int), where),
             method=table.get("axes", "method", str, ""),
-            options=checked_options(table.get("generator", "options", Mapping, {}), f"{where}: generator.options"),
+            options=checked_options(
+                table.get("generator", "options", dict, {}, each=object), f"{where}: generator.options"
+            ),
             distance=tuple(
                 (str(name), float(value))
-                for name, value in table.get("extractors", "distance", Mapping, {}).items()
+                for name, value in table.get("extractors", "distance", dict, {}, each=object).items()
                 if isinstance(value, int | float)
             ),
         )
@@ -190,9 +192,6 @@ class _Reader:
         value = value.get(key, default) if isinstance(value, Mapping) else default
         if value is ...:
             raise BadFile(f"{self.where} has no entry {table}.{key}: write it, or discover again")
-        ok = value is default or (isinstance(value, kind) and not (isinstance(value, bool) and kind is not bool))
-        if ok and kind in (list, dict):
-            ok = all(isinstance(entry, each) for entry in (value.values() if kind is dict else value))
-        if not ok:
-            raise BadFile(f"{self.where}: {table}.{key} is {value!r}, which is not what belongs there")
+        if value is not default and (expected := misfit(value, kind, each if kind in (list, dict) else None)):
+            raise BadFile(f"{self.where}: {table}.{key} is {value!r}: expected {expected}")
         return value

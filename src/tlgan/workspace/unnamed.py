@@ -53,7 +53,7 @@ def add_directions(workspace: Workspace, ref: str, *, progress: ProgressLike = N
     found = AXIS_METHODS.make(ref).fit(samples)
     if set(found.names) <= set(workspace.axes.names):
         raise TlganError(f"{ref} finds directions of named features: use tlgan discover --method {shlex.quote(ref)}")
-    canvas = _canvas(workspace, workspace.axes)
+    canvas = workspace.canvas_as_sampled()
     units = found.whitened(workspace.axes)
     progress.stage(f"moving along {len(units)} directions to see what they change")
     table = answers(canvas, units)
@@ -75,7 +75,7 @@ def add_directions(workspace: Workspace, ref: str, *, progress: ProgressLike = N
 def along(grown: Workspace, axes: Axes, directions: Directions) -> Axes:
     """The axes with those of the directions' names moving along them, as far as is measured on pictures."""
     rows = axes.indices(directions.names)
-    table = answers(_canvas(grown, axes), directions.whitened(axes))
+    table = answers(grown.canvas_as_sampled(axes), directions.whitened(axes))
     gains = table[np.arange(len(rows)), rows]
     return measured(turned(axes, directions, gains), labelled(grown, axes), directions.names)
 
@@ -105,10 +105,6 @@ def place(canvas: Canvas, unit: np.ndarray) -> str:
     }
     best = max(share, key=lambda name: share[name])
     return best if share[best] >= 1.25 else "all of it"
-
-
-def _canvas(workspace: Workspace, axes: Axes) -> Canvas:
-    return Canvas(workspace.generator, workspace.extractor, axes, resolution=workspace.settings.resolution)
 
 
 def _reader(workspace: Workspace, features: list[Feature], latents: np.ndarray, units: np.ndarray, step: Step) -> str:

@@ -215,6 +215,12 @@ class Workspace:
             )
         return Canvas(self.generator, self.extractor, self.axes)
 
+    def canvas_as_sampled(self, axes: Axes | None = None) -> Canvas:
+        """Paints at the size of the samples; ``axes``: in place of this workspace's own."""
+        from tlgan.editing import Canvas
+
+        return Canvas(self.generator, self.extractor, axes or self.axes, resolution=self.settings.resolution)
+
     @property
     def recipe(self) -> Recipe:
         """What determines every sample row."""
@@ -320,8 +326,8 @@ class Workspace:
         pixels, for what is no face; ``alignment``: how the generator's training pictures were cropped around a face, "ffhq" or
         "celeba", None for what the list of known generators says; ``plan``: how long to optimise; ``tune``: tune the generator
         around this photograph for longer, and keep what was found in the workspace, which is used from then on; ``inversion``: a file of
-        `save_inversion`, in place of all that; ``inverter``: a name of `hooks.INVERTERS`. ``watch(found)`` hears of every step: what it raises as KeyboardInterrupt ends with the best so far.
-        ``note`` hears what was decided. Raises TlganError with what is missing.
+        `save_inversion`, in place of all that; ``inverter``: a name of `hooks.INVERTERS`. ``watch(found)`` is called at every step; a KeyboardInterrupt from it ends with the best so far.
+        ``note`` is called with each decision. Raises TlganError with what is missing.
         """
         from tlgan import photographs
         from tlgan.generators import known_model
@@ -412,15 +418,20 @@ class Workspace:
 
     def nearest(self, wanted: Mapping[str, float], n: int = 24) -> list[tuple[int, np.ndarray]]:
         """Sampled faces nearest to wanted places, in population sd: (row index, latent float32 [d]), nearest first."""
-        from tlgan.samples import nearest
-
         rows = self.axes.indices(wanted)
         target = np.array(list(wanted.values()), dtype=np.float32)
 
         def distance(values: np.ndarray) -> np.ndarray:
             return np.asarray(((self.axes.positions(values)[:, rows] - target) ** 2).sum(axis=1))
 
-        return nearest(self.samples, distance, n)
+        return self.samples.nearest(distance, n)
+
+    def check_judge(self, name: str) -> None:
+        """Raise TlganError where an extractor, by name or reference, is one of those that the axes were found by."""
+        if name in self.settings.extractors:
+            raise TlganError(
+                f"{name} found the axes of {self.path}, so it can't judge edits along them: give another extractor as --judge"
+            )
 
     def save_settings(self, step: Step) -> None:
         """Write `tlgan.toml`, as a part of `step`."""
@@ -440,16 +451,16 @@ def open_workspace(
     path: str | Path,
     *,
     generator: Generator | None = None,
-    extractors: Sequence[Extractor] = (),
+    extractors: Sequence[Extractor | Callable[..., Any]] = (),
     trust: bool = False,
     fetch: bool = False,
     progress: ProgressLike = None,
 ) -> Workspace:
     """Open a workspace folder.
 
-    ``generator``, ``extractors``: loaded ones in place of those that `tlgan.toml` names, for what only exists in memory;
-    ``trust``: what the workspace names may be code (TorchScript, Python functions); ``fetch``: it may be fetched,
-    wherever on the internet it is. Raises TlganError where the folder is no workspace, or what is given is not what it was
+    ``generator``, ``extractors``: loaded ones (or functions) in place of those that `tlgan.toml` names, for what only exists in
+    memory; ``trust``: what the workspace names may be code (TorchScript, Python functions); ``fetch``: it may be fetched,
+    wherever on the internet it is. Networks are loaded when they are first needed. Raises TlganError where the folder is no workspace, or what is given is not what it was
     made with.
     """
     path = on_this_machine(path)
@@ -475,7 +486,11 @@ def open_workspace(
     except (OSError, UnicodeDecodeError) as error:
         raise TlganError(f"{file} can't be read: {error}") from error
     settings = Settings.from_toml(text, str(file))
-    loaded = {extractor.name: extractor for extractor in extractors}
+    loaded = {}
+    if extractors:
+        from tlgan.extractors import load_extractor
+
+        loaded = {made.name: made for made in map(load_extractor, extractors)}
     for name in loaded:
         if name not in settings.extractors:
             raise TlganError(

@@ -1,4 +1,4 @@
-"""Files that people hold in place of a checkpoint: how they begin, and what helps; how every refusal ends with a way out."""
+"""Files that people hold in place of a checkpoint: how they begin, and what helps; how every refusal ends with what can be done."""
 
 from __future__ import annotations
 

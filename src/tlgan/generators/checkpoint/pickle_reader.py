@@ -23,7 +23,6 @@ _MAX_LINE = 2**16  # bytes of one operand that ends in a newline, or of a string
 _MAX_INTEGER = 128  # bytes of one integer
 _MAX_TUPLE_KEYS = 256  # tuples of small numbers collide in a hash table by construction
 
-Build = Callable[[GlobalName, tuple[Any, ...]], Any]
 PersistentId = Callable[[Any], Any]
 
 

@@ -1,7 +1,7 @@
 """What a checkpoint is read into: plain containers, numbers and strings, and the records below for everything else.
 
 A record describes; it holds no weights. The bytes stay in the mapped file until `TensorRecord.load` copies the ones
-that are asked for, so a discriminator or an optimiser that nobody needs costs nothing.
+that are asked for, so an unused discriminator or optimiser costs nothing.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ in the file. A plain state_dict in safetensors (as hub mixins write it) is read 
 
 from __future__ import annotations
 
-import json
 import math
 import mmap
 import re
@@ -19,8 +18,8 @@ from tlgan.errors import TlganError
 from tlgan.generators.blueprint import Blueprint
 from tlgan.generators.checkpoint.others import AGAIN
 from tlgan.generators.checkpoint.records import ITEM_SIZES, Allowance, Storage, TensorRecord
-from tlgan.io.files import replacing
 from tlgan.io.foreign import json_of
+from tlgan.io.tensors import write_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -101,22 +100,18 @@ def write_blueprint(blueprint: Blueprint, out: Path, *, half: bool = False) -> N
 
     `half` keeps floating-point numbers in float16 where it can hold them all, which makes the file half as large.
     """
-    from safetensors.torch import save
-
     metadata = {
         "format": FORMAT,
         "version": "1",
         "written_by": f"tlgan {__version__}",
         "architecture": blueprint.architecture,
-        "options": json.dumps(blueprint.options),
-        "source": json.dumps(blueprint.source),
+        "options": blueprint.options,
+        "source": blueprint.source,
     }
     tensors = {name: record.load() for name, record in blueprint.tensors.items()}
     if half:
         tensors = {name: _halved(tensor) for name, tensor in tensors.items()}
-    data = save(tensors, metadata)  # into memory first: a full disk is an OSError then, not the writer's own kind
-    with replacing(out) as temporary:
-        temporary.write_bytes(data)
+    write_tensors(out, tensors, metadata)
 
 
 def _halved(tensor: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""A compact generator whose latent speaks to every layer: what `recipes/train_generator.py` trains.
+"""A compact generator whose latent modulates every layer: what `recipes/train_generator.py` trains.
 
 One linear layer lays a 4x4 ground, another sketches a picture of 16x16; every block doubles the side by repeating pixels
 between two 3x3 convolutions (so there are no checkerboards) and adds its picture to what is there. Each convolution

@@ -1,4 +1,4 @@
-"""A few clicks: generated pictures, yes or no, and a new slider with an honest word on how good it is."""
+"""A new slider from yes-or-no clicks on generated pictures, with its measured quality."""
 
 from .session import LabelSession
 from .web import create_app, label, running

@@ -87,7 +87,7 @@ class ClickLearner:
         return None if answered is None or self._cached is None else self._cached[1]
 
     def estimate(self) -> Estimate | None:
-        """An honest word on the model; None while there are too few answers for one."""
+        """The model's cross-validated quality; None while there are too few answers for it."""
         answered = self._answered()
         if answered is None or min(self.counts) < _FEW:
             return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,10 @@ from starlette.staticfiles import StaticFiles
 
 from tlgan import languages
 from tlgan.errors import TlganError
-from tlgan.io.foreign import json_of
 from tlgan.web.server import server
 from tlgan.web.server.guard import LOOPBACK, Guard
 from tlgan.web.server.outside import Outside
+from tlgan.web.server.wire import parse
 from tlgan.workspace import Workspace
 
 from .session import LabelSession
@@ -47,13 +47,7 @@ def create_app(
             body += part
             if len(body) > MESSAGE_BYTES:
                 raise TlganError(f"more than {MESSAGE_BYTES} bytes were sent")
-        try:
-            found = json_of(body)
-        except ValueError as error:
-            raise TlganError("what was sent is not JSON") from error
-        if not isinstance(found, dict):
-            raise TlganError("what was sent is no object")
-        return found
+        return parse(body)
 
     async def state(_: Request) -> Response:
         return JSONResponse(await run_in_threadpool(session.state))
@@ -83,16 +77,17 @@ def create_app(
     routes = [
         Route("/", lambda _: HTMLResponse(html)),
         *(Route(f"/{name}", lambda _, name=name: FileResponse(STUDIO / name)) for name in SHARED),
-        Route("/api/state", _told(state)),
-        Route("/api/answer", _told(answer), methods=["POST"]),
-        Route("/api/undo", _told(undo), methods=["POST"]),
-        Route("/api/finish", _told(finish), methods=["POST"]),
-        Route("/picture/{row:int}.png", _told(picture)),
-        Route("/strip.png", _told(strip)),
+        Route("/api/state", state),
+        Route("/api/answer", answer, methods=["POST"]),
+        Route("/api/undo", undo, methods=["POST"]),
+        Route("/api/finish", finish, methods=["POST"]),
+        Route("/picture/{row:int}.png", picture),
+        Route("/strip.png", strip),
         Mount("/", StaticFiles(directory=PAGE)),
     ]
     threading.Thread(target=session.look, daemon=True).start()
-    return Starlette(routes=routes, middleware=[Middleware(Guard, hosts=hosts, token=token, outside=outside)])
+    guard = Middleware(Guard, hosts=hosts, token=token, outside=outside)
+    return Starlette(routes=routes, middleware=[guard], exception_handlers={TlganError: _refused})
 
 
 def label(
@@ -121,12 +116,5 @@ def running(session: LabelSession, *, port: int = 0) -> Iterator[str]:
         yield address
 
 
-def _told(verb: Callable[[Request], Any]) -> Callable[[Request], Any]:
-    async def answered(request: Request) -> Response:
-        try:
-            found: Response = await verb(request)
-            return found
-        except TlganError as error:
-            return JSONResponse({"error": str(error)}, 400)
-
-    return answered
+def _refused(_: Request, error: Exception) -> Response:
+    return JSONResponse({"error": str(error)}, 400)

@@ -34,7 +34,7 @@
  *            features: Feature[], groups: {name: string, features: string[]}[],
  *            foreign?: {name: string, words: string, features: string[]}[], base: string[], effects_by: string, samples: number,
  *            correlations: {measured: number[][], axes: number[][]},
- *            limits: {asked: number, seeds: number, gallery: number, strip: number, frames: number},
+ *            limits: {asked: number, seeds: number, gallery: number, strip: number, frames: number, bytes: number, lossless: number},
  *            photographs?: {words: string, faces: boolean, bytes: number},
  *            films: string[], nearest: boolean, about: Record<string, unknown>,
  *            provenance: import("./provenance.js").Provenance}} Description

@@ -9,8 +9,6 @@ import { asked, markPng, ofPhotograph } from "./provenance.js";
 import { current, restore, toFace } from "./state.js";
 import { t } from "./words.js";
 
-const MOST_BYTES = 64 * 1024 * 1024;
-
 export class Files {
   /**
    * @param {import("./engine.js").Engine} engine @param {import("./engine.js").Description} description
@@ -131,7 +129,7 @@ export class Files {
 
   async open(file) {
     try {
-      if (file.size > MOST_BYTES) throw new Error(t`That file is too large to be a picture saved here.`);
+      if (file.size > this.description.limits.bytes) throw new Error(t`That file is too large to be a picture saved here.`);
       const state = await png.find(file, this.photographs !== null);
       if (state === null && this.photographs) return this.photographs.open(file);
       const face = await this.engine.open(state ?? (await png.read(file)));

@@ -6,7 +6,7 @@ import { t } from "./words.js";
 
 const SMALL = 128; // pixels a side up to which a picture is enlarged with care rather than by the browser
 const DRAFT = 64; // the same while a hand moves: larger ones would take the next picture's time
-const REST = 150; // ms without another picture: a hand that moves has shorter breaks
+export const REST = 150; // ms without another picture: a hand that moves has shorter breaks
 
 export class Picture {
   constructor() {

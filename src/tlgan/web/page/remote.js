@@ -12,7 +12,6 @@ const HEADER = 16;
 const MAGIC = 0x46474c54; // "TLGF", little-endian
 const TYPES = { 1: "image/png", 2: "image/webp", 4: "image/jpeg" };
 const RGBA = 3;
-const LOSSLESS = 512; // pixels a side up to which pictures arrive as they were painted
 const GAVE_WAY = 4408; // the server closed a page that was silent
 const AGAIN = 10_000; // milliseconds until the next try at a server that is full, or whose websocket does not come through
 const LOST = t`The connection is lost. What you ask for is kept; it goes on by itself.`;
@@ -224,8 +223,8 @@ class Remote {
 
   /** The whole picture, where the one on the screen is not lossless, or the server signs. */
   async saved(face, remember) {
-    const { generator, provenance } = await this.describe();
-    if (face.photo === undefined && generator.resolution <= LOSSLESS && !provenance.signed) return null;
+    const { generator, limits, provenance } = await this.describe();
+    if (face.photo === undefined && generator.resolution <= limits.lossless && !provenance.signed) return null;
     return (await this.ask("api/render", { face, quality: "live", state: remember })).blob();
   }
 

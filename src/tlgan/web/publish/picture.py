@@ -1,4 +1,4 @@
-"""The picture that stands for a site where somebody links to it: two faces, each changed by one slider."""
+"""The preview picture of links to a site: two faces, each changed by one slider."""
 
 from __future__ import annotations
 

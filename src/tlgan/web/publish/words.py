@@ -1,4 +1,4 @@
-"""What a site says of itself: where its parts come from and on which terms, what the model is known to get wrong, and
+"""The notices of a site: where its parts come from and on which terms, what the model is known to get wrong, and
 how to put the folder on a host.
 """
 

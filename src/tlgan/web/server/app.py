@@ -21,12 +21,13 @@ from starlette.staticfiles import StaticFiles
 
 from tlgan import languages
 from tlgan.editing.claims import claim_of, in_words
+from tlgan.editing.film import walk_film, walk_places
 from tlgan.editing.state import MAX_ASKED, encode_latent, read_wishes, to_json
 from tlgan.errors import TlganError
 from tlgan.generators import known_model
 from tlgan.provenance import Claim, encode
 
-from . import films, openapi, wire
+from . import openapi, wire
 from .album import Album
 from .describe import describe
 from .guard import LOOPBACK, Guard
@@ -207,7 +208,7 @@ class Studio:
         return JSONResponse({"asked": stops, "pictures": await self._pictures(latents, size, claim, painter)})
 
     async def film(self, request: Request) -> Response:
-        """POST {a, b, seconds, fps, format, loop}: the walk from A to B as a GIF or MP4."""
+        """POST {a, b, fps, frames, format, quality}: the walk from a to b and back as a GIF or MP4."""
         message = await _body(request)
         kind = message.get("format", "gif")
         if kind not in self.description["films"]:
@@ -216,12 +217,12 @@ class Studio:
         count = wire.integer(message, "frames", 2, wire.FILM_FRAMES, default=48)
         async with self._filming:
             cost = wire.exact_faces(message) * self.painter.exact_cost
-            latents = await self.painter.long(cost, self._walk, message, films.there_and_back(count))
+            latents = await self.painter.long(cost, self._walk, message, walk_places(count))
             pictures = await self.painter.long(count, self.painter.canvas.paint, latents)
             claim = self._claim("a walk between two faces")
             if wire.photographs_in({"mix": message}):
                 claim = replace(claim, made="edited")
-            film = await asyncio.to_thread(films.film, pictures, kind, fps, claim)
+            film = await asyncio.to_thread(walk_film, pictures, kind, fps, claim)
         return Response(film, media_type="image/gif" if kind == "gif" else "video/mp4")
 
     async def state(self, request: Request) -> Response:

@@ -82,6 +82,8 @@ def describe(workspace: Workspace) -> wire.Json:
             "gallery": wire.GALLERY,
             "strip": wire.STRIP,
             "frames": wire.FILM_FRAMES,
+            "bytes": wire.PNG_BYTES,
+            "lossless": wire.LOSSLESS_SIDE,
         },
         "films": ["gif", "mp4"],
         "nearest": int(axes.samples) > 0,
@@ -116,7 +118,7 @@ def _usable(whole: NDArray[np.float64], band: NDArray[np.float64]) -> NDArray[np
 
 def _groups(features: list[wire.Json]) -> list[wire.Json]:
     """Groups in the order people look for them, the truest slider first: by how much of what it changes is what it says,
-    and by R² where nobody has looked. Weak ones are told apart by the page."""
+    and by R² where that was not measured. The page marks weak ones."""
     names: list[str] = list(dict.fromkeys(feature["group"] for feature in features))
     names.sort(key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST))
     members: dict[str, list[Any]] = {name: [f for f in features if f["group"] == name] for name in names}
@@ -137,7 +139,7 @@ def _rank(feature: wire.Json) -> tuple[float, float]:
 
 
 def _honesty(axes: Axes, row: int) -> wire.Json:
-    """What asking a slider for one sd more gives, and what else it changes, as measured; null where nobody has looked.
+    """What asking a slider for one sd more gives, and what else it changes, as measured; null where it was not.
 
     ``purity``: the share of its own change in all that it changes, of squares over the features that are not weak.
     """

@@ -1,4 +1,4 @@
-"""The verbs over HTTP, said once: as an OpenAPI document for tools, and as a page for people (no script, no other origin)."""
+"""The verbs over HTTP, described once: as an OpenAPI document for tools, and as a page for people (no script, no other origin)."""
 
 from __future__ import annotations
 

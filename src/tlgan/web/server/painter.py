@@ -1,4 +1,4 @@
-"""What paints. Generator and extractor are used from here alone, by one thread at a time: `turns` says which.
+"""Paints the frames of the studio. Generator and extractor are used from here alone, by one thread at a time: see `turns`.
 
 Calls are synchronous. `Painter.run` is for those that take milliseconds, a frame somebody is dragging for; `Painter.long`
 is for those that take longer (a gallery, a strip, a film, an exact edit), in pieces, so that a frame waits for one piece.

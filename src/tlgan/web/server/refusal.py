@@ -1,4 +1,4 @@
-"""What somebody reads who is turned away: one line that says why, and what to do."""
+"""What a refused client reads: one line that says why, and what to do."""
 
 from __future__ import annotations
 

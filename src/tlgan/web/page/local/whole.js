@@ -1,7 +1,7 @@
 // Whole pictures, after the small ones: a worker of its own paints them, so that no frame waits for one, and only when the
 // hand rests. It fetches its network when the rest of the page can be used.
 
-const REST = 150; // ms without another picture
+import { REST } from "../picture.js";
 
 export class Whole {
   /** @param {() => Worker} start @param {{manifest: any, base: string}} site */
