@@ -21,7 +21,9 @@ def report(
     workspace: WorkspaceArgument,
     seed: Annotated[int | None, typer.Option(help="Mark where this random face stands.")] = None,
     picture: Annotated[Path | None, typer.Option("--from", help="Mark where the face of a saved PNG stands.")] = None,
-    language: Annotated[str, typer.Option(help="Language of the report: en, or a code such as zh.")] = "en",
+    language: Annotated[
+        str, typer.Option(help="Language of the report: en, or a code such as zh; else that of the report before.")
+    ] = "",
     trust: TrustOption = False,
     yes: YesOption = False,
 ) -> None:

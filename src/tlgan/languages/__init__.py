@@ -59,6 +59,9 @@ def language(code: str) -> Language:
 
 def script() -> str:
     """The element that a page carries them in."""
-    carried = {code: {key: found[key] for key in ("name", "words", "errors", "features")} for code, found in catalogues().items()}
+    carried = {
+        code: {key: found[key] for key in ("name", "words", "errors", "features")}
+        for code, found in catalogues().items()
+    }
     text = json.dumps(carried, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     return f'<script type="application/json" id="languages">{text}</script>'
