@@ -13,6 +13,7 @@ import pytest
 
 from tests.axe import looked_at, violations
 from tests.worlds import reopen
+from tlgan.audit.page import run_generator
 from tlgan.workspace import Workspace
 from tlgan.workspace.report import report
 
@@ -23,6 +24,12 @@ def test_axe_finds_nothing_in_the_report(halves: Workspace, tmp_path: Path, brow
     copied = reopen(Path(shutil.copytree(halves.path, tmp_path / "halves")))
     page = report(copied, face=copied.face(seed=3))
     with looked_at(browser, page.as_uri(), "h1") as opened:
+        assert violations(opened) == []
+
+
+def test_axe_finds_nothing_in_an_audit(halves: Workspace, tmp_path: Path, browser: Any) -> None:
+    run_generator(halves, tmp_path / "a.html", says=lambda words: None, intersect=[("right_bright",)], language="zh")
+    with looked_at(browser, (tmp_path / "a.html").as_uri(), "h1") as opened:
         assert violations(opened) == []
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
-import tomllib
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -125,10 +124,13 @@ def test_three_systems_and_every_python_are_tested() -> None:
     assert release["publish"]["needs"] == "build"
 
 
-def test_versions_agree() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+def test_versions_agree(built: tuple[Path, Path]) -> None:
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
-    assert project["version"] == tlgan.__version__ == citation["version"]
+    newest = re.search(r"^## (\S+) \((\S+)\)$", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    assert newest
+    assert tlgan.__version__ == citation["version"] == newest[1]
+    assert str(citation["date-released"]) == newest[2]
+    assert [file.name.split("-")[1].removesuffix(".tar.gz") for file in built] == [tlgan.__version__] * 2
     assert {"cff-version", "message", "title", "authors"} <= set(citation)
     for form in (ROOT / ".github" / "ISSUE_TEMPLATE").glob("[!c]*.yml"):
         assert {"name", "description", "body"} <= set(yaml.safe_load(form.read_text("utf-8")))

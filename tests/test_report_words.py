@@ -16,6 +16,7 @@ import tlgan.extractors.home
 import tlgan.workspace
 from tests.worlds import HalvesExtractor, reopen
 from tlgan import languages
+from tlgan.audit.page import run_generator
 from tlgan.axes import Axes
 from tlgan.errors import TlganError
 from tlgan.evaluation.methods import METHODS
@@ -26,6 +27,7 @@ from tlgan.workspace.report import report
 from tlgan.workspace.section import environment
 
 ROOM = Path(tlgan.workspace.__file__).parent
+ROOMS = (ROOM, ROOM.parent / "audit")
 CODES = sorted(languages.catalogues())
 SPOKEN = ("title", "aria-label", "alt")
 
@@ -33,7 +35,7 @@ SPOKEN = ("title", "aria-label", "alt")
 def of_templates() -> Iterator[str]:
     """The texts of all `_` and `N_` in templates."""
     made = environment(languages.ENGLISH)
-    for path in sorted((ROOM / "templates").glob("*.j2")):
+    for path in [file for room in ROOMS for file in sorted((room / "templates").glob("*.j2"))]:
         for _, _, given in extract_from_ast(made.parse(path.read_text("utf-8")), ("_", "N_")):
             texts = given if isinstance(given, tuple) else (given,)  # None stands for what is no text but a variable
             yield from (text for text in texts[:1] if text)
@@ -41,7 +43,7 @@ def of_templates() -> Iterator[str]:
 
 def of_scripts() -> Iterator[str]:
     """The texts that Python puts into a language: the first argument of `say`, or both of a choice."""
-    for path in (*ROOM.glob("*.py"), Path(tlgan.extractors.home.__file__)):
+    for path in (*(file for room in ROOMS for file in room.glob("*.py")), Path(tlgan.extractors.home.__file__)):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "say" and node.args:
                 first = node.args[0]
@@ -103,6 +105,10 @@ def test_nothing_of_a_report_is_left_in_english(code: str, halves: Workspace, tm
     judge.name = "another"
     evaluate_workspaces(copied, judges=[judge], methods=("joint",), faces=4, plain=64)
     page = copied.report(face=copied.face(seed=3), language=code).read_text("utf-8")
+    out = tmp_path / "audit.html"
+    run_generator(copied, out, says=lambda words: None, intersect=[("right_bright",)], language=code)
+    audited = out.read_text("utf-8")
+    assert f'<html lang="{code}">' in audited
     assert f'<html lang="{code}">' in page
     given = {
         "halves",
@@ -118,14 +124,42 @@ def test_nothing_of_a_report_is_left_in_english(code: str, halves: Workspace, tm
     }
     for one in copied.axes.features:  # of this world, which no catalogue knows
         given |= {*f"{one.label} {one.group} {one.low} {one.high}".split()}
-    for text in Texts(page).found:
+    given |= {"not", "Holm"}  # the language of conditions is one for all
+    for text in (*Texts(page).found, *Texts(audited).found):
         rest = re.sub(r"\b[0-9a-f]{32,}\b", "", text)
         assert set(re.findall(r"[A-Za-zé_]{2,}", rest)) <= given, text
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_a_report_that_is_written_anew_keeps_its_language(code: str, halves: Workspace, tmp_path: Path) -> None:
+    path = Path(shutil.copytree(halves.path, tmp_path / "halves"))
+
+    def written() -> str:
+        return (path / "report.html").read_text("utf-8")[:200]
+
+    reopen(path).report()
+    assert '<html lang="en">' in written()
+    reopen(path).report(language=code)
+    assert reopen(path).settings.language == code
+    judge = HalvesExtractor()
+    judge.name = "another"
+    evaluate_workspaces([reopen(path)], judge, methods=("joint",), faces=4, plain=64)
+    assert f'<html lang="{code}">' in written()
+    reopen(path).report()
+    assert f'<html lang="{code}">' in written()
+    settings = (path / "tlgan.toml").read_text("utf-8")
+    (path / "tlgan.toml").write_text(settings.replace(f'"{code}"', '"tlh"'), "utf-8")  # of a newer version
+    reopen(path).report()
+    assert '<html lang="en">' in written()
+    reopen(path).report(language="en")
+    assert reopen(path).settings.language == "en"
 
 
 def test_a_language_that_there_is_none_of_is_refused(halves: Workspace) -> None:
     with pytest.raises(TlganError, match="no language 'tlh': expected one of en, "):
         report(halves, language="tlh")
+    with pytest.raises(TlganError, match="no language 'tlh': expected one of en, "):
+        run_generator(halves, halves.path / "audit.html", says=lambda words: None, language="tlh")
 
 
 def test_what_a_language_lacks_stays_english() -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .web.publish.widget import widget
     from .workspace import Workspace, open_workspace
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _let_old_names_be_imported()
 

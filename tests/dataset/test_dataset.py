@@ -71,7 +71,7 @@ def test_a_condition_holds_where_it_says(world: Workspace, text: str, left: floa
     [
         ("right_brigt", "did you mean right_bright"),
         ("left", "is a quantity"),
-        ("left <", "not 'the end'"),
+        ("left <", "not the end"),
         ("(right_bright", "bracket"),
         ("right_bright)", "one too many"),
         ("left < noise", "does not compare"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,14 @@ def test_a_classifier_of_ones_own(world: Workspace, tmp_path: Path, monkeypatch:
     assert audit.interactions[0].effect.high > -0.05
     page = out.read_text()
     assert "data:image/webp" in page
+    assert "found, as expected" in page
     assert json.loads(out.with_suffix(".json").read_text())["expected"] == ["right_bright"]
+    run_classifier(world, "mine:looks_left", "another", out, says=lambda words: None, language="zh", **options)
+    chinese = out.read_text("utf-8")
+    text = re.sub(r"<[^>]*>", " ", chinese[chinese.index("<main>") :])
+    names = {"HalvesModule", "looks_left", "Left", "Right", "bright", "score", "halves", "another", "Holm", "sha256"}
+    assert set(re.findall(r"[A-Za-z_]{2,}", text)) <= names
+    assert "有影响，符合预期" in text
 
 
 def test_a_generator_beside_pictures_and_beside_a_table(world: Workspace, tmp_path: Path) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from tests.studio.test_page import _asked, _pixels, _settled, _slider, _until
 from tests.studio.watched import Watched
+from tlgan.provenance import verify
+from tlgan.workspace import Workspace
 
 pytestmark = pytest.mark.browser
 
@@ -113,3 +118,50 @@ def test_f_takes_the_whole_screen_and_gives_it_back(watched: Watched) -> None:
     _until(page, "document.fullscreenElement !== null")
     page.keyboard.press("f")
     _until(page, "document.fullscreenElement === null")
+
+
+def test_a_picture_is_dragged_into_another_program(watched: Watched, cartoons: Workspace, tmp_path: Path) -> None:
+    page = watched.open("#seed=7")
+    page.evaluate(ASK, {"skin": 1.25})
+    _settled(page)
+    page.evaluate("""() => addEventListener("dragstart", (event) => {
+      const files = [...event.dataTransfer.items].filter((item) => item.kind === "file").map((item) => item.getAsFile());
+      window.dragged = { url: event.dataTransfer.getData("DownloadURL"), files };
+    })""")
+    box = page.locator("#now").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    _until(page, "window.studio.carried()")
+    page.mouse.move(box["x"] + box["width"] / 2 + 40, box["y"] + box["height"] / 2 + 40, steps=5)
+    _until(page, "Boolean(window.dragged)")
+    page.mouse.up()
+    kind, name, url = page.evaluate("window.dragged.url").split(":", 2)
+    assert (kind, name, url.startswith("blob:")) == ("image/png", f"{cartoons.name}-face-7.png", True)
+    assert page.evaluate("window.dragged.files.map((file) => file.name)") == [name]
+    letters = page.evaluate("""async () => {
+      const bytes = new Uint8Array(await window.dragged.files[0].arrayBuffer());
+      return btoa(bytes.reduce((text, byte) => text + String.fromCharCode(byte), ""));
+    }""")
+    (tmp_path / name).write_bytes(base64.b64decode(letters))
+    face = cartoons.face(png=tmp_path / name)
+    assert face.edit.asked == {"skin": 1.25}
+    assert verify((tmp_path / name).read_bytes()).verdict == "intact"
+    assert page.locator("#drop").is_hidden()
+    assert _asked(page, "skin") == 1.25
+    page.evaluate(ASK, {"skin": 0.5})  # the picture is another one now
+    assert not page.evaluate("window.studio.carried()")
+
+
+def test_a_drag_moves_a_picture_that_is_looked_at_closely(watched: Watched) -> None:
+    page = watched.open("#seed=7")
+    page.evaluate("addEventListener('dragstart', () => { window.dragged = true; })")
+    page.locator("#now").dblclick()
+    box = page.locator("#picture").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 100, box["y"] + 100)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 60, box["y"] + 60, steps=5)
+    page.mouse.up()
+    assert page.evaluate("window.dragged") is None
+    assert page.evaluate("document.getElementById('picture').style.getPropertyValue('--x')") not in ("", "0%")

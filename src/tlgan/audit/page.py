@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tlgan import languages
 from tlgan.editing.claims import claim_of
 from tlgan.errors import TlganError
 from tlgan.io.files import replacing
 from tlgan.io.pictures import thumbnail
-from tlgan.workspace.section import data_url, small
+from tlgan.languages import Language
+from tlgan.workspace.section import data_url, environment, small
 
 from .classifier import ClassifierAudit, Moved, audit_classifier
 from .population import GeneratorAudit, audit_generator, read_reference
@@ -31,18 +33,26 @@ SHOWN = 8
 
 
 def run_classifier(
-    workspace: Workspace, model: str, judge: str, out: Path, *, says: Callable[[str], None], **options: Any
+    workspace: Workspace,
+    model: str,
+    judge: str,
+    out: Path,
+    *,
+    says: Callable[[str], None],
+    language: str = "en",
+    **options: Any,
 ) -> ClassifierAudit:
-    """`audit_classifier` of the classifier that `model` names, with its page. Raises TlganError where the judge is one of the
-    workspace's own extractors."""
+    """`audit_classifier` of the classifier that `model` names, with its page in a language ("en", or a code of
+    `tlgan.languages`). Raises TlganError where the judge is one of the workspace's own extractors."""
     from tlgan.extractors import load_extractor
 
+    say = languages.language(language)
     workspace.check_judge(judge)
     canvas = workspace.canvas_as_sampled()
     found, moved = audit_classifier(canvas, load_extractor(model), load_extractor(judge), says=says, **options)
-    _write(
-        out, found.to_json(), title=f"What {found.classifier} looks at", audit=found, pairs=_pairs(canvas, found, moved)
-    )
+    title = say("What {0} looks at", found.classifier)
+    pairs = _pairs(canvas, found, moved)
+    _write(out, found.to_json(), say, workspace, title=title, audit=found, pairs=pairs)
     return found
 
 
@@ -53,9 +63,10 @@ def run_generator(
     says: Callable[[str], None],
     reference: Path | None = None,
     intersect: Sequence[Sequence[str]] = (),
+    language: str = "en",
 ) -> GeneratorAudit:
-    """`audit_generator` of the workspace's samples, with its page."""
-    axes = workspace.axes
+    """`audit_generator` of the workspace's samples, with its page in a language ("en", or a code of `tlgan.languages`)."""
+    say, axes = languages.language(language), workspace.axes
     parts = [features for _, features in workspace.samples.read_arrays()]
     if not parts:
         raise TlganError(f"{workspace.path} has no samples: run `tlgan discover` first")
@@ -71,22 +82,26 @@ def run_generator(
         reference=against,
         intersect=intersect,
     )
-    _write(out, found.to_json(), title=f"What {found.generator} shows", audit=found, extremes=_extremes(workspace))
+    title = say("What {0} shows", found.generator)
+    _write(out, found.to_json(), say, workspace, title=title, audit=found, extremes=_extremes(workspace))
     return found
 
 
-def _write(out: Path, values: dict[str, Any], **context: Any) -> None:
-    from jinja2 import Environment, PackageLoader, select_autoescape
+def _write(out: Path, values: dict[str, Any], say: Language, workspace: Workspace, **context: Any) -> None:
+    labels = {feature.name: say.feature(feature.label) for feature in workspace.axes.features if feature.label}
 
-    environment = Environment(loader=PackageLoader("tlgan.audit"), autoescape=select_autoescape(default=True))
-    page = environment.get_template("audit.html.j2").render(**context)
+    def called(name: str) -> str:
+        """A feature in the page's words; in English by the name that commands take."""
+        return name if say is languages.ENGLISH else labels.get(name, name)
+
+    page = environment(say, "tlgan.audit").get_template("audit.html.j2").render(called=called, **context)
     with replacing(out.with_suffix(".json")) as beside, replacing(out) as temporary:  # neither without the other
         beside.write_text(json.dumps(values, indent=1), encoding="utf-8")
         temporary.write_text(page, encoding="utf-8")
 
 
-def _pairs(canvas: Canvas, audit: ClassifierAudit, moved: Moved) -> list[tuple[str, list[tuple[str, str]]]]:
-    """For the largest effects that were found, faces before and after."""
+def _pairs(canvas: Canvas, audit: ClassifierAudit, moved: Moved) -> list[tuple[str, str, list[tuple[str, str]]]]:
+    """For the largest effects that were found, slider, output, and faces before and after."""
     shown = [effect for effect in audit.effects if effect.verdict == "found" and effect.pairs][:SHOWN]
     sections = []
     for effect in shown:
@@ -96,7 +111,7 @@ def _pairs(canvas: Canvas, audit: ClassifierAudit, moved: Moved) -> list[tuple[s
         urls = [
             (data_url(small(a), claims[0]), data_url(small(b), claims[1])) for a, b in zip(before, after, strict=True)
         ]
-        sections.append((f"{effect.slider} on {effect.output}", urls))
+        sections.append((effect.slider, effect.output, urls))
     return sections
 
 

@@ -47,6 +47,7 @@ def audit(
     out: Annotated[Path, typer.Option("-o", "--out", help="Page to write; the same as JSON lies beside it.")] = Path(
         "audit.html"
     ),
+    language: Annotated[str, typer.Option(help="Language of the page: en, or a code such as zh.")] = "en",
     engine: Engine,
     consent: Consent,
     json: JsonOption = False,
@@ -72,13 +73,13 @@ def audit(
         expected = listed(expects)
         options: dict[str, Any] = {"features": named or None, "expected": expected, "interact": pairs, "faces": faces}
         found: ClassifierAudit | GeneratorAudit = run_classifier(
-            opened, model, judge, out, amount=amount, least=least, says=say, engine=at, **options
+            opened, model, judge, out, amount=amount, least=least, says=say, language=language, engine=at, **options
         )
     else:
         if named or expects or interact:
             raise TlganError("--features, --expects and --interact are about a classifier: name it with --model")
         sets = [tuple(listed([words])) for words in intersect or ()]
-        found = run_generator(opened, out, reference=reference, intersect=sets, says=say)
+        found = run_generator(opened, out, reference=reference, intersect=sets, says=say, language=language)
     if json:
         print_json(found.to_json())
     else:

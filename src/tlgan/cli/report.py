@@ -17,7 +17,9 @@ def report(
     *,
     seed: Annotated[int | None, typer.Option(help="Mark where this random face stands.")] = None,
     picture: Annotated[Path | None, typer.Option("--from", help="Mark where the face of a saved PNG stands.")] = None,
-    language: Annotated[str, typer.Option(help="Language of the report: en, or a code such as zh.")] = "en",
+    language: Annotated[
+        str, typer.Option(help="Language of the report: en, or a code such as zh; else that of the report before.")
+    ] = "",
     consent: Consent,
 ) -> None:
     """Write report.html anew: every axis, what it explains, what it changes besides, what goes together."""

@@ -131,7 +131,7 @@ class _Parser:
     def _operand(self) -> str:
         token = self._take()
         if not token or token in (*_MIRRORED, "(", ")", "and", "or", "not"):
-            raise _wrong(self.text, f"a feature or a number is expected, not {token or 'the end'!r}")
+            raise _wrong(self.text, f"a feature or a number is expected, not {repr(token) if token else 'the end'}")
         return token
 
     def _link(self, left: str, sign: str, right: str) -> Box:

@@ -29,7 +29,11 @@ class Method:
     @property
     def key(self) -> str:
         """All that its edits depend on besides canvas, starts and asks; "" of a subclass, which may do anything."""
-        return f"{self.locks} {self.quality} {self.identity} {self.weight} {tlgan.__version__}" if type(self) is Method else ""
+        return (
+            f"{self.locks} {self.quality} {self.identity} {self.weight} {tlgan.__version__}"
+            if type(self) is Method
+            else ""
+        )
 
     def latents(
         self, canvas: Canvas, starts: np.ndarray, name: str, asks: np.ndarray, others: Sequence[str]
@@ -39,7 +43,9 @@ class Method:
         axes = canvas.axes if self.locks != "none" else replace(canvas.axes, base=())
         locks = frozenset(others) - {name} if self.locks == "others" else frozenset()
         edits = [
-            Edit(start, asked={name: float(ask)}, exact=bool(self.quality), identity=self.identity).lock(locks, self.weight)
+            Edit(start, asked={name: float(ask)}, exact=bool(self.quality), identity=self.identity).lock(
+                locks, self.weight
+            )
             for start, ask in zip(starts, asks, strict=True)
         ]
         if not self.quality:

@@ -1,6 +1,6 @@
 """What pages and reports say in other languages than English: one JSON file a language, each text by its English one.
 
-`words` are texts of the pages, `report` those of files that are written without scripts, with ``{0}``, ``{1}`` for what is
+`words` are texts of the pages, `errors` what their servers refuse, with {0}, {1} for what differs; `report` those of files that are written without scripts, with ``{0}``, ``{1}`` for what is
 put in; `features` are labels, the words at both ends of a slider, units and groups. A page carries words and features as
 data; `words.js` picks by the reader's choice or browser. A report is written in the language that was asked for.
 """
@@ -42,7 +42,7 @@ ENGLISH = Language()
 
 @cache
 def catalogues() -> dict[str, dict[str, Any]]:
-    """By code ("zh"): `name` in the language itself, `words`, `report` and `features`."""
+    """By code ("zh"): `name` in the language itself, `words`, `errors`, `report` and `features`."""
     return {path.stem: json.loads(path.read_text("utf-8")) for path in sorted(FOLDER.glob("*.json"))}
 
 
@@ -59,6 +59,9 @@ def language(code: str) -> Language:
 
 def script() -> str:
     """The element that a page carries them in."""
-    carried = {code: {key: found[key] for key in ("name", "words", "features")} for code, found in catalogues().items()}
+    carried = {
+        code: {key: found[key] for key in ("name", "words", "errors", "features")}
+        for code, found in catalogues().items()
+    }
     text = json.dumps(carried, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     return f'<script type="application/json" id="languages">{text}</script>'

@@ -91,7 +91,8 @@ def discover(
         old = open_workspace(path).settings if held(path, SETTINGS_FILE).exists() else None
         if old is not None:
             given = settings.options or old.options
-            settings = replace(settings, sha256=old.sha256, accepted=old.accepted, options=given)
+            known: dict[str, Any] = {"sha256": old.sha256, "accepted": old.accepted, "language": old.language}
+            settings = replace(settings, options=given, **known)
             if old.method and not settings.method:
                 progress.stage(f"going on with {old.method}, which found the directions before (regression on request)")
                 settings = replace(settings, method=old.method)

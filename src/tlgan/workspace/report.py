@@ -74,20 +74,24 @@ class AxisRow:
 
 
 def report(
-    workspace: Workspace, *, face: Face | None = None, language: str = "en", progress: ProgressLike = None
+    workspace: Workspace, *, face: Face | None = None, language: str = "", progress: ProgressLike = None
 ) -> Path:
     """Write `report.html` anew, with the learning curve, and with where `face` stands in every distribution; its path.
 
-    ``language``: "en" or a code of `tlgan.languages`. Raises TlganError for another one.
+    ``language``: "en" or a code of `tlgan.languages`, which the workspace keeps for reports to come; "" for the one that it
+    has kept. Raises TlganError for another one.
     """
-    say = languages.language(language)
+    languages.language(language or ENGLISH.code)  # an unknown one is told before anything is done
     told = as_progress(progress)
     with writing_into(workspace.path, told.stage), Step(workspace.path) as step:
         workspace = workspace.refreshed()
+        if language and language != (workspace.settings.language or ENGLISH.code):
+            workspace = workspace.changed(settings=replace(workspace.settings, language=language))
+            workspace.save_settings(step)
         told.stage("fitting axes to fewer samples")
         curve = learning_curve(workspace)
         told.stage("painting every axis")
-        write_report(workspace, step, face=face, curve=curve, say=say)
+        write_report(workspace, step, face=face, curve=curve)
     return workspace.path / "report.html"
 
 
@@ -98,10 +102,12 @@ def write_report(
     *,
     face: Face | None = None,
     curve: LearningCurve | None = None,
-    say: Language = ENGLISH,
 ) -> None:
-    """Paint and write `report.html`, as a part of `step`; `evaluation`: a new one, in place of that which is kept."""
+    """Paint and write `report.html` in the workspace's language, as a part of `step`; `evaluation`: a new one, in place of
+    that which is kept."""
 
+    code = workspace.settings.language
+    say = languages.language(code) if code in languages.catalogues() else ENGLISH  # a newer tlgan may know more
     axes = workspace.axes
     order = np.argsort(-axes.r2, kind="stable")
     # as small as the samples were: who asked for small samples can't wait for hundreds of large pictures

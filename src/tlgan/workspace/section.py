@@ -49,11 +49,11 @@ class Strip:
     pictures: list[list[str]]
 
 
-def environment(say: Language) -> Environment:
-    """The templates of this room, whose texts `_` puts into a language; N_ marks a text that is put into it later."""
+def environment(say: Language, room: str = "tlgan.workspace") -> Environment:
+    """The templates of a room, whose texts `_` puts into a language; N_ marks a text that is put into it later."""
     from jinja2 import Environment, PackageLoader, select_autoescape
 
-    found = Environment(loader=PackageLoader("tlgan.workspace"), autoescape=select_autoescape(default=True))
+    found = Environment(loader=PackageLoader(room), autoescape=select_autoescape(default=True))
     found.globals |= {"_": say, "N_": str}
     return found
 

@@ -39,7 +39,8 @@ class Settings:
     ``distance``: pairs of an extractor and how far the pictures are from those it was trained on (`extractors.home`);
     ``base``: axes that every other axis is kept clear of (None: male and young, where there are such features);
     ``groups``: in w+ the first layer of each group with a w of its own, () to find them by measurement; ``method``: that
-    found the axes, as `tlgan.hooks.AXIS_METHODS` knows it, "" for regression.
+    found the axes, as `tlgan.hooks.AXIS_METHODS` knows it, "" for regression; ``language``: that `report.html` was last asked
+    for in, "" for English.
     """
 
     generator: str
@@ -58,6 +59,7 @@ class Settings:
     distance: tuple[tuple[str, float], ...] = ()
     groups: tuple[int, ...] = ()
     method: str = ""
+    language: str = ""
 
     @property
     def origin(self) -> dict[str, Any]:
@@ -116,6 +118,8 @@ class Settings:
             samples["resolution"] = self.resolution
         document["samples"] = samples
         document["axes"] = {"base": list(self.base or ())} | ({"method": self.method} if self.method else {})
+        if self.language:
+            document["report"] = {"language": self.language}
         return tomlkit.dumps(document)
 
     @classmethod
@@ -141,6 +145,7 @@ class Settings:
             resolution=table.get("samples", "resolution", int, None),
             groups=layer_groups(table.get("generator", "groups", list, [], each=int), where),
             method=table.get("axes", "method", str, ""),
+            language=table.get("report", "language", str, ""),
             options=checked_options(
                 table.get("generator", "options", dict, {}, each=object), f"{where}: generator.options"
             ),

@@ -287,10 +287,10 @@ class Workspace:
 
         return add_extractor(self, extractor, **options).workspace
 
-    def report(self, *, face: Face | None = None, language: str = "en", progress: ProgressLike = None) -> Path:
+    def report(self, *, face: Face | None = None, language: str = "", progress: ProgressLike = None) -> Path:
         """Write `report.html` anew, with where `face` stands in every distribution; its path.
 
-        ``language``: "en", or a code such as "zh". Raises TlganError for one that there is none of.
+        ``language``: "en", or a code such as "zh"; "" for that of the report before. Raises TlganError for one that there is none of.
         """
         from .report import report
 

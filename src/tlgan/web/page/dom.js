@@ -1,6 +1,6 @@
 // The smallest way to say HTML in JavaScript, and words for a person beside what they are about.
 
-import { word } from "./words.js";
+import { said } from "./words.js";
 
 /**
  * @param {string} tag  "button.icon" for a class
@@ -80,7 +80,7 @@ export function complain(id, error = null) {
   if (error?.name === "AbortError") return;
   const box = byId(id);
   if (!box) return; // its dialog was closed in the meantime
-  const text = error === null ? "" : word(error.message || String(error));
+  const text = error === null ? "" : said(error.message || String(error));
   write(box, "textContent", text);
   box.hidden = !text;
 }

@@ -1,4 +1,5 @@
-// Faces that leave the page and come back: a PNG that remembers, dropped anywhere; and a link that restores.
+// Faces that leave the page and come back: a PNG that remembers, saved, or dragged out and dropped anywhere; and a link that
+// restores.
 
 import * as dialog from "./dialog.js";
 import { byId, complain, download, make, tell } from "./dom.js";
@@ -23,6 +24,9 @@ export class Files {
     this.picture = picture;
     this.face = face;
     this.photographs = photographs;
+    this.carries = false; // the page's own picture is being dragged
+    /** What a drag takes out of the page: made when the picture is pressed. @type {{name: string, file: File|null, url: string} | null} */
+    this.held = null;
     if (photographs) byId("drop").textContent = t`Drop a photograph to edit it, or a saved picture to bring its face back`;
     this.listen();
     store.subscribe(() => this.goneOn());
@@ -61,15 +65,54 @@ export class Files {
     try {
       const face = await this.face();
       if (link.isPhotograph(face)) remember = false;
-      const whole = face.photo === null ? null : await this.engine.saved?.(face, remember);
-      const file = whole ?? (await this.written(face, remember));
-      const name = face.photo !== undefined ? "photograph" : face.seed === undefined ? "face" : `face-${face.seed}`;
-      download(file, `${this.description.name}-${name}.${file.type.replace("image/", "").replace("jpeg", "jpg")}`);
+      const { file, name } = await this.made(face, remember);
+      download(file, name);
       complain("file-error");
       tell(link.isPhotograph(face) ? t`Saved.` : remember ? t`Saved. Drop the file on this page and the face is back.` : t`Saved, without the face.`);
     } catch (error) {
       complain("file-error", error);
     }
+  }
+
+  /** A face as the file that is saved, with its name. */
+  async made(face, remember) {
+    const whole = face.photo === null ? null : await this.engine.saved?.(face, remember);
+    const file = whole ?? (await this.written(face, remember));
+    const name = face.photo !== undefined ? "photograph" : face.seed === undefined ? "face" : `face-${face.seed}`;
+    return { file, name: `${this.description.name}-${name}.${file.type.replace("image/", "").replace("jpeg", "jpg")}` };
+  }
+
+  /** Have the file ready that a drag of the picture takes along: once a drag begins, nothing can be waited for. */
+  async prepare() {
+    this.letGo();
+    const held = (this.held = { name: "", file: null, url: "" });
+    try {
+      const face = await this.face();
+      const { file, name } = await this.made(face, !link.isPhotograph(face));
+      if (this.held !== held) return; // the person went on
+      Object.assign(held, { name, file: new File([file], name, { type: file.type }), url: URL.createObjectURL(file) });
+    } catch (error) {
+      if (this.held === held) complain("file-error", error);
+    }
+  }
+
+  letGo() {
+    if (this.held?.url) URL.revokeObjectURL(this.held.url);
+    this.held = null;
+  }
+
+  /** @param {DragEvent} event */
+  carry(event) {
+    if (!this.held?.file || !event.dataTransfer) {
+      event.preventDefault();
+      tell(t`The file is being made: drag again in a moment.`);
+      return;
+    }
+    const { name, file, url } = this.held;
+    event.dataTransfer.effectAllowed = "copy";
+    event.dataTransfer.setData("DownloadURL", `${file.type}:${name}:${url}`); // for other programs
+    event.dataTransfer.items.add(file); // for other pages
+    this.carries = true;
   }
 
   /** The picture on the screen as a file. */
@@ -94,6 +137,7 @@ export class Files {
   /** The person went on: what was said about a file is past, and the address no longer names this face. */
   goneOn() {
     complain("file-error");
+    this.letGo();
     if (location.hash && !this.isNamed()) history.replaceState(null, "", location.pathname + location.search);
   }
 
@@ -144,7 +188,18 @@ export class Files {
   listen() {
     const cover = byId("drop");
     let depth = 0;
-    const carriesFile = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
+    const canvas = byId("now");
+    canvas.draggable = true;
+    canvas.addEventListener("pointerdown", (event) => {
+      const zoomed = canvas.closest(".zoomed") !== null;
+      canvas.draggable = !zoomed; // a drag moves what is in sight
+      if (!zoomed && event.button === 0 && !this.held?.file) this.prepare();
+    });
+    canvas.addEventListener("dragstart", (event) => this.carry(event));
+    addEventListener("dragend", () => {
+      this.carries = false;
+    });
+    const carriesFile = (event) => !this.carries && [...(event.dataTransfer?.types ?? [])].includes("Files");
     addEventListener("dragenter", (event) => {
       if (!carriesFile(event)) return;
       depth++;
@@ -160,7 +215,7 @@ export class Files {
       depth = 0;
       cover.hidden = true;
       const file = event.dataTransfer?.files[0];
-      if (file) this.open(file);
+      if (file && !this.carries) this.open(file);
     });
     addEventListener("hashchange", () => {
       const face = this.fromAddress();

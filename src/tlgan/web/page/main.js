@@ -392,6 +392,8 @@ addEventListener("hashchange", askByAddress);
       store.do((state) => gestures.keep(gestures.addFace(state, { seed, asked: {}, locks: [], exact: false }), end));
     }
   },
+  /** Whether a drag would take the picture's file along. */
+  carried: () => Boolean(files.held?.file),
   /** Where the extractor sees the picture, by feature. */
   measured: () => byName((k) => shown()?.measured[k] ?? null),
   /** How far each feature is from the face's own place, by feature. */

@@ -2,7 +2,7 @@
 // an older one that nobody waits for any more is dropped. A lost connection is taken up again, and the last view with it;
 // where the server or a proxy refuses one, the page says why and does not try for ever.
 
-import { t, word } from "./words.js";
+import { said, t, word } from "./words.js";
 
 /** @typedef {import("./engine.js").Engine} Engine */
 /** @typedef {import("./engine.js").Frame} Frame */
@@ -113,8 +113,8 @@ class Remote {
     const answer = await fetch(new URL("api/hello", document.baseURI), { method: "POST" }).catch(() => null);
     if (answer === null) return { trouble: LOST, again: this.delay };
     const words = await answer.json().catch(() => ({}));
-    if (answer.status === 503) return { trouble: words.error ?? t`The server is busy.`, again: AGAIN };
-    if (words.error) return { trouble: words.error, again: null };
+    if (answer.status === 503) return { trouble: words.error ? said(words.error) : t`The server is busy.`, again: AGAIN };
+    if (words.error) return { trouble: said(words.error), again: null };
     if (!("version" in words)) {
       return { trouble: t`Something on the way answers in place of the server (${answer.status}).`, again: null };
     }

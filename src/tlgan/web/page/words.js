@@ -3,7 +3,7 @@
 
 import { keep, recall } from "./storage.js";
 
-/** @type {Record<string, {name: string, words: Record<string, string>, features: Record<string, string>}>} */
+/** @type {Record<string, {name: string, words: Record<string, string>, errors: Record<string, string>, features: Record<string, string>}>} */
 const CATALOGUES = JSON.parse(globalThis.document?.getElementById("languages")?.textContent ?? "{}");
 const KEY = "tlgan.language"; // in the browser's own storage, where the reader chose
 const SHOWN = ["title", "aria-label", "placeholder", "alt"];
@@ -12,7 +12,12 @@ const SHOWN = ["title", "aria-label", "placeholder", "alt"];
 export const LANGUAGES = [["en", "English"], ...Object.entries(CATALOGUES).map(([code, { name }]) => /** @type {[string, string]} */ ([code, name]))];
 export const language = chosen() ?? "en";
 
-const { words = {}, features = {} } = CATALOGUES[language] ?? {};
+const { words = {}, errors = {}, features = {} } = CATALOGUES[language] ?? {};
+
+/** What a server may refuse, those that say most first: "{0} is a number" must not take what a longer one means. */
+const refused = Object.entries(errors)
+  .sort(([a], [b]) => literal(b) - literal(a))
+  .map(([english, text]) => /** @type {[RegExp, string]} */ ([pattern(english), text]));
 
 /**
  * t`face ${7}`: looked up as "face {0}".
@@ -23,8 +28,21 @@ export function t(parts, ...values) {
   return word(english).replace(/\{(\d)\}/g, (_, k) => String(values[k]));
 }
 
-/** A text that comes as data: an error, a text of the page's HTML. @param {string} text */
+/** A text that comes as data: a text of the page's HTML, or of another script. @param {string} text */
 export const word = (text) => words[text] ?? text;
+
+/**
+ * What went wrong, as a script or the server says it in English. What stands in the gaps of a refusal may be one itself.
+ * @param {string} text @returns {string}
+ */
+export function said(text) {
+  if (text in words) return words[text];
+  for (const [english, translated] of refused) {
+    const gaps = english.exec(text)?.groups;
+    if (gaps || english.test(text)) return translated.replace(/\{(\d)\}/g, (_, k) => said(gaps?.[`gap${k}`] ?? ""));
+  }
+  return text;
+}
 
 /** A number with marks between thousands. @param {number} value */
 export const number = (value) => value.toLocaleString(language);
@@ -77,4 +95,21 @@ function chosen() {
   const there = LANGUAGES.map(([code]) => code);
   const first = (tag) => there.find((code) => tag === code || tag.startsWith(`${code}-`));
   return [recall(KEY) ?? "", ...(globalThis.navigator?.languages ?? [])].map(first).find(Boolean);
+}
+
+/** How much of a text with gaps is given. @param {string} english */
+function literal(english) {
+  return english.replace(/\{\d\}/g, "").length;
+}
+
+/** What a text with gaps looks like once they are filled; a gap that comes again holds the same. @param {string} english */
+function pattern(english) {
+  const seen = new Set();
+  const parts = english.split(/\{(\d)\}/).map((part, k) => {
+    if (k % 2 === 0) return part.replace(/[.*+?^${}()|[\]\\/-]/g, "\\$&");
+    if (seen.has(part)) return `\\k<gap${part}>`;
+    seen.add(part);
+    return `(?<gap${part}>.+?)`;
+  });
+  return new RegExp(`^${parts.join("")}$`, "s");
 }

@@ -1,6 +1,6 @@
 /* Shows what the server says to show, and tells it what was clicked. All state lives there; a reload loses nothing. */
 
-import { t, translate, word } from "./words.js";
+import { said, t, translate } from "./words.js";
 
 const at = (id) => /** @type {any} */ (document.getElementById(id));
 let state = null;
@@ -20,7 +20,7 @@ async function act(verb, body = {}) {
     show(await call(verb, body));
     at("error").hidden = true;
   } catch (error) {
-    at("error").textContent = error instanceof TypeError ? t`The connection is lost; try again.` : word(error.message);
+    at("error").textContent = error instanceof TypeError ? t`The connection is lost; try again.` : said(error.message);
     at("error").hidden = false;
   } finally {
     waiting = false;
@@ -113,7 +113,7 @@ async function watch() {
       const now = await call("state");
       if (!waiting) show(now);
     } catch (error) {
-        at("error").textContent = word(error.message);
+        at("error").textContent = said(error.message);
       at("error").hidden = false;
     }
     setTimeout(watch, 700);

@@ -6,7 +6,7 @@ import { draw } from "../picture.js";
 import { Slider } from "../slider.js";
 import * as gestures from "../state.js";
 import { Store } from "../store.js";
-import { inLanguage, t } from "../words.js";
+import { inLanguage, said, t } from "../words.js";
 
 /** @typedef {import("../engine.js").Engine} Engine */
 /** @typedef {import("../engine.js").Face} Face */
@@ -155,7 +155,7 @@ export class Widget {
       this.complain("");
       return frame;
     } catch (error) {
-      if (error.name !== "AbortError") this.complain(error.message || String(error));
+      if (error.name !== "AbortError") this.complain(said(error.message || String(error)));
     }
   }
 
