@@ -76,25 +76,29 @@ class Canvas:
 
     def measure(self, latents: np.ndarray) -> np.ndarray:
         """Where every feature of the pictures of latents [n, d] stands: float32 [n, f] in population sd, 0 the mean."""
-        return np.concatenate([self._positions(images) for images in self._batches(latents)])
+        return np.concatenate([self.measure_images(images) for images in self._batches(latents)])
 
     def measure_pictures(self, pictures: np.ndarray) -> np.ndarray:
         """`measure` of pictures uint8 [n, H, W, 3] that are painted already."""
         import torch
 
         with torch.inference_mode():
-            return self._positions(to_images(pictures))
+            return self.measure_images(to_images(pictures))
+
+    def measure_images(self, images: torch.Tensor) -> np.ndarray:
+        """`measure` of pictures [n, C, H, W] in -1 to 1, as `Source.pictures` gives them."""
+        return self.axes.positions(self.extractor.extract(images).numpy(force=True))
 
     def look(self, latents: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`paint` and `measure` from one synthesis."""
-        both = [(in_colour(to_bytes(images)), self._positions(images)) for images in self._batches(latents)]
+        both = [(in_colour(to_bytes(images)), self.measure_images(images)) for images in self._batches(latents)]
         return np.concatenate([p for p, _ in both]), np.concatenate([m for _, m in both])
 
     def paint_first(self, latents: np.ndarray) -> tuple[np.ndarray, Callable[[], np.ndarray]]:
         """`look` in two steps, for those who can't wait: the pictures now, their measurement when it is called for."""
         batches = list(self._batches(latents))
         pictures = in_colour(np.concatenate([to_bytes(images) for images in batches]))
-        return pictures, lambda: np.concatenate([self._positions(images) for images in batches])
+        return pictures, lambda: np.concatenate([self.measure_images(images) for images in batches])
 
     def synthesize(self, latents: torch.Tensor) -> torch.Tensor:
         """Latents [n, d] in the space of the axes as pictures [n, C, H, W]; differentiable in the latents."""
@@ -147,8 +151,8 @@ class Canvas:
         """Which features bool [f] have the same value on a picture and its mirror image: all but those of left and right."""
         straight, mirrored = [], []
         for images in self._batches(self.sample(2 * STRANGERS, seed=0)):
-            straight.append(self._positions(images))
-            mirrored.append(self._positions(images.flip(-1)))
+            straight.append(self.measure_images(images))
+            mirrored.append(self.measure_images(images.flip(-1)))
         return same_mirrored(np.concatenate(straight), np.concatenate(mirrored))
 
     def embedding(self, images: torch.Tensor) -> torch.Tensor:
@@ -190,9 +194,6 @@ class Canvas:
             raise TlganError(f"latents of shape {list(latents.shape)} were given, expected [n, {dim}]{more}")
         for part in pieces.cut(len(latents)):
             yield from self.source.pictures(latents[part])
-
-    def _positions(self, images: torch.Tensor) -> np.ndarray:
-        return self.axes.positions(self.extractor.extract(images).numpy(force=True))
 
 
 def same_mirrored(straight: np.ndarray, mirrored: np.ndarray) -> np.ndarray:

@@ -79,7 +79,7 @@ def _refine_alike(
     views = AveragedViews(canvas, wishes[0].rows, keep=latents if edits[0].identity else None)
     wanted = np.stack([wish.wanted for wish in wishes])
     ends, slopes = _approach(views, latents, wanted, wishes[0].weight, looks, gradients)
-    both = canvas.measure(np.concatenate([latents, ends]))
+    both = views.whole(np.concatenate([latents, ends]))
     own, reached = both[: len(ends)], both[len(ends) :] - both[: len(ends)]
     by = "gradients" if views.differentiable and gradients else "looks"
     solutions = []

@@ -38,6 +38,7 @@ class AveragedViews:
         self._symmetric = canvas.symmetric[rows] if len(VIEWS) > 1 else np.ones(len(rows), dtype=bool)
         self.differentiable = canvas.differentiable(rows)
         self.global_slopes = canvas.axes.whitened_slopes[rows]
+        self._pictures: dict[bytes, Tensor] = {}
         self._kept: Tensor | None = None
         if keep is not None:
             if not self.differentiable:
@@ -60,7 +61,7 @@ class AveragedViews:
 
         with torch.no_grad():
             parts = [
-                self._measure(self.canvas.synthesize(torch.from_numpy(latents[part])), part)
+                self._measure(self._painted(torch.from_numpy(latents[part])), part)
                 for part in pieces.cut(len(latents), batch_size(self.canvas.generator))
             ]
         return torch.cat(parts).double().numpy(force=True)
@@ -76,6 +77,22 @@ class AveragedViews:
             slopes.append(gradients.double().numpy(force=True) @ self.canvas.axes.metric.root)
         return np.concatenate(seen), np.concatenate(slopes)
 
+    def whole(self, latents: np.ndarray) -> np.ndarray:
+        """`Canvas.measure` of latents [n, d]; what was painted for a single face is not painted again."""
+        import torch
+
+        if any(row.tobytes() not in self._pictures for row in latents):
+            return self.canvas.measure(latents)
+        with torch.inference_mode():
+            return self.canvas.measure_images(torch.cat([self._pictures[row.tobytes()] for row in latents]))
+
+    def _painted(self, latents: Tensor) -> Tensor:
+        """Pictures of latents [n, d]; one alone is kept."""
+        images = self.canvas.synthesize(latents)
+        if len(latents) == 1:
+            self._pictures[latents.numpy(force=True).tobytes()] = images.detach().clamp(-1, 1)
+        return images
+
     def _jacobian(self, latents: Tensor, part: slice) -> tuple[Tensor, Tensor]:
         """`_measure` [n, r] of pictures of latents [n, d], and its derivative [n, r, d].
 
@@ -85,7 +102,7 @@ class AveragedViews:
         import torch
 
         latents = latents.clone().requires_grad_(True)
-        images = self.canvas.synthesize(latents)
+        images = self._painted(latents)
         count = len(self.global_slopes)
         if len(latents) == 1:
             values, gradients = [], []
