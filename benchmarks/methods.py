@@ -1,8 +1,8 @@
 """How does this project's method compare with those of the field, on the same generator, faces and judges?
 
 Claim: docs/method.md, "Compared". Eight sliders, ±1.5 standard deviations; every method finds its directions from the same
-samples (SeFa from the weights), and all are moved in the same way: `plain`, the direction alone; and `joint`, the other
-seven locked in one linear solve. Exact mode stands beside them, and axes by layers where a workspace of them is found. All
+samples (SeFa from the weights), and all are moved in the same way: `plain`, the direction alone; `joint`, the other
+seven locked in one linear solve; and `soft`, the same with soft locks. Exact mode stands beside them, and axes by layers where a workspace of them is found. All
 judges see the same pictures. At last every slider that isn't weak is moved by every method, for the matrices of side effects
 in `comparison.html`. The workspace keeps what was painted and measured, so that a run that was cut off goes on where it was,
 and one of more faces measures the further ones alone. Run: `python benchmarks/methods.py -o methods` (about an hour on two
@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--layered-samples", type=int, default=5000)
     parser.add_argument("--judge", action="append", help="may be repeated (judge40, second_judge.onnx)")
     parser.add_argument("--method", action="append", help=f"may be repeated ({', '.join(METHODS)})")
-    parser.add_argument("--moved", action="append", help="may be repeated (plain, joint)")
+    parser.add_argument("--moved", action="append", help="may be repeated (plain, joint, soft)")
     parser.add_argument("--faces", type=int, default=40)
     parser.add_argument("--exact-faces", type=int, default=20, help="0 for no exact mode")
     parser.add_argument("--exact", default="exact", help="which exact mode: exact, exact-live, exact-quick ...")
@@ -52,7 +52,7 @@ def main() -> None:
         )
         beside = [found(options.layered or options.out / "layered", settings)]
     judges = options.judge or ["judge40", *([str(SECOND)] if SECOND.exists() else [])]
-    for number, moved in enumerate(options.moved or ("plain", "joint")):
+    for number, moved in enumerate(options.moved or ("plain", "joint", "soft")):
         exact = options.exact if options.exact_faces and number == 0 else ""
         result = compare(
             workspace,

@@ -143,7 +143,7 @@ def test_a_report_that_is_written_anew_keeps_its_language(code: str, halves: Wor
     assert reopen(path).settings.language == code
     judge = HalvesExtractor()
     judge.name = "another"
-    evaluate_workspaces([reopen(path)], judge, methods=("joint",), faces=4, plain=64)
+    evaluate_workspaces(reopen(path), judges=[judge], methods=("joint",), faces=4, plain=64)
     assert f'<html lang="{code}">' in written()
     reopen(path).report()
     assert f'<html lang="{code}">' in written()

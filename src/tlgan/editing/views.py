@@ -102,7 +102,7 @@ class AveragedViews:
         import torch
 
         latents = latents.clone().requires_grad_(True)
-        images = self._painted(latents)
+        images = self.canvas.synthesize(latents)
         count = len(self.global_slopes)
         if len(latents) == 1:
             values, gradients = [], []

@@ -10,7 +10,7 @@ const USUAL = 2; // standard deviations meant by a word without a number
  */
 export function readWish(text, features) {
   const wanted = /** @type {Record<string, number>} */ ({});
-  for (const item of text.split(/[,;，；]/).map((part) => part.trim()).filter(Boolean)) {
+  for (const item of text.split(/[,;，；、]/).map((part) => part.trim()).filter(Boolean)) {
     const match = /^(.*?)\s*[:=]?\s*([+\-−]?\d+(?:\.\d+)?)?$/u.exec(item);
     const words = plain(match?.[1] ?? item);
     const found = find(words, features);
